@@ -1,0 +1,144 @@
+/**
+ * The one error class of edgemount and its closed set of codes.
+ *
+ * Everything that fails on purpose throws an `EdgemountError`. A code says what a caller should do, not where the
+ * failure happened, and the three tables below are total: every code has an HTTP status and an errno, and every
+ * HTTP status an edge sends comes back as the code it was made from.
+ */
+
+export const errorCodes = [
+  'not-found', // the thing does not exist: create it, or look elsewhere
+  'conflict', // somebody else changed it first: read again and decide
+  'stale', // a version that was asked for has moved on: open again
+  'invalid', // the request cannot be right: change it
+  'denied', // no right to do this: get the right
+  'unsupported', // this store, volume or build cannot do it
+  'exhausted', // a limit was reached: wait, or make room
+  'unavailable', // the other side is away: try again later
+  'corrupt', // bytes are not what their hash says: repair or restore
+  'aborted', // the caller gave up
+  'closed', // the owner is shut down
+  'internal', // a bug in edgemount
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** A failure with a code that says what to do. Messages read `Cannot <do what> "<thing>": <why>`. */
+export class EdgemountError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'EdgemountError'
+    this.code = code
+  }
+}
+
+/** The HTTP status an edge answers for each code (RFC 9110 section 15). */
+export const httpStatusOfCode: Readonly<Record<ErrorCode, number>> = {
+  'not-found': 404,
+  conflict: 409,
+  stale: 412,
+  invalid: 400,
+  denied: 403,
+  unsupported: 501,
+  exhausted: 429,
+  unavailable: 503,
+  corrupt: 502,
+  aborted: 499,
+  closed: 503,
+  internal: 500,
+}
+
+/** The code a client gives to an HTTP status that an edge or a proxy before it sent. */
+export function codeOfHttpStatus(status: number): ErrorCode {
+  switch (status) {
+    case 401:
+    case 403:
+      return 'denied'
+    case 404:
+    case 410:
+      return 'not-found'
+    case 409:
+      return 'conflict'
+    case 412:
+      return 'stale'
+    case 413:
+    case 429:
+    case 507:
+      return 'exhausted'
+    case 499:
+      return 'aborted'
+    case 500:
+      return 'internal'
+    case 501:
+      return 'unsupported'
+    case 502:
+      return 'corrupt'
+    case 408:
+    case 503:
+    case 504:
+      return 'unavailable'
+    default:
+      return status >= 500 ? 'unavailable' : 'invalid'
+  }
+}
+
+/** Linux errno numbers (asm-generic/errno-base.h, asm-generic/errno.h) that edgemount answers with. */
+export const errno = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  ENXIO: 6,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  ENOTDIR: 20,
+  EISDIR: 21,
+  EINVAL: 22,
+  ENOSPC: 28,
+  EROFS: 30,
+  ERANGE: 34,
+  ENAMETOOLONG: 36,
+  ENOSYS: 38,
+  ENOTEMPTY: 39,
+  ENODATA: 61,
+  EOPNOTSUPP: 95,
+  ENOTCONN: 107,
+  ETIMEDOUT: 110,
+  ESTALE: 116,
+} as const
+
+/** The errno a mount answers for each code. */
+export const errnoOfCode: Readonly<Record<ErrorCode, number>> = {
+  'not-found': errno.ENOENT,
+  conflict: errno.EBUSY,
+  stale: errno.ESTALE,
+  invalid: errno.EINVAL,
+  denied: errno.EACCES,
+  unsupported: errno.EOPNOTSUPP,
+  exhausted: errno.ENOSPC,
+  unavailable: errno.EIO,
+  corrupt: errno.EIO,
+  aborted: errno.EINTR,
+  closed: errno.EIO,
+  internal: errno.EIO,
+}
+
+/** The code of any thrown value; what is not ours is `internal`. An abort of the platform is `aborted`, its time-out `unavailable`. */
+export function codeOf(error: unknown): ErrorCode {
+  if (error instanceof EdgemountError) return error.code
+  if (error instanceof Error && error.name === 'AbortError') return 'aborted'
+  if (error instanceof Error && error.name === 'TimeoutError') return 'unavailable'
+  return 'internal'
+}
+
+/** The sentence of any thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
