@@ -1,0 +1,87 @@
+/**
+ * `Sys` on Linux. Structs are read at the offsets of the 64-bit kernel interface (linux/stat.h, glibc's bits/statvfs.h).
+ */
+import { readdirSync } from 'node:fs'
+import { constants as osConstants } from 'node:os'
+import { errno } from '../../shared/error.ts'
+import { allocateMode, fcntlCommand, leaseKind, openFlag, seekFrom } from './constants.ts'
+import { libc, result } from './libc.ts'
+import type { DiskSpace, FileStat, Sys } from './sys.ts'
+
+const currentDirectory = -100 // AT_FDCWD
+const followNoLink = 0x100 // AT_SYMLINK_NOFOLLOW
+const emptyPath = 0x1000 // AT_EMPTY_PATH
+const basicStats = 0x7ff // STATX_BASIC_STATS
+
+const errnoByName = new Map<string, number>(Object.entries(osConstants.errno))
+
+const statxBuffer = new Uint8Array(256)
+const statxView = new DataView(statxBuffer.buffer)
+const statvfsBuffer = new Uint8Array(128)
+const statvfsView = new DataView(statvfsBuffer.buffer)
+
+export const linuxSys: Sys = {
+  open: (path, flags, mode) => result(libc.open(path, flags | openFlag.O_CLOEXEC, mode)),
+  close: (fd) => result(libc.close(fd)),
+  pread: (fd, into, offset) => result(libc.pread(fd, into, into.length, offset)),
+  pwrite: (fd, from, offset) => result(libc.pwrite(fd, from, from.length, offset)),
+  ftruncate: (fd, size) => result(libc.ftruncate(fd, size)),
+  fdatasync: (fd) => result(libc.fdatasync(fd)),
+  fsync: (fd) => result(libc.fsync(fd)),
+  unlink: (path) => result(libc.unlink(path)),
+  rename: (from, to) => result(libc.rename(from, to)),
+  mkdir: (path, mode) => result(libc.mkdir(path, mode)),
+  rmdir: (path) => result(libc.rmdir(path)),
+  fstat: (fd) => statx(fd, '', emptyPath),
+  stat: (path) => statx(currentDirectory, path, followNoLink),
+  list,
+  statvfs,
+  seekData: (fd, offset) => result(libc.lseek(fd, offset, seekFrom.SEEK_DATA)),
+  seekHole: (fd, offset) => result(libc.lseek(fd, offset, seekFrom.SEEK_HOLE)),
+  punch: (fd, offset, length) =>
+    result(libc.fallocate(fd, allocateMode.FALLOC_FL_PUNCH_HOLE | allocateMode.FALLOC_FL_KEEP_SIZE, offset, length)),
+  allocate: (fd, offset, length) => result(libc.fallocate(fd, allocateMode.FALLOC_FL_KEEP_SIZE, offset, length)),
+  takeLease: (fd) => result(libc.fcntl(fd, fcntlCommand.F_SETLEASE, leaseKind.F_WRLCK)),
+  dropLease: (fd) => result(libc.fcntl(fd, fcntlCommand.F_SETLEASE, leaseKind.F_UNLCK)),
+}
+
+function statx(directory: number, path: string, flags: number): FileStat | number {
+  const code = result(libc.statx(directory, path, flags, basicStats, statxBuffer))
+  if (code < 0) return code
+  return {
+    linkCount: statxView.getUint32(16, true),
+    mode: statxView.getUint16(28, true),
+    ino: Number(statxView.getBigUint64(32, true)),
+    size: Number(statxView.getBigUint64(40, true)),
+    blocks: Number(statxView.getBigUint64(48, true)),
+    mtimeSeconds: Number(statxView.getBigInt64(112, true)),
+    mtimeNanoseconds: statxView.getUint32(120, true),
+  }
+}
+
+function statvfs(path: string): DiskSpace | number {
+  const code = result(libc.statvfs(path, statvfsBuffer))
+  if (code < 0) return code
+  return {
+    blockBytes: statvfsField(8), // f_frsize: the unit of the counts
+    blocks: statvfsField(16),
+    blocksFree: statvfsField(24),
+    blocksAvailable: statvfsField(32),
+    files: statvfsField(40),
+    filesFree: statvfsField(48),
+  }
+}
+
+function statvfsField(offset: number): number {
+  return Number(statvfsView.getBigUint64(offset, true))
+}
+
+/** Node's own readdir: it is called at start-up only. */
+function list(path: string): string[] | number {
+  try {
+    return readdirSync(path)
+  } catch (error) {
+    const name = error instanceof Error && 'code' in error ? String(error.code) : ''
+    return -(errnoByName.get(name) ?? errno.EIO)
+  }
+}
