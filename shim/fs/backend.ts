@@ -22,7 +22,7 @@ export interface FetchRequest {
   readonly manifest: Uint8Array
   /** Which bytes must become present; clamped to the file. Whole chunks are fetched, so more may become present. */
   readonly range: ByteRange
-  /** The backing file, open for writing until `done`. Verified bytes are written at their file offsets. */
+  /** The backing file, open for writing until `done`. Verified bytes are written at their file offsets. -1: there is none, see `uncached`. */
   readonly fd: number
   /** Demand never waits behind speculation. */
   readonly isDemand: boolean
@@ -31,9 +31,11 @@ export interface FetchRequest {
 }
 
 export interface FetchListener {
-  /** These bytes are verified and written to the backing file. Disjoint calls, in any order. */
-  present(range: ByteRange): void
-  /** All of the request is present, or why not. Called once, also after `cancel` (with code `aborted`). */
+  /** These bytes are verified and written to the backing file, or, in a hole, need no writing. Disjoint calls, in any order. */
+  present(range: ByteRange, isHole: boolean): void
+  /** These bytes are verified but not in the backing file: there is none, or its disk is full or fails. In place of `present`. */
+  uncached(range: ByteRange, bytes: Uint8Array): void
+  /** All of the request was given, or why not. Called once, last, also after `cancel` (with code `aborted`). */
   done(failure: Failure | undefined): void
 }
 
@@ -45,6 +47,8 @@ export interface Backend {
   promote(ticket: Ticket): void
   /** Nobody waits any more. `done` still comes. */
   cancel(ticket: Ticket): void
+  /** fdatasync off this thread. The descriptor stays open until `done`, which gets 0 or a negative errno. */
+  sync(fd: number, done: (result: number) => void): void
 }
 
 /** One changed name, found by comparing two commits. */

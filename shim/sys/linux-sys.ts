@@ -4,7 +4,7 @@
 import { readdirSync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
 import { errno } from '../../shared/error.ts'
-import { allocateMode, fcntlCommand, leaseKind, openFlag, seekFrom } from './constants.ts'
+import { allocateMode, fcntlCommand, leaseKind, lockOperation, openFlag, seekFrom } from './constants.ts'
 import { libc, result } from './libc.ts'
 import type { DiskSpace, FileStat, Sys } from './sys.ts'
 
@@ -42,6 +42,7 @@ export const linuxSys: Sys = {
     result(libc.fallocate(fd, allocateMode.FALLOC_FL_PUNCH_HOLE | allocateMode.FALLOC_FL_KEEP_SIZE, offset, length)),
   allocate: (fd, offset, length) => result(libc.fallocate(fd, allocateMode.FALLOC_FL_KEEP_SIZE, offset, length)),
   takeLease: (fd) => result(libc.fcntl(fd, fcntlCommand.F_SETLEASE, leaseKind.F_WRLCK)),
+  lock: (fd) => result(libc.flock(fd, lockOperation.LOCK_EX | lockOperation.LOCK_NB)),
   dropLease: (fd) => result(libc.fcntl(fd, fcntlCommand.F_SETLEASE, leaseKind.F_UNLCK)),
 }
 

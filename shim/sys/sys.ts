@@ -63,4 +63,6 @@ export interface Sys {
    */
   takeLease(fd: number): number
   dropLease(fd: number): number
+  /** 0 when this descriptor now holds its file's lock (flock), -EAGAIN when another descriptor does, in any process. It ends with the descriptor. */
+  lock(fd: number): number
 }
