@@ -5,6 +5,7 @@ import { throwIfAborted } from '../../shared/abort.ts'
 import { clampRange } from '../../shared/range.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
 import { checkKey, checkLimit, checkPrefix } from './key.ts'
+import { streamOf } from './stream.ts'
 
 interface Version {
   readonly bytes: Uint8Array
@@ -94,14 +95,4 @@ export class MemoryStore implements ObjectStore {
     }
     return low
   }
-}
-
-/** A stream of one chunk of bytes already in memory; nothing at all when there are none. */
-function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start: (controller) => {
-      if (bytes.length > 0) controller.enqueue(bytes)
-      controller.close()
-    },
-  })
 }
