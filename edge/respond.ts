@@ -1,0 +1,67 @@
+/**
+ * Responses: the headers that every answer carries, JSON, and errors. Routes build their answers here, so that none forgets CORS or `no-store`.
+ */
+import type { ErrorCode } from '../shared/error.ts'
+import { codeOf, httpStatusOfCode, messageOf } from '../shared/error.ts'
+
+export type HeaderMap = Record<string, string>
+
+/** What lets a page of any origin read every answer, ranges included (fetch.spec.whatwg.org, "CORS protocol"). */
+export const exposedHeaders =
+  'Content-Range, Accept-Ranges, Content-Length, Content-Disposition, ETag, Last-Modified, Location, Retry-After, Edgemount-Seq, Edgemount-Size'
+
+const everywhere: HeaderMap = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': exposedHeaders,
+  'cross-origin-resource-policy': 'cross-origin',
+  'timing-allow-origin': '*',
+  'x-content-type-options': 'nosniff',
+}
+
+/** A year, the longest that RFC 9111 takes seriously. `no-transform`: a proxy that compresses breaks ranges. */
+export const immutableCache = 'public, max-age=31536000, immutable, no-transform'
+/** Stored, but asked about each time. */
+export const revalidateCache = 'no-cache, no-transform'
+
+export type Body = Uint8Array | ReadableStream<Uint8Array> | string | null
+
+/** The one place that makes a `Response`. */
+export function respond(status: number, headers: HeaderMap, body: Body = null): Response {
+  return new Response(body as BodyInit | null, { status, headers: { ...everywhere, ...headers } })
+}
+
+/** JSON; lone surrogates in names are escaped by `JSON.stringify`, so the text is always valid UTF-8. */
+export function respondJson(status: number, value: unknown, headers: HeaderMap = {}): Response {
+  const body = `${JSON.stringify(value)}\n`
+  return respond(status, { 'cache-control': 'no-cache, no-transform', ...headers, 'content-type': 'application/json; charset=utf-8' }, body)
+}
+
+/** How an error looks: the body's `code` says more than the status does. `details` stand beside code and message. */
+export function respondError(status: number, code: ErrorCode, message: string, headers: HeaderMap = {}, details: object = {}): Response {
+  return respondJson(status, { error: { code, message, ...details } }, { ...headers, 'cache-control': 'no-store' })
+}
+
+/** Any thrown value. What is not ours stays inside: its sentence may name anything. */
+export function respondThrown(error: unknown): Response {
+  const code = codeOf(error)
+  const status = httpStatusOfCode[code]
+  const message = code === 'internal' ? 'Cannot answer this request: the edge failed, its log says why' : messageOf(error)
+  return respondError(status, code, message, status === 429 || status === 503 ? { 'retry-after': '1' } : {})
+}
+
+/** The same answer without its body: what HEAD and 304 send. */
+export function withoutBody(response: Response): Response {
+  return new Response(null, { status: response.status, headers: response.headers })
+}
+
+/** The answer to a preflight. The requested headers are given back, since `*` would not cover `Authorization`. */
+export function respondPreflight(methods: readonly string[], request: Request): Response {
+  const requested = request.headers.get('access-control-request-headers') ?? ''
+  return respond(204, {
+    'access-control-allow-methods': methods.join(', '),
+    ...(requested === '' ? {} : { 'access-control-allow-headers': requested }),
+    'access-control-max-age': '86400',
+    allow: methods.join(', '),
+    vary: 'Access-Control-Request-Headers',
+  })
+}
