@@ -114,28 +114,21 @@ export class Limiter {
 /** A signal with a time limit. Dispose it when the work is over, else its timer lives on. */
 export interface Deadline {
   readonly signal: AbortSignal
+  /** Stops the time. The signal still follows its parent, for what the work left behind (a body that is read later). */
   dispose(): void
 }
 
-/** Fires with `unavailable` after `ms`, or with the parent's reason as soon as the parent fires. `what` completes "Cannot finish …". */
+/** Fires with `unavailable` after `ms`, or with the parent's reason as soon as the parent fires. `what` completes "Cannot …". */
 export function deadline(clock: Clock, ms: number, what: string, parent?: AbortSignal): Deadline {
   const limit = new AbortController()
   const timer = new AbortController()
-  const onParent = (): void => limit.abort(abortError(parent!))
-  if (parent?.aborted) onParent()
-  else {
-    parent?.addEventListener('abort', onParent, { once: true })
-    clock.sleep(ms, timer.signal).then(
-      () => limit.abort(new EdgemountError('unavailable', `Cannot finish ${what}: it took longer than ${ms} ms`)),
-      () => undefined,
-    )
-  }
+  clock.sleep(ms, timer.signal).then(
+    () => limit.abort(new EdgemountError('unavailable', `Cannot ${what}: it took longer than ${ms} ms`)),
+    () => undefined,
+  )
   return {
-    signal: limit.signal,
-    dispose: () => {
-      parent?.removeEventListener('abort', onParent)
-      timer.abort()
-    },
+    signal: parent === undefined ? limit.signal : AbortSignal.any([parent, limit.signal]),
+    dispose: () => timer.abort(),
   }
 }
 
