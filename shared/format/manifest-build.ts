@@ -1,0 +1,111 @@
+/**
+ * Building manifests run by run, in bounded memory.
+ */
+import { EdgemountError } from '../error.ts'
+import { type HashFunction, webHash } from '../hash.ts'
+import type { ManifestRoot, Pointer, Run } from './entry.ts'
+import { type ManifestChild, ManifestPage, inlineRunsMax } from './manifest-page.ts'
+import { type ManifestItem, makeInlineRoot, makeManifestShape } from './manifest-shape.ts'
+import type { PageIo } from './page.ts'
+import { PageStack } from './page-stack.ts'
+
+export interface ManifestIo {
+  /** Keeps a page and says where. Called for a child before its parent. */
+  store(page: Uint8Array): Promise<Pointer>
+  /** SHA-256; WebCrypto's unless given. */
+  readonly hash?: HashFunction | undefined
+}
+
+/** Cuts a sequence of runs into a manifest. Neighbouring holes become one, so that equal bodies have one form. */
+export class ManifestBuilder {
+  readonly #hash: HashFunction
+  readonly #stack: PageStack<ManifestItem>
+  #hole = 0
+  #length = 0
+
+  constructor(io: ManifestIo) {
+    this.#hash = io.hash ?? webHash
+    this.#stack = new PageStack(makeManifestShape(this.#hash), io)
+  }
+
+  /** Bytes of the file so far. */
+  get length(): number {
+    return this.#length
+  }
+
+  async add(run: Run): Promise<void> {
+    checkRun(run)
+    this.#count(run.length)
+    if (run.kind === 'hole') {
+      this.#hole += run.length
+      return
+    }
+    await this.endHole()
+    await this.#append(run)
+  }
+
+  /** The manifest. Nothing may be called after it. */
+  async finish(): Promise<ManifestRoot> {
+    await this.endHole()
+    const items = this.#stack.onlyLeafItems()
+    if (items !== undefined && items.length <= inlineRunsMax) return await makeInlineRoot(items as readonly Run[], this.#hash)
+    const made = (await this.#stack.finish())!
+    const { pointer, contentId } = made.item as ManifestChild
+    return { kind: 'page', pointer, contentId }
+  }
+
+  /** Lays down the hole that might have grown. For `replaceRuns`, where a page that follows is known not to begin with one. */
+  async endHole(): Promise<void> {
+    if (this.#hole === 0) return
+    const length = this.#hole
+    this.#hole = 0
+    await this.#append({ kind: 'hole', length })
+  }
+
+  /** True when a page of this level can be passed on whole. For `replaceRuns`, as the next two. */
+  isAligned(level: number): boolean {
+    return this.#hole === 0 && this.#stack.isAligned(level)
+  }
+
+  async pass(level: number, child: ManifestChild): Promise<void> {
+    this.#count(child.length)
+    await this.#stack.pass(level, child)
+  }
+
+  opened(level: number, pointer: Pointer, bytes: Uint8Array): void {
+    this.#stack.opened(level, pointer, bytes)
+  }
+
+  /** As `finish`, for a manifest that may have become a part of an old one: its root is then the lowest page that has it all. */
+  async finishFrom(load: PageIo['load']): Promise<ManifestRoot> {
+    let root = await this.finish()
+    while (root.kind === 'page') {
+      const page: ManifestPage = new ManifestPage(await load(root.pointer), root.pointer)
+      if (page.level === 0) return page.count > inlineRunsMax ? root : await makeInlineRoot(runsOf(page), this.#hash)
+      if (page.count > 1) return root
+      const { pointer, contentId } = page.child(0)
+      root = { kind: 'page', pointer, contentId }
+    }
+    return root
+  }
+
+  async #append(item: ManifestItem): Promise<void> {
+    if (this.#stack.add(0, item)) await this.#stack.settle(0)
+  }
+
+  #count(length: number): void {
+    this.#length += length
+    if (!Number.isSafeInteger(this.#length)) throw new EdgemountError('invalid', 'Cannot write a manifest: the file would be larger than 2^53 bytes')
+  }
+}
+
+function runsOf(page: ManifestPage): Run[] {
+  return Array.from({ length: page.count }, (_, index) => page.run(index))
+}
+
+function checkRun(run: Run): void {
+  const isWhole = run.kind === 'hole' || run.pointer.length === run.length
+  if (!Number.isSafeInteger(run.length) || run.length <= 0 || !isWhole) {
+    throw new EdgemountError('invalid', `Cannot put a ${run.kind} of ${run.length} bytes in a manifest: a run is longer than 0 and a chunk as long as its pointer says`)
+  }
+}

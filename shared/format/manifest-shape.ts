@@ -1,0 +1,82 @@
+/**
+ * How runs become manifest pages: the split rule, the bytes of a page, and the content id, a Merkle hash over lengths and
+ * chunk hashes that knows nothing of packs. So equal bodies cut alike have equal ids wherever they were stored.
+ *
+ * INVARIANT: where pages end depends on the runs' kinds and chunk hashes alone, never on the bytes of pointers.
+ */
+import { Writer } from '../codec.ts'
+import { type HashFunction, hashToBytes } from '../hash.ts'
+import type { Hash, ManifestRoot, Run } from './entry.ts'
+import { type ManifestChild, encodeChild, encodeRun } from './manifest-page.ts'
+import { encodePage } from './page.ts'
+import type { PageShape, SplitRule } from './page-stack.ts'
+
+/** Weights are items. A leaf item has up to 72 bytes, an inner one 108: the target is a page near 64 KiB, the maximum one below 128. */
+const leafRule: SplitRule = { min: 256, target: 1024, max: 1536, spanBelow: 2048, spanAbove: 128 }
+const innerRule: SplitRule = { min: 128, target: 640, max: 960, spanBelow: 1280, spanAbove: 80 }
+
+/** First byte of what is hashed for a content id: `M`, so that it is never what is hashed for something else of edgemount. */
+const contentIdMark = 0x4d
+
+/** A run in a leaf, or a page in a page above. */
+export type ManifestItem = Run | ManifestChild
+
+export function makeManifestShape(hash: HashFunction): PageShape<ManifestItem> {
+  return {
+    rule: (level) => (level === 0 ? leafRule : innerRule),
+    weight: () => 1,
+    lot: (_, item) => lotOf(item),
+    encode: encodeManifestPage,
+    parent: async (level, items, pointer) => ({ length: sumLengths(items), pointer, contentId: await contentIdOf(level, items, hash) }),
+  }
+}
+
+export function encodeManifestPage(level: number, items: readonly ManifestItem[]): Uint8Array {
+  let end = 0
+  const encoded = items.map((item) => {
+    end += item.length
+    return 'contentId' in item ? encodeChild(end, item) : encodeRun(end, item)
+  })
+  return encodePage('manifest', level, encoded)
+}
+
+/** The root of a manifest of few runs. */
+export async function makeInlineRoot(runs: readonly Run[], hash: HashFunction): Promise<ManifestRoot> {
+  return { kind: 'inline', page: encodeManifestPage(0, runs), contentId: idOfOneChunk(runs) ?? (await contentIdOf(0, runs, hash)) }
+}
+
+/** A body of one chunk has the chunk's hash as its content id: the SHA-256 of the body, as for bodies inline in the entry. */
+export function idOfOneChunk(runs: readonly Run[]): Hash | undefined {
+  const only = runs.length === 1 ? runs[0] : undefined
+  return only?.kind === 'chunk' ? only.pointer.hash : undefined
+}
+
+async function contentIdOf(level: number, items: readonly ManifestItem[], hash: HashFunction): Promise<Hash> {
+  const writer = new Writer(items.length * 40 + 2)
+  writer.u8(contentIdMark)
+  writer.u8(level)
+  for (const item of items) {
+    writer.varint(item.length)
+    if ('contentId' in item) {
+      writer.raw(hashToBytes(item.contentId))
+    } else if (item.kind === 'hole') {
+      writer.u8(0)
+    } else {
+      writer.u8(1)
+      writer.raw(hashToBytes(item.pointer.hash))
+    }
+  }
+  return await hash(writer.finish())
+}
+
+/** The first 32 bits of the hash; a hole has the highest lot, so that it never ends a page by chance. */
+function lotOf(item: ManifestItem): number {
+  if ('contentId' in item) return Number.parseInt(item.contentId.slice(0, 8), 16)
+  return item.kind === 'hole' ? 2 ** 32 - 1 : Number.parseInt(item.pointer.hash.slice(0, 8), 16)
+}
+
+function sumLengths(items: readonly ManifestItem[]): number {
+  let sum = 0
+  for (const item of items) sum += item.length
+  return sum
+}
