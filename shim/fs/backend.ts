@@ -58,6 +58,8 @@ export interface ChangedName {
   readonly name: string
   /** The new entry's bytes, or undefined when the name is gone. */
   readonly entry: Uint8Array | undefined
+  /** File id of what had the name before. */
+  readonly beforeId: number | undefined
 }
 
 /** Pushed by the network thread when a newer commit is there. */

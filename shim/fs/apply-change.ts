@@ -1,0 +1,94 @@
+/**
+ * Brings the rows that the kernel knows to a newer commit, and tells the kernel what it may no longer believe.
+ *
+ * Called by the handler when the network thread pushes a `Change`. Only rows in the table are touched: what the kernel does not know costs
+ * nothing. Rows are written first and notifications queued after, so that a lookup that comes in between is answered from the new tree.
+ */
+import { decodeEntry, decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
+import { compareBytes, encodeName } from '../../shared/name.ts'
+import { contentTagOf } from './attributes.ts'
+import type { Change, ChangedName } from './backend.ts'
+import { type Row, rootRow, rowFlag } from './inode-table.ts'
+import type { VolumeTree } from './volume-tree.ts'
+
+export interface Kernel {
+  nameChanged(parent: Row, name: string): void
+  /** The kernel's listing of a directory is old. */
+  listingChanged(row: Row): void
+  /** Too much changed to say what. */
+  everythingChanged(): void
+}
+
+export function applyChange(tree: VolumeTree, change: Change, kernel: Kernel): void {
+  const root = decodeRoot(change.root)
+  tree.setRoot(root, encodeEntry(root.directory))
+  if (change.names === undefined) {
+    tree.startEpoch()
+    kernel.everythingChanged()
+    return
+  }
+  const { table } = tree
+  // First what is gone, then what is there: a rename is both, in any order.
+  for (const { directoryId, name, entry, beforeId } of change.names) {
+    const row = beforeId === undefined ? 0 : table.find(beforeId)
+    if (row === 0 || (entry !== undefined && decodeEntry(entry).id === beforeId)) continue
+    if ((table.flags[row]! & rowFlag.isLinked) === 0 && standsAt(tree, row, directoryId, name)) tree.markGone(row)
+  }
+  let hasMovedDirectory = false
+  for (const changed of change.names) {
+    if (changed.entry !== undefined && applyEntry(tree, changed, changed.entry)) hasMovedDirectory = true
+  }
+  for (const { id, entry } of change.inodes) applyInode(tree, id, entry)
+  if (hasMovedDirectory) {
+    tree.startEpoch()
+    kernel.everythingChanged()
+  }
+  tellNames(tree, change.names, kernel)
+}
+
+/**
+ * Writes the new entry of a row that is known by its file id. True for a directory that moved and changed in one: the two commits were
+ * compared by path, so what changed below it is not in the list.
+ */
+function applyEntry(tree: VolumeTree, { directoryId, name, beforeId }: ChangedName, bytes: Uint8Array): boolean {
+  const { table } = tree
+  const entry = decodeEntry(bytes)
+  const row = table.find(entry.id)
+  // Links get their attributes from the inode tree.
+  if (row === 0 || row === rootRow || entry.content.kind === 'link') return false
+  const isMovedDirectory = entry.kind === 'directory' && beforeId !== entry.id && table.contentTags[row] !== contentTagOf(entry)
+  const parent = table.find(directoryId)
+  // Moved to where the kernel has not been: it will be found there under its old row.
+  if (parent === 0) tree.update(row, table.parents[row]!, table.name(row).slice(), { entry, bytes, isLinked: false })
+  else tree.update(row, parent, encodeName(name), { entry, bytes, isLinked: false })
+  return isMovedDirectory
+}
+
+function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined): void {
+  const { table } = tree
+  const row = table.find(id)
+  if (row === 0) return
+  if (bytes !== undefined) {
+    tree.update(row, table.parents[row]!, table.name(row).slice(), { entry: decodeEntry(bytes), bytes, isLinked: true })
+  } else if ((table.flags[row]! & rowFlag.isLinked) !== 0) {
+    tree.markGone(row)
+  }
+}
+
+function standsAt(tree: VolumeTree, row: Row, directoryId: number, name: string): boolean {
+  const { table } = tree
+  return table.ids[table.parents[row]!] === directoryId && compareBytes(table.name(row), encodeName(name)) === 0
+}
+
+function tellNames(tree: VolumeTree, names: readonly ChangedName[], kernel: Kernel): void {
+  const directories = new Set<Row>()
+  for (const { directoryId, name, entry, beforeId } of names) {
+    const row = tree.table.find(directoryId)
+    if (row === 0) continue
+    const isSameInode = entry !== undefined && beforeId !== undefined && decodeEntry(entry).id === beforeId
+    if (isSameInode) continue
+    kernel.nameChanged(row, name)
+    directories.add(row)
+  }
+  for (const row of directories) kernel.listingChanged(row)
+}

@@ -1,0 +1,353 @@
+/**
+ * The POSIX file system of a volume, read-only: `Handler` of the drivers, over one snapshot at a time.
+ *
+ * Runs on the file-system thread. Hits are answered at once from memory; what lacks a page or a chunk is answered when the backend has brought
+ * it. The daemon feeds it: `applyChange` when a newer commit is there, `setFollowing` when the stream of commits breaks or comes back.
+ * What each operation promises stands in `shim/SEMANTICS.md`.
+ */
+import { errno } from '../../shared/error.ts'
+import { decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
+import type { Entry } from '../../shared/format/entry.ts'
+import { type Missing, isMissing } from '../../shared/format/page.ts'
+import type { Logger } from '../../shared/log.ts'
+import { encodeName, nameBytesMax } from '../../shared/name.ts'
+import type {
+  Answer,
+  Attributes,
+  AttributesReply,
+  Caller,
+  Connection,
+  DirectorySink,
+  EntryReply,
+  Handler,
+  NodeId,
+  OpenReply,
+  ReadReply,
+  StatfsReply,
+} from '../fuse/handler.ts'
+import { applyChange } from './apply-change.ts'
+import { Attempts, type Step } from './attempt.ts'
+import type { Backend, Change } from './backend.ts'
+import { DirectoryHandle } from './directory-handle.ts'
+import { type Row, rootRow, rowFlag } from './inode-table.ts'
+import { type BodySource, OpenFiles } from './open-files.ts'
+import { seek } from './seek.ts'
+import { TreePages } from './tree-pages.ts'
+import { VolumeTree, isRegular } from './volume-tree.ts'
+
+/** While commits are pushed, the kernel may keep what it was told: a change is announced. */
+const followedValidMs = 3_600_000
+/** Kernels before 6.16 cannot forget all names at once; then this bounds how long a lost stream of commits goes unnoticed. */
+const followedValidWithoutEpochsMs = 10_000
+const unfollowedValidMs = 1000
+
+/** open(2) flags that want to change the file (asm-generic/fcntl.h): anything but O_RDONLY, O_TRUNC, O_APPEND needs no refusal of its own. */
+const accessModeMask = 3
+const truncateFlag = 0o1000
+
+/** A volume has no size of its own: object storage has no end. 1 EiB, and none of it free here, since the mount is read-only. */
+const statfsReply: StatfsReply = { blocks: 2 ** 48, blocksFree: 0, files: 2 ** 40, filesFree: 0, blockBytes: 4096, nameBytesMax }
+
+export interface VolumeHandlerParts {
+  readonly backend: Backend
+  readonly bodies: BodySource
+  /** Of the snapshot to begin with, as `encodeRoot` gives it. */
+  readonly root: Uint8Array
+  readonly seq: number
+  /** A snapshot that never changes: the kernel may keep everything. */
+  readonly isFixed: boolean
+  readonly log: Logger
+  readonly pageBytesMax?: number | undefined
+}
+
+export interface HandlerStatus {
+  readonly seq: number
+  readonly isFollowing: boolean
+  readonly inodeCount: number
+  readonly inodeBytes: number
+  readonly pageBytes: number
+  readonly pageMissCount: number
+  readonly pageLoadCount: number
+  readonly openCount: number
+  readonly passthroughOpenCount: number
+  readonly passthroughCount: number
+}
+
+export class VolumeHandler implements Handler {
+  readonly #pages: TreePages
+  readonly #tree: VolumeTree
+  readonly #files: OpenFiles
+  readonly #attempts: Attempts
+  readonly #log: Logger
+  readonly #directories = new Map<number, DirectoryHandle>()
+  readonly #isFixed: boolean
+  #connection: Connection | undefined
+  #seq: number
+  #isFollowing = true
+  #canForgetNames = false
+  #lastDirectoryHandle = 0
+  readonly #attributes: Attributes = blankAttributes()
+  readonly #entryReply: EntryReply = { nodeId: 0, generation: 0, entryValidMs: 0, attributesValidMs: 0, attributes: this.#attributes }
+  readonly #attributesReply: AttributesReply = { validMs: 0, attributes: this.#attributes }
+  readonly #directoryReply: OpenReply = { handle: 0, keepCache: true, directIo: false, cacheDirectory: true, noFlush: true, backingId: 0 }
+  readonly #replies = {
+    entryReply: (row: Row) => this.#replyFor(row),
+    nothing: { nodeId: 0, generation: 0, entryValidMs: 0, attributesValidMs: 0, attributes: blankAttributes() },
+  }
+
+  constructor(parts: VolumeHandlerParts) {
+    this.#log = parts.log
+    this.#isFixed = parts.isFixed
+    this.#seq = parts.seq
+    this.#pages = new TreePages(parts.backend, parts.pageBytesMax)
+    this.#attempts = new Attempts(this.#pages, parts.log)
+    const root = decodeRoot(parts.root)
+    this.#tree = new VolumeTree(this.#pages, root, encodeEntry(root.directory), {
+      isOpen: (row) => this.#files.isOpen(row),
+      nodeChanged: (row, isDataToo) => this.#connection?.invalidateNode(row, isDataToo ? 0 : attributesOnly, 0),
+      nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
+      linksChanged: () => this.#connection?.invalidateAllEntries(),
+    })
+    this.#files = new OpenFiles(this.#tree.table, parts.bodies)
+  }
+
+  get status(): HandlerStatus {
+    const { table } = this.#tree
+    return {
+      seq: this.#seq,
+      isFollowing: this.#isFollowing,
+      inodeCount: table.knownCount,
+      inodeBytes: table.bytes,
+      pageBytes: this.#pages.bytes,
+      pageMissCount: this.#pages.missCount,
+      pageLoadCount: this.#pages.loadCount,
+      ...this.#files.status,
+    }
+  }
+
+  start(connection: Connection): void {
+    this.#connection = connection
+    this.#files.connection = connection
+    this.#canForgetNames = connection.invalidateAllEntries()
+  }
+
+  stop(): void {
+    this.#pages.stop({ code: 'closed', message: 'the mount is over' })
+    this.#files.closeAll()
+    this.#files.connection = undefined
+    this.#connection = undefined
+    this.#directories.clear()
+  }
+
+  /** A newer commit is there. */
+  applyChange(change: Change): void {
+    if (change.seq <= this.#seq) return
+    this.#seq = change.seq
+    applyChange(this.#tree, change, {
+      nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
+      listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),
+      everythingChanged: () => this.#forgetNames(),
+    })
+  }
+
+  /** Whether newer commits are announced at once. When that ends, what the kernel was promised for long is taken back. */
+  setFollowing(isFollowing: boolean): void {
+    if (this.#isFixed || this.#isFollowing === isFollowing) return
+    this.#isFollowing = isFollowing
+    if (!isFollowing) this.#forgetNames()
+  }
+
+  lookup(parent: NodeId, name: string, _caller: Caller): Answer<EntryReply> {
+    const key = encodeName(name)
+    if (key.length > nameBytesMax) return -errno.ENAMETOOLONG
+    return this.#run<EntryReply>('look up', parent, () => {
+      const bytes = this.#tree.find(parent, key)
+      if (typeof bytes === 'number' || isMissing(bytes)) return bytes
+      if (bytes === undefined) return this.#negativeReply()
+      const row = this.#tree.rowOf(parent, key, bytes)
+      if (isMissing(row)) return row
+      this.#tree.table.lookupCounts[row]! += 1
+      return this.#replyFor(row)
+    })
+  }
+
+  forget(nodeId: NodeId, lookupCount: number): void {
+    this.#tree.forget(nodeId, lookupCount)
+  }
+
+  getattr(nodeId: NodeId, _handle: number | undefined): Answer<AttributesReply> {
+    return this.#run('read the attributes of', nodeId, () => {
+      const state = this.#tree.refresh(nodeId)
+      if (state !== 0) return state
+      this.#tree.table.readAttributes(nodeId, this.#attributes)
+      this.#attributesReply.validMs = this.#validMs()
+      return this.#attributesReply
+    })
+  }
+
+  readlink(nodeId: NodeId): Answer<string> {
+    return this.#withEntry('read the link', nodeId, ({ content }) => (content.kind === 'target' ? content.target : -errno.EINVAL))
+  }
+
+  open(nodeId: NodeId, flags: number, _caller: Caller): Answer<OpenReply> {
+    if ((flags & accessModeMask) !== 0 || (flags & truncateFlag) !== 0) return -errno.EROFS
+    return this.#run<OpenReply>('open', nodeId, () => {
+      const state = this.#tree.refresh(nodeId)
+      if (state !== 0) return state
+      const again = this.#files.reopen(nodeId)
+      if (again !== undefined) return again
+      const entry = this.#tree.entryOf(nodeId)
+      if (typeof entry === 'number' || isMissing(entry)) return entry
+      return isRegular(this.#tree.table.modes[nodeId]!) ? this.#files.open(nodeId, entry, this.#tree.pathOf(nodeId)) : -errno.EINVAL
+    })
+  }
+
+  read(_nodeId: NodeId, handle: number, offset: number, length: number): Answer<ReadReply> {
+    return this.#files.read(handle, offset, length)
+  }
+
+  flush(_nodeId: NodeId, _handle: number): Answer<undefined> {
+    return undefined
+  }
+
+  release(_nodeId: NodeId, handle: number): void {
+    this.#files.release(handle)
+  }
+
+  opendir(nodeId: NodeId, _caller: Caller): Answer<OpenReply> {
+    return this.#run<OpenReply>('open the directory', nodeId, () => {
+      const root = this.#tree.directoryRoot(nodeId)
+      if (typeof root === 'number' || isMissing(root)) return root
+      this.#lastDirectoryHandle += 1
+      this.#directories.set(this.#lastDirectoryHandle, new DirectoryHandle(nodeId, root, this.#tree, this.#replies))
+      this.#directoryReply.handle = this.#lastDirectoryHandle
+      return this.#directoryReply
+    })
+  }
+
+  readdir(nodeId: NodeId, handle: number, offset: number, sink: DirectorySink): Answer<undefined> {
+    const directory = this.#directories.get(handle)
+    if (directory === undefined) return -errno.EIO
+    let isFirst = true
+    return this.#run<undefined>('list', nodeId, () => {
+      // The driver asks again, with a fresh sink, once the page is here.
+      if (!isFirst) return undefined
+      const outcome = directory.read(offset, sink)
+      isFirst = false
+      return outcome
+    })
+  }
+
+  releasedir(_nodeId: NodeId, handle: number): void {
+    this.#directories.delete(handle)
+  }
+
+  statfs(_nodeId: NodeId): Answer<StatfsReply> {
+    return statfsReply
+  }
+
+  /** The kernel checks permissions itself (default_permissions); a driver that cannot asks here. */
+  access(nodeId: NodeId, mask: number, caller: Caller): Answer<undefined> {
+    const { table } = this.#tree
+    if (!table.isKnown(nodeId)) return -errno.ESTALE
+    if ((mask & writeAccess) !== 0) return -errno.EROFS
+    table.readAttributes(nodeId, this.#attributes)
+    return mayAccess(this.#attributes, mask, caller) ? undefined : -errno.EACCES
+  }
+
+  getxattr(nodeId: NodeId, name: string): Answer<Uint8Array> {
+    if (!this.#hasXattrs(nodeId)) return -errno.ENODATA
+    return this.#withEntry('read an xattr of', nodeId, ({ xattrs }) => xattrs.get(name) ?? -errno.ENODATA)
+  }
+
+  listxattr(nodeId: NodeId): Answer<readonly string[]> {
+    if (!this.#hasXattrs(nodeId)) return []
+    return this.#withEntry<readonly string[]>('list the xattrs of', nodeId, ({ xattrs }) => [...xattrs.keys()])
+  }
+
+  lseek(nodeId: NodeId, handle: number, offset: number, whence: number): Answer<{ readonly offset: number }> {
+    const entry = this.#files.entryOf(handle)
+    if (entry === undefined) return -errno.EIO
+    return this.#run('seek in', nodeId, () => seek(entry, offset, whence, this.#pages.find))
+  }
+
+  #run<T>(what: string, nodeId: NodeId, step: Step<T>): Answer<T> {
+    return this.#attempts.run(what, () => this.#tree.pathOf(nodeId), step)
+  }
+
+  #withEntry<T>(what: string, nodeId: NodeId, use: (entry: Entry) => T | number): Answer<T> {
+    return this.#run<T>(what, nodeId, (): T | number | Missing => {
+      const entry = this.#tree.entryOf(nodeId)
+      return typeof entry === 'number' || isMissing(entry) ? entry : use(entry)
+    })
+  }
+
+  /** Most files have none, and programs ask for every file: the answer needs no tree. Stale rows are looked at. */
+  #hasXattrs(nodeId: NodeId): boolean {
+    const { table, epoch } = this.#tree
+    return table.isKnown(nodeId) && ((table.flags[nodeId]! & rowFlag.hasXattrs) !== 0 || table.epochs[nodeId] !== epoch)
+  }
+
+  #replyFor(row: Row): EntryReply {
+    const { table } = this.#tree
+    const reply = this.#entryReply
+    reply.nodeId = row
+    reply.generation = table.generations[row]!
+    reply.entryValidMs = this.#validMs()
+    reply.attributesValidMs = reply.entryValidMs
+    table.readAttributes(row, this.#attributes)
+    return reply
+  }
+
+  #negativeReply(): EntryReply {
+    const reply = this.#entryReply
+    reply.nodeId = 0
+    reply.entryValidMs = this.#validMs()
+    reply.attributesValidMs = 0
+    return reply
+  }
+
+  #validMs(): number {
+    if (this.#isFixed) return followedValidMs
+    if (!this.#isFollowing) return unfollowedValidMs
+    return this.#canForgetNames ? followedValidMs : followedValidWithoutEpochsMs
+  }
+
+  #forgetNames(): void {
+    if (this.#connection === undefined) return
+    if (!this.#connection.invalidateAllEntries()) this.#log.debug('This kernel cannot forget all names at once; they expire by time')
+  }
+}
+
+/** FUSE_NOTIFY_INVAL_INODE with a negative offset: attributes only (fs/fuse/inode.c, fuse_reverse_inval_inode). */
+const attributesOnly = -1
+
+const writeAccess = 2
+
+/** access(2) for a caller with one group, as drivers know them. */
+function mayAccess(attributes: Attributes, mask: number, caller: Caller): boolean {
+  const { mode } = attributes
+  if (caller.uid === 0) return (mask & 1) === 0 || (mode & 0o170000) === 0o040000 || (mode & 0o111) !== 0
+  const shift = caller.uid === attributes.uid ? 6 : caller.gid === attributes.gid ? 3 : 0
+  return ((mode >> shift) & mask & 7) === (mask & 7)
+}
+
+function blankAttributes(): Attributes {
+  return {
+    ino: 0,
+    size: 0,
+    blocks: 0,
+    atimeSeconds: 0,
+    atimeNanoseconds: 0,
+    mtimeSeconds: 0,
+    mtimeNanoseconds: 0,
+    ctimeSeconds: 0,
+    ctimeNanoseconds: 0,
+    mode: 0,
+    linkCount: 0,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    blockBytes: 4096,
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * One snapshot of the volume as rows of the inode table: names resolve to rows through the pages of the tree, rows lead back to entries.
+ *
+ * Called by the handler's parts. Everything is synchronous: a walk gives its result, or the page it lacks; a negative number is an errno.
+ * Rows are brought up to date in two ways: `apply-change.ts` writes those that a commit changed, and after a change too big to list the epoch
+ * moves on, and a row of an older epoch is looked up again, through its parent, when it is next used.
+ */
+import { EdgemountError, errno } from '../../shared/error.ts'
+import { decodeEntry } from '../../shared/format/entry-codec.ts'
+import type { Entry, FileId, Root, TreeRoot } from '../../shared/format/entry.ts'
+import { type Missing, isMissing } from '../../shared/format/page.ts'
+import { findInTree } from '../../shared/format/tree-page.ts'
+import { decodeName } from '../../shared/name.ts'
+import { contentTagOf } from './attributes.ts'
+import { InodeTable, type Row, rootRow, rowFlag } from './inode-table.ts'
+import type { TreePages } from './tree-pages.ts'
+
+/** Entries up to this many bytes are kept in the arena; longer ones (bodies, manifests, xattrs) are found again by name. Directories always are kept. */
+const keptEntryBytesMax = 128
+
+/** Decoded roots of directories in use. */
+const directoryRootCountMax = 4096
+
+const noBytes = new Uint8Array(0)
+
+export interface TreeWatcher {
+  /** A file has handles or mappings: its row must keep the version they opened. */
+  isOpen(row: Row): boolean
+  /** The row's attributes changed, and its data if `isDataToo`. */
+  nodeChanged(row: Row, isDataToo: boolean): void
+  /** The name now leads elsewhere than the kernel believes. */
+  nameChanged(parent: Row, name: string): void
+  /** Names of this file lead to another row than the kernel believes; not all of its names are known. */
+  linksChanged(): void
+}
+
+export class VolumeTree {
+  readonly table = new InodeTable()
+  readonly pages: TreePages
+  readonly #watcher: TreeWatcher
+  readonly #directoryRoots = new Map<Row, TreeRoot>()
+  #root: Root
+  #epoch = 1
+
+  constructor(pages: TreePages, root: Root, rootBytes: Uint8Array, watcher: TreeWatcher) {
+    this.pages = pages
+    this.#watcher = watcher
+    this.#root = root
+    const row = this.table.allocate(root.directory.id)
+    // The kernel holds the root without ever having looked it up.
+    this.table.lookupCounts[row] = 1
+    this.write(rootRow, rootRow, noBytes, root.directory, rootBytes, false)
+  }
+
+  get root(): Root {
+    return this.#root
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** A newer snapshot. `rootBytes` encode its root directory's entry. */
+  setRoot(root: Root, rootBytes: Uint8Array): void {
+    this.#root = root
+    this.write(rootRow, rootRow, noBytes, root.directory, rootBytes, false)
+    this.#watcher.nodeChanged(rootRow, false)
+  }
+
+  /** Every row but the root is to be looked up again before it is used. */
+  startEpoch(): void {
+    this.#epoch += 1
+    this.table.epochs[rootRow] = this.#epoch
+    this.#directoryRoots.clear()
+  }
+
+  /** The entry bytes under a name; undefined when there are none. */
+  find(parent: Row, name: Uint8Array): Uint8Array | undefined | number | Missing {
+    const root = this.directoryRoot(parent)
+    if (typeof root === 'number' || isMissing(root)) return root
+    return findInTree(root.pointer, name, this.pages.find)
+  }
+
+  /** The root of a directory's tree. A directory that is gone is empty. */
+  directoryRoot(row: Row): TreeRoot | number | Missing {
+    const state = this.refresh(row)
+    if (state !== 0) return state
+    if ((this.table.modes[row]! & 0o170000) !== 0o040000) return -errno.ENOTDIR
+    if ((this.table.flags[row]! & rowFlag.isGone) !== 0) return emptyDirectory
+    const known = this.#directoryRoots.get(row)
+    if (known !== undefined) return known
+    const { content } = decodeEntry(this.table.entry(row).slice())
+    if (content.kind !== 'tree') throw new EdgemountError('internal', `Cannot list "${this.pathOf(row)}": its row holds no tree`)
+    if (this.#directoryRoots.size >= directoryRootCountMax) this.#directoryRoots.clear()
+    this.#directoryRoots.set(row, content.root)
+    return content.root
+  }
+
+  /** The row for an entry found under a name. One that nobody looks up in the end is given back with `freeUnused`. */
+  rowOf(parent: Row, name: Uint8Array, bytes: Uint8Array): Row | Missing {
+    const found = this.resolve(bytes)
+    if (isMissing(found)) return found
+    return this.adopt(parent, name, found)
+  }
+
+  /** Sees through a link into the inode tree. */
+  resolve(bytes: Uint8Array): ResolvedEntry | Missing {
+    const entry = decodeEntry(bytes)
+    if (entry.content.kind !== 'link') return { entry, bytes, isLinked: false }
+    const inode = this.inodeBytes(entry.id)
+    if (isMissing(inode)) return inode
+    if (inode === undefined) throw new EdgemountError('corrupt', `Cannot find inode ${entry.id}: a name links to it, the inode tree lacks it`)
+    return { entry: decodeEntry(inode), bytes: inode, isLinked: true }
+  }
+
+  inodeBytes(id: FileId): Uint8Array | undefined | Missing {
+    return findInTree(this.#root.inodes, inodeKey(id), this.pages.find)
+  }
+
+  adopt(parent: Row, name: Uint8Array, found: ResolvedEntry): Row {
+    const row = this.table.find(found.entry.id)
+    if (row === 0) {
+      const fresh = this.table.allocate(found.entry.id)
+      this.write(fresh, parent, name, found.entry, found.bytes, found.isLinked)
+      return fresh
+    }
+    if (this.table.epochs[row] === this.#epoch && (this.table.flags[row]! & rowFlag.isGone) === 0) return row
+    return this.update(row, parent, name, found)
+  }
+
+  /**
+   * Writes a newer version of a known row. A file whose content changed while it is open keeps its row for its handles, and its id goes to
+   * a fresh row, which new lookups find: so a handle reads one version for as long as it lives. Gives the row that now stands for the id.
+   */
+  update(row: Row, parent: Row, name: Uint8Array, found: ResolvedEntry): Row {
+    const { table } = this
+    const hadTag = table.contentTags[row]!
+    const hadMode = table.modes[row]!
+    const isNewData = hadTag !== contentTagOf(found.entry) || table.sizes[row] !== found.entry.size
+    if (isNewData && isRegular(hadMode) && this.#watcher.isOpen(row)) {
+      const oldParent = table.parents[row]!
+      const oldName = decodeName(table.name(row))
+      const wasLinked = (table.flags[row]! & rowFlag.isLinked) !== 0
+      table.detach(row)
+      const fresh = table.allocate(found.entry.id)
+      this.write(fresh, parent, name, found.entry, found.bytes, found.isLinked)
+      if (wasLinked || found.isLinked) this.#watcher.linksChanged()
+      this.#watcher.nameChanged(oldParent, oldName)
+      return fresh
+    }
+    this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
+    if (isNewData && found.entry.kind !== 'directory') table.flags[row]! |= rowFlag.hasStalePages
+    // A directory's listing is dropped by name, when a name in it changed.
+    this.#watcher.nodeChanged(row, isNewData && found.entry.kind !== 'directory')
+    return row
+  }
+
+  /** Fills a row from an entry. */
+  write(row: Row, parent: Row, name: Uint8Array, entry: Entry, bytes: Uint8Array, isLinked: boolean): void {
+    const { table } = this
+    const isKept = entry.kind === 'directory' || bytes.length <= keptEntryBytesMax
+    table.place(row, parent, name, isKept ? bytes : noBytes)
+    table.write(row, entry)
+    table.epochs[row] = this.#epoch
+    if (isLinked) table.flags[row]! |= rowFlag.isLinked
+    else table.flags[row]! &= ~rowFlag.isLinked
+    if (entry.content.kind === 'tree') this.#directoryRoots.delete(row)
+  }
+
+  /** The file id of a row has left the volume. */
+  markGone(row: Row): void {
+    this.table.flags[row]! |= rowFlag.isGone
+    this.table.epochs[row] = this.#epoch
+    this.table.setLinkCount(row, 0)
+    this.#directoryRoots.delete(row)
+    this.#watcher.nodeChanged(row, false)
+  }
+
+  /** The kernel let go of a row `count` times. */
+  forget(row: Row, count: number): void {
+    if (!this.table.isKnown(row) || row === rootRow) return
+    const left = this.table.lookupCounts[row]! - count
+    this.table.lookupCounts[row] = Math.max(0, left)
+    if (left <= 0) this.freeUnused(row)
+  }
+
+  /** Frees a row that the kernel does not hold. */
+  freeUnused(row: Row): void {
+    if (this.table.lookupCounts[row] !== 0 || row === rootRow) return
+    this.#directoryRoots.delete(row)
+    this.table.free(row)
+  }
+
+  /** Brings a row of an older epoch up to date; 0 when it is, an errno when it cannot be. */
+  refresh(row: Row): number | Missing {
+    const { table } = this
+    if (!table.isKnown(row)) return -errno.ESTALE
+    if (table.epochs[row] === this.#epoch || (table.flags[row]! & (rowFlag.isDetached | rowFlag.isGone)) !== 0) return 0
+    const found = this.#findAgain(row)
+    if (isMissing(found)) return found
+    if (typeof found === 'number') this.markGone(row)
+    else this.update(row, table.parents[row]!, table.name(row).slice(), found)
+    return 0
+  }
+
+  /** The entry of a row in the present snapshot, whole. -ESTALE when the row stands for nothing there. */
+  entryOf(row: Row): Entry | number | Missing {
+    const state = this.refresh(row)
+    if (state !== 0) return state
+    if ((this.table.flags[row]! & (rowFlag.isGone | rowFlag.isDetached)) !== 0) return -errno.ESTALE
+    const kept = this.table.entry(row)
+    if (kept.length > 0) return decodeEntry(kept.slice())
+    const found = this.#findAgain(row)
+    return typeof found === 'number' || isMissing(found) ? found : found.entry
+  }
+
+  /** For messages: the path by which the row was last found. */
+  pathOf(row: Row): string {
+    const parts: string[] = []
+    for (let at = row; at !== rootRow && parts.length < pathDepthMax && this.table.isKnown(at); at = this.table.parents[at]!) {
+      parts.push(decodeName(this.table.name(at)))
+    }
+    return `/${parts.toReversed().join('/')}`
+  }
+
+  #findAgain(row: Row): ResolvedEntry | number | Missing {
+    const { table } = this
+    const id = table.ids[row]! as FileId
+    if ((table.flags[row]! & rowFlag.isLinked) !== 0) {
+      const bytes = this.inodeBytes(id)
+      if (isMissing(bytes)) return bytes
+      if (bytes !== undefined) return { entry: decodeEntry(bytes), bytes, isLinked: true }
+    }
+    const bytes = this.find(table.parents[row]!, table.name(row).slice())
+    if (typeof bytes === 'number' || isMissing(bytes)) return bytes
+    if (bytes === undefined) return -errno.ESTALE
+    const found = this.resolve(bytes)
+    return isMissing(found) || found.entry.id === id ? found : -errno.ESTALE
+  }
+}
+
+export interface ResolvedEntry {
+  readonly entry: Entry
+  /** Of the inode tree's entry when `isLinked`. */
+  readonly bytes: Uint8Array
+  readonly isLinked: boolean
+}
+
+/** A path in a message is no deeper; a cycle of rows cannot happen, but a message must not hang on it. */
+const pathDepthMax = 256
+
+const emptyDirectory: TreeRoot = { pointer: undefined, entryCount: 0, directoryCount: 0 }
+
+export function isRegular(mode: number): boolean {
+  return (mode & 0o170000) === 0o100000
+}
+
+/** The inode tree's key: the id in 8 bytes, big-endian, so that byte order is number order. */
+function inodeKey(id: FileId): Uint8Array {
+  const key = new Uint8Array(8)
+  new DataView(key.buffer).setBigUint64(0, BigInt(id))
+  return key
+}
