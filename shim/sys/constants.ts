@@ -40,6 +40,9 @@ export const mountFlag = { MS_RDONLY: 1, MS_NOSUID: 2, MS_NODEV: 4 } as const
 
 export const unmountFlag = { MNT_FORCE: 1, MNT_DETACH: 2 } as const
 
+/** Errnos that only a driver meets; the ones a handler answers with are in shared/error.ts. */
+export const connectionErrno = { EBADF: 9, EPROTO: 71, ECONNABORTED: 103 } as const
+
 /** File type bits of a mode. */
 export const fileType = {
   S_IFMT: 0o170000,

@@ -51,6 +51,8 @@ export const libc = {
   umount2: bind<[target: string, flags: number]>('int umount2(const char *, int)'),
   socketpair: bind<[domain: number, type: number, protocol: number, fds: Pointer]>('int socketpair(int, int, int, void *)'),
   recvmsg: bind<[fd: number, message: Pointer, flags: number]>('int64_t recvmsg(int, void *, int)'),
+  llistxattr: bind<[path: Uint8Array, into: Pointer, length: number]>('int64_t llistxattr(const void *, void *, size_t)'),
+  lgetxattr: bind<[path: Uint8Array, name: Uint8Array, into: Pointer, length: number]>('int64_t lgetxattr(const void *, const void *, void *, size_t)'),
   geteuid: bind<[]>('unsigned int geteuid()'),
 } as const
 

@@ -1,0 +1,91 @@
+/**
+ * Is a directory fit to be mounted on? Looks at the mount table first, so that a dead mount is never touched from this process.
+ */
+import { lstat, readdir, realpath } from 'node:fs/promises'
+import { EdgemountError } from '../../shared/error.ts'
+import { findMount, isFuse, readMountTable } from './mount-table.ts'
+import type { MountEntry } from './mount-table.ts'
+import { runCommand } from './run-command.ts'
+import { unmount } from './unmount.ts'
+
+/** Local directories answer in no time; a path that goes through somebody else's dead mount never does. */
+const inspectDeadlineMs = 5000
+const staleMountsMax = 8
+
+/**
+ * The real path of a free, empty directory. A dead FUSE mount found there is cleared first.
+ * Throws 'not-found', 'invalid' or 'conflict'.
+ */
+export async function prepareMountPoint(directory: string): Promise<string> {
+  const path = await resolvePath(directory)
+  for (let count = 0; count < staleMountsMax; count += 1) {
+    const mounted = findMount(readMountTable(), path)
+    if (mounted === undefined) break
+    if (!(await isStale(mounted))) throw alreadyMounted(directory, mounted)
+    await unmount(path, { isLazy: true })
+  }
+  const left = findMount(readMountTable(), path)
+  if (left !== undefined) throw alreadyMounted(directory, left)
+  await assertEmptyDirectory(directory, path)
+  return path
+}
+
+/** A FUSE mount whose daemon is gone: every request fails with ENOTCONN. Asked by a child, because a daemon that hangs would hang us too. */
+export async function isStale(mounted: MountEntry): Promise<boolean> {
+  if (!isFuse(mounted)) return false
+  const asked = await runCommand('stat', ['-f', '--', mounted.mountPoint], { deadlineMs: 2000 })
+  return asked.code !== undefined && asked.code !== 0 && /not connected|connection abort/i.test(asked.complaint)
+}
+
+/** realpath(3) reads links only, which asks nothing of a mount at the end of the path. */
+async function resolvePath(directory: string): Promise<string> {
+  try {
+    return await inTime(directory, realpath(directory))
+  } catch (error) {
+    if (errorName(error) === 'ENOTCONN') return directory
+    throw unusable(directory, error)
+  }
+}
+
+async function assertEmptyDirectory(directory: string, path: string): Promise<void> {
+  let names: string[]
+  try {
+    const found = await inTime(directory, lstat(path))
+    if (!found.isDirectory()) throw new EdgemountError('invalid', `Cannot mount on "${directory}": it is not a directory`)
+    names = await inTime(directory, readdir(path))
+  } catch (error) {
+    throw unusable(directory, error)
+  }
+  if (names.length === 0) return
+  throw new EdgemountError('conflict', `Cannot mount on "${directory}": the directory is not empty; its files would be hidden. Take an empty one`)
+}
+
+function unusable(directory: string, error: unknown): EdgemountError {
+  if (error instanceof EdgemountError) return error
+  const name = errorName(error)
+  if (name === 'ENOENT') return new EdgemountError('not-found', `Cannot mount on "${directory}": there is no such directory. Create it first`)
+  if (name === 'ENOTDIR') return new EdgemountError('invalid', `Cannot mount on "${directory}": a part of its path is not a directory`)
+  if (name === 'EACCES') return new EdgemountError('denied', `Cannot mount on "${directory}": no right to look into it`)
+  return new EdgemountError('invalid', `Cannot mount on "${directory}": ${name}`, { cause: error })
+}
+
+function alreadyMounted(directory: string, mounted: MountEntry): EdgemountError {
+  return new EdgemountError('conflict', `Cannot mount on "${directory}": "${mounted.source}" (${mounted.type}) is mounted there already. Unmount it first`)
+}
+
+async function inTime<T>(directory: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const error = new EdgemountError('unavailable', `Cannot mount on "${directory}": its path does not answer; a mount on the way may be dead`)
+    timer = setTimeout(() => reject(error), inspectDeadlineMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function errorName(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}

@@ -1,0 +1,48 @@
+/**
+ * The thread that sends notifications to the kernel, and does nothing else: it may be made to wait for as long as some request is unanswered.
+ *
+ * Its `workerData` is a `NotifyThreadData`. It ends when every writer of the pipe is gone. It owns the pipe's read end and its own descriptor of the device.
+ */
+import { isMainThread, workerData } from 'node:worker_threads'
+import { closeFd, readBytes, writeBytes } from '../sys/pipe.ts'
+import { answerHeader } from './protocol/layout.ts'
+import { notificationBytesMax } from './protocol/notification.ts'
+
+export interface NotifyThreadData {
+  readonly edgemountNotifications: { readonly deviceFd: number; readonly pipeFd: number }
+}
+
+/** Passes messages on until the pipe is closed. ENOENT (the kernel knows no such node or name) is normal, so results are not looked at. */
+export function passNotificationsOn(deviceFd: number, pipeFd: number): void {
+  const message = new Uint8Array(notificationBytesMax)
+  const length = new DataView(message.buffer)
+  for (;;) {
+    if (!readWhole(pipeFd, message, 0, answerHeader.bytes)) break
+    const byteCount = length.getUint32(0, true)
+    if (byteCount < answerHeader.bytes || byteCount > message.length) break
+    if (!readWhole(pipeFd, message, answerHeader.bytes, byteCount)) break
+    writeBytes(deviceFd, message, byteCount)
+  }
+  closeFd(pipeFd)
+  closeFd(deviceFd)
+}
+
+function readWhole(fd: number, into: Uint8Array, start: number, end: number): boolean {
+  let at = start
+  while (at < end) {
+    const count = readBytes(fd, into.subarray(at), end - at)
+    if (count === -4) continue // EINTR
+    if (count <= 0) return false
+    at += count
+  }
+  return true
+}
+
+function isOurs(data: unknown): data is NotifyThreadData {
+  return typeof data === 'object' && data !== null && 'edgemountNotifications' in data
+}
+
+if (!isMainThread && isOurs(workerData)) {
+  const { deviceFd, pipeFd } = workerData.edgemountNotifications
+  passNotificationsOn(deviceFd, pipeFd)
+}

@@ -1,0 +1,76 @@
+/**
+ * The entry for the thread that serves a mount: the real device, the notifying thread, and the end of the mount when serving it fails.
+ */
+import { Worker } from 'node:worker_threads'
+import { messageOf } from '../../shared/error.ts'
+import type { Logger } from '../../shared/log.ts'
+import { FuseDevice } from '../sys/fuse-device.ts'
+import { closeFd, createPipe, duplicate, setNonBlocking } from '../sys/pipe.ts'
+import type { Handler } from './handler.ts'
+import { Loop, messageBytesMax } from './loop.ts'
+import type { FuseMount } from './mount.ts'
+import { Notifier, offerToPipe } from './notifier.ts'
+import type { NotifyThreadData } from './notify-worker.ts'
+import { endMountNow } from './unmount.ts'
+
+export interface RunLoopOptions {
+  readonly mount: FuseMount
+  /** Read end of a pipe; a byte on it (see `wake`) makes the loop call `onControl`. -1 for none. */
+  readonly controlFd: number
+  readonly handler: Handler
+  /** The least busy wait in µs before sleeping, grown 2.5 times when it is too short; 0 for none. 20 is right with two CPUs or more. */
+  readonly spinUs: number
+  readonly log: Logger
+  readonly onControl: () => void
+  /** Called at least every 250 ms. */
+  readonly onTick?: () => void
+  /** By default as root. */
+  readonly wantsPassthrough?: boolean
+  /** Requests by opcode, for metrics; over a SharedArrayBuffer another thread can read it. */
+  readonly counts?: Uint32Array
+  /** Module of the notifying thread, where it is not the file beside this one (a bundle). It must end in `notify-worker.ts`'s code. */
+  readonly notifyModule?: URL
+}
+
+/**
+ * Serves until the mount ends; call it on a thread with nothing else to do. It closes the mount's descriptor. Throws what made serving impossible;
+ * the mount is gone by then.
+ */
+export function runLoop(options: RunLoopOptions): void {
+  const { mount, log } = options
+  const device = new FuseDevice(mount.fd, options.controlFd, messageBytesMax)
+  const queueFd = startNotifying(mount.fd, options.notifyModule)
+  const loop = new Loop({
+    device,
+    handler: options.handler,
+    wish: { wantsPassthrough: options.wantsPassthrough ?? mount.isPrivileged, invalidatesExplicitly: true },
+    connect: (plan) => {
+      const { canPassthrough, canIncrementEpoch } = plan
+      return new Notifier({ device, canPassthrough, canIncrementEpoch, offer: offerToPipe(queueFd), log })
+    },
+    onControl: options.onControl,
+    spinUs: options.spinUs,
+    log,
+    ...(options.onTick === undefined ? {} : { onTick: options.onTick }),
+    ...(options.counts === undefined ? {} : { counts: options.counts }),
+  })
+  try {
+    loop.run()
+  } catch (error) {
+    log.error(`Cannot go on serving "${mount.mountPoint}"; it is unmounted: ${messageOf(error)}`)
+    endMountNow(mount.mountPoint, mount.deviceMinor)
+    throw error
+  } finally {
+    closeFd(queueFd)
+    closeFd(mount.fd)
+  }
+}
+
+/** Gives the write end of the queue; the thread ends when that is closed. */
+function startNotifying(fuseFd: number, module: URL | undefined): number {
+  const { readFd, writeFd } = createPipe({ isNonBlocking: false })
+  setNonBlocking(writeFd, true) // the reader sleeps, the serving thread never does
+  const workerData: NotifyThreadData = { edgemountNotifications: { deviceFd: duplicate(fuseFd), pipeFd: readFd } }
+  new Worker(module ?? new URL('./notify-worker.ts', import.meta.url), { workerData }).unref()
+  return writeFd
+}

@@ -1,0 +1,68 @@
+/**
+ * Takes mounts away: politely, lazily, or at once.
+ */
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { EdgemountError, errno } from '../../shared/error.ts'
+import { abortAndDetach, isRoot, unmountOffThread } from '../sys/mount-calls.ts'
+import { findMount, readMountTable } from './mount-table.ts'
+import { runCommand } from './run-command.ts'
+
+export interface UnmountOptions {
+  /** Take it out of the tree now, and let it end when its last open file is closed. */
+  readonly isLazy: boolean
+}
+
+/** `busy`: somebody has a file open or a working directory there; `absent`: nothing is mounted there. */
+export type UnmountResult = 'unmounted' | 'busy' | 'absent'
+
+/** An unmount may wait for requests that the file system still has to answer. */
+const fusermountDeadlineMs = 30_000
+
+/**
+ * Unmounts what is seen at `mountPoint` (a real path). Does not block this thread, so that the file system can go on answering.
+ * Throws 'denied' or 'unsupported'.
+ */
+export async function unmount(mountPoint: string, options: UnmountOptions): Promise<UnmountResult> {
+  if (findMount(readMountTable(), mountPoint) === undefined) return 'absent'
+  if (!isRoot()) return unmountAsUser(mountPoint, options)
+  const code = await unmountOffThread(mountPoint, options.isLazy)
+  if (code >= 0) return 'unmounted'
+  if (code === -errno.EBUSY) return 'busy'
+  if (code === -errno.EINVAL || code === -errno.ENOENT) return 'absent'
+  throw new EdgemountError('denied', `Cannot unmount "${mountPoint}": errno ${-code}`)
+}
+
+async function unmountAsUser(mountPoint: string, options: UnmountOptions): Promise<UnmountResult> {
+  const parameters = [...fusermountParameters(options.isLazy), mountPoint]
+  const asked = await runCommand('fusermount3', parameters, { deadlineMs: fusermountDeadlineMs })
+  if (asked.code === 0) return 'unmounted'
+  if (asked.isMissing) throw fusermountMissing(`unmount "${mountPoint}"`)
+  if (/busy/i.test(asked.complaint)) return 'busy'
+  if (/not found|no such|not mounted/i.test(asked.complaint)) return 'absent'
+  throw new EdgemountError('denied', `Cannot unmount "${mountPoint}": ${asked.isLate ? 'fusermount3 does not end' : asked.complaint}`)
+}
+
+/**
+ * Ends a mount at once, open files or not: every waiting and later request fails. For a file system that can answer no more; it never waits for it.
+ * `deviceMinor` must be the mount's own, so that a newer mount at the same place is left alone. Gives false when it is not there (any more).
+ */
+export function endMountNow(mountPoint: string, deviceMinor: number): boolean {
+  const seen = findMount(readMountTable(), mountPoint)
+  if (seen === undefined || seen.deviceMinor !== deviceMinor) return false
+  if (isRoot()) return abortAndDetach(mountPoint) >= 0
+  try {
+    writeFileSync(`/sys/fs/fuse/connections/${deviceMinor}/abort`, '1')
+  } catch {
+    // fusectl is not mounted: requests end when the last descriptor of the connection is closed
+  }
+  return spawnSync('fusermount3', [...fusermountParameters(true), mountPoint], { cwd: '/', timeout: 5000 }).status === 0
+}
+
+export function fusermountMissing(task: string): EdgemountError {
+  return new EdgemountError('unsupported', `Cannot ${task}: the program "fusermount3" is missing. Install the package fuse3, or run as root`)
+}
+
+function fusermountParameters(isLazy: boolean): string[] {
+  return isLazy ? ['-u', '-z', '--'] : ['-u', '--']
+}

@@ -1,0 +1,54 @@
+/**
+ * A daemon for tests of the driver: mounts the tree of `fuse-tree.ts` and serves it on a worker thread. Its own process, so that tests can kill it, and so that
+ * a broken driver hangs a child and not the tests. Lines on standard input are commands for the worker; it answers with lines of JSON.
+ */
+import { createInterface } from 'node:readline'
+import { MessageChannel, Worker } from 'node:worker_threads'
+import { mountRoot, mountUser } from '../../shim/fuse/mount.ts'
+import { unmount, endMountNow } from '../../shim/fuse/unmount.ts'
+import { startWatchdog } from '../../shim/fuse/watchdog.ts'
+import { createPipe, wake } from '../../shim/sys/pipe.ts'
+
+export interface DaemonOptions {
+  readonly directory: string
+  readonly backingPath: string
+  readonly asUser?: boolean
+  readonly hasWatchdog?: boolean
+  readonly spinUs?: number
+}
+
+const options: DaemonOptions = JSON.parse(process.argv[2]!)
+const report = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
+
+try {
+  const mountOptions = { directory: options.directory, source: 'test, driver', isReadOnly: true, allowOther: false }
+  const mount = await (options.asUser === true ? mountUser(mountOptions) : mountRoot(mountOptions))
+  const watchdog = options.hasWatchdog === true ? startWatchdog(mount) : undefined
+  const control = createPipe({ isNonBlocking: true })
+  const { port1, port2 } = new MessageChannel()
+  const worker = new Worker(new URL('./fuse-daemon-worker.ts', import.meta.url), {
+    workerData: { mount, controlFd: control.readFd, port: port2, backingPath: options.backingPath, spinUs: options.spinUs ?? 20 },
+    transferList: [port2],
+  })
+  port1.on('message', (message: object) => report(message))
+  worker.on('error', (error) => report({ event: 'worker-error', message: error.message }))
+  worker.on('exit', (code) => {
+    if (code !== 0) endMountNow(mount.mountPoint, mount.deviceMinor)
+    watchdog?.stop()
+    report({ event: 'end', code })
+    process.exit(code)
+  })
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    port1.postMessage(JSON.parse(line))
+    wake(control.writeFd)
+  })
+  process.on('SIGTERM', () => {
+    void unmount(mount.mountPoint, { isLazy: false }).then(async (result) => {
+      if (result === 'busy') await unmount(mount.mountPoint, { isLazy: true })
+    })
+  })
+  report({ event: 'mounted', deviceMinor: mount.deviceMinor, mountId: mount.mountId, pid: process.pid, watchdogPid: watchdog?.pid })
+} catch (error) {
+  report({ event: 'failed', message: error instanceof Error ? error.message : String(error) })
+  process.exit(1)
+}
