@@ -14,9 +14,10 @@ export const hashBytes = 32
 
 /** SHA-256 by WebCrypto. */
 export const webHash: HashFunction = async (bytes) => {
+  const { buffer } = bytes
   // WebCrypto refuses views of shared memory.
-  const own = bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
-  return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', own))) as Hash
+  const own = buffer instanceof ArrayBuffer ? new Uint8Array(buffer, bytes.byteOffset, bytes.length) : new Uint8Array(bytes)
+  return hashFromBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', own)))
 }
 
 /** Throws `corrupt` unless the bytes hash to `hash`. `what` names them, for example `chunk 3 of "/a.bin"`. */
@@ -32,8 +33,9 @@ export function isHash(value: unknown): value is Hash {
 }
 
 export function hashFromBytes(bytes: Uint8Array): Hash {
-  if (bytes.length !== hashBytes) throw new EdgemountError('invalid', `Cannot read a hash: it has ${bytes.length} bytes, not ${hashBytes}`)
-  return toHex(bytes) as Hash
+  const text = toHex(bytes)
+  if (isHash(text)) return text
+  throw new EdgemountError('invalid', `Cannot read a hash: it has ${bytes.length} bytes, not ${hashBytes}`)
 }
 
 export function hashToBytes(hash: Hash): Uint8Array {

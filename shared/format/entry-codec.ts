@@ -7,7 +7,7 @@ import { Reader, Writer } from '../codec.ts'
 import { type HashFunction, webHash } from '../hash.ts'
 import { compareBytes, decodeName, encodeName } from '../name.ts'
 import { contentCodeOf, contentKindsOfCode, linkCode, readContent, sizeOf, writeContent } from './content-codec.ts'
-import type { Content, Entry, FileId, FileKind, Hash, Root, Time } from './entry.ts'
+import { type Content, type Entry, type FileId, type FileKind, type Hash, type Root, type Time, isFileId } from './entry.ts'
 import { readPointer, writePointer } from './pointer-codec.ts'
 import { treeValueBytesMax } from './tree-page.ts'
 
@@ -78,7 +78,8 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   const code = reader.u8()
   const contentKind = contentKindsOfCode[code]
   if (contentKind === undefined || !contentKinds[kind].includes(contentKind)) reader.fail(`a ${kind} cannot have content ${code}`)
-  const id = reader.varint() as FileId
+  const id = reader.varint()
+  if (!isFileId(id)) reader.fail(`${id} is no file id`)
   if (code === linkCode) {
     if (first > kindMask) reader.fail('a link has flags')
     reader.end()
@@ -131,22 +132,14 @@ const noBytes = new Uint8Array(0)
  * size mean equal bytes. Symlinks and directories have one too, devices and the like that of nothing; a link must be resolved first.
  */
 export async function contentVersionOf(entry: Entry, hash: HashFunction = webHash): Promise<Hash> {
-  const content = entry.content
-  switch (content.kind) {
-    case 'manifest':
-      return content.root.contentId
-    case 'inline':
-      return await hash(content.bytes)
-    case 'target':
-      return await hash(encodeName(content.target))
-    case 'tree':
-      return content.root.pointer?.hash ?? (await hash(noBytes))
-    case 'device':
-    case 'none':
-      return await hash(noBytes)
-    case 'link':
-      throw new EdgemountError('invalid', `Cannot give the version of file ${entry.id}: it is a link, look its inode up first`)
+  const { content } = entry
+  if (content.kind === 'link') {
+    throw new EdgemountError('invalid', `Cannot give the version of file ${entry.id}: it is a link, look its inode up first`)
   }
+  if (content.kind === 'manifest') return content.root.contentId
+  if (content.kind === 'tree' && content.root.pointer !== undefined) return content.root.pointer.hash
+  if (content.kind === 'target') return await hash(encodeName(content.target))
+  return await hash(content.kind === 'inline' ? content.bytes : noBytes)
 }
 
 function checkEntry(entry: Entry): void {

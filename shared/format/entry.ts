@@ -16,6 +16,10 @@ export type PackId = string & { readonly __brand: 'PackId' }
  */
 export type FileId = number & { readonly __brand: 'FileId' }
 
+export function isFileId(value: number): value is FileId {
+  return Number.isSafeInteger(value) && value >= 0
+}
+
 /** Where immutable bytes lie, and what they must hash to. One ranged GET, verified. */
 export interface Pointer {
   readonly hash: Hash

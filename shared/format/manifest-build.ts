@@ -5,7 +5,7 @@ import { EdgemountError } from '../error.ts'
 import { type HashFunction, webHash } from '../hash.ts'
 import type { ManifestRoot, Pointer, Run } from './entry.ts'
 import { type ManifestChild, ManifestPage, inlineRunsMax } from './manifest-page.ts'
-import { type ManifestItem, makeInlineRoot, makeManifestShape } from './manifest-shape.ts'
+import { type ManifestItem, isChild, makeInlineRoot, makeManifestShape } from './manifest-shape.ts'
 import type { PageIo } from './page.ts'
 import { PageStack } from './page-stack.ts'
 
@@ -47,11 +47,11 @@ export class ManifestBuilder {
   /** The manifest. Nothing may be called after it. */
   async finish(): Promise<ManifestRoot> {
     await this.endHole()
-    const items = this.#stack.onlyLeafItems()
-    if (items !== undefined && items.length <= inlineRunsMax) return await makeInlineRoot(items as readonly Run[], this.#hash)
-    const made = (await this.#stack.finish())!
-    const { pointer, contentId } = made.item as ManifestChild
-    return { kind: 'page', pointer, contentId }
+    const runs = this.#stack.onlyLeafItems()?.filter((item): item is Run => !isChild(item))
+    if (runs !== undefined && runs.length <= inlineRunsMax) return await makeInlineRoot(runs, this.#hash)
+    const root = (await this.#stack.finish())?.item
+    if (root === undefined || !isChild(root)) throw new EdgemountError('internal', 'Cannot write a manifest: its pages have no root')
+    return { kind: 'page', pointer: root.pointer, contentId: root.contentId }
   }
 
   /** Lays down the hole that might have grown. For `replaceRuns`, where a page that follows is known not to begin with one. */

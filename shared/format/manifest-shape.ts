@@ -21,6 +21,10 @@ const contentIdMark = 0x4d
 /** A run in a leaf, or a page in a page above. */
 export type ManifestItem = Run | ManifestChild
 
+export function isChild(item: ManifestItem): item is ManifestChild {
+  return 'contentId' in item
+}
+
 export function makeManifestShape(hash: HashFunction): PageShape<ManifestItem> {
   return {
     rule: (level) => (level === 0 ? leafRule : innerRule),
@@ -35,7 +39,7 @@ export function encodeManifestPage(level: number, items: readonly ManifestItem[]
   let end = 0
   const encoded = items.map((item) => {
     end += item.length
-    return 'contentId' in item ? encodeChild(end, item) : encodeRun(end, item)
+    return isChild(item) ? encodeChild(end, item) : encodeRun(end, item)
   })
   return encodePage('manifest', level, encoded)
 }
@@ -57,7 +61,7 @@ async function contentIdOf(level: number, items: readonly ManifestItem[], hash: 
   writer.u8(level)
   for (const item of items) {
     writer.varint(item.length)
-    if ('contentId' in item) {
+    if (isChild(item)) {
       writer.raw(hashToBytes(item.contentId))
     } else if (item.kind === 'hole') {
       writer.u8(0)
@@ -71,7 +75,7 @@ async function contentIdOf(level: number, items: readonly ManifestItem[], hash: 
 
 /** The first 32 bits of the hash; a hole has the highest lot, so that it never ends a page by chance. */
 function lotOf(item: ManifestItem): number {
-  if ('contentId' in item) return Number.parseInt(item.contentId.slice(0, 8), 16)
+  if (isChild(item)) return Number.parseInt(item.contentId.slice(0, 8), 16)
   return item.kind === 'hole' ? 2 ** 32 - 1 : Number.parseInt(item.pointer.hash.slice(0, 8), 16)
 }
 

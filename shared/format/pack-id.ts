@@ -84,5 +84,6 @@ export function packIdFromBytes(bytes: Uint8Array): PackId {
       bits &= (1 << bitCount) - 1
     }
   }
-  return text as PackId
+  if (isPackId(text)) return text
+  throw new EdgemountError('internal', `Cannot read a pack id: "${text}" is none`)
 }
