@@ -1,0 +1,136 @@
+/**
+ * The backing files on disk and their rows: where a file lies, how one is made, checked, opened and removed.
+ *
+ * A backing file is named by its serial, which is never used twice, so an index that has missed something names a file that is gone or
+ * removes one that it does not know; it never takes one file for another. Shared by the parts of `shim/cache/`.
+ */
+import { errno } from '../../shared/error.ts'
+import { openFlag } from '../sys/constants.ts'
+import type { Sys } from '../sys/sys.ts'
+import type { FileTable } from './file-table.ts'
+import type { IndexLog } from './index-log.ts'
+import { IntervalSet } from './interval-set.ts'
+
+export const folderCount = 256
+/** File systems allocate in blocks of this size nearly everywhere. */
+const diskBlockBytes = 4096
+const openFlags = openFlag.O_RDWR
+
+export class BackingFiles {
+  readonly sys: Sys
+  readonly table: FileTable
+  readonly log: IndexLog
+  /** Serials of files made while the folders are being compared with the index. */
+  createdSerials: Set<number> | undefined = new Set()
+  readonly #root: string
+  #nextSerial: number
+
+  constructor(sys: Sys, directory: string, table: FileTable, log: IndexLog, nextSerial: number) {
+    this.sys = sys
+    this.table = table
+    this.log = log
+    this.#root = filesDirectory(directory)
+    this.#nextSerial = nextSerial
+  }
+
+  get nextSerial(): number {
+    return this.#nextSerial
+  }
+
+  folder(index: number): string {
+    return `${this.#root}/${index.toString(16).padStart(2, '0')}`
+  }
+
+  path(serial: number): string {
+    return `${this.folder(serial % folderCount)}/${serial.toString(36)}`
+  }
+
+  takeSerial(): number {
+    this.#nextSerial += 1
+    return this.#nextSerial - 1
+  }
+
+  /** Makes the row's backing file, all hole, of exactly its size. Gives its descriptor or a negative errno; then there is no file. */
+  create(row: number): number {
+    const { table, sys } = this
+    const serial = table.serials[row]!
+    const path = this.path(serial)
+    let fd = sys.open(path, openFlags | openFlag.O_CREAT | openFlag.O_EXCL, 0o600)
+    if (fd === -errno.EEXIST && sys.unlink(path) === 0) fd = sys.open(path, openFlags | openFlag.O_CREAT | openFlag.O_EXCL, 0o600)
+    if (fd < 0) return fd
+    const size = table.sizes[row]!
+    const result = size === 0 ? 0 : sys.ftruncate(fd, size)
+    if (result < 0) {
+      sys.close(fd)
+      sys.unlink(path)
+      return result
+    }
+    this.createdSerials?.add(serial)
+    const version = table.version(row)
+    this.log.append({ kind: 'add', row, serial, fileId: table.fileIds[row]!, size, version })
+    return fd
+  }
+
+  /** Opens the row's backing file; -ENOENT when it is gone or of another size, which means that it was tampered with. */
+  open(row: number): number {
+    const fd = this.sys.open(this.path(this.table.serials[row]!), openFlags, 0)
+    if (fd < 0) return fd
+    const stat = this.sys.fstat(fd)
+    if (typeof stat !== 'number' && stat.size === this.table.sizes[row]) return fd
+    this.sys.close(fd)
+    return -errno.ENOENT
+  }
+
+  markPresent(row: number, start: number, end: number, isHole: boolean): number {
+    const { table } = this
+    if (table.isComplete(row)) return 0
+    const added = table.markPresent(row, start, end)
+    if (added === 0) return 0
+    if (!isHole) table.setBytes(row, table.bytes[row]! + Math.ceil(added / diskBlockBytes) * diskBlockBytes)
+    this.log.append({ kind: isHole ? 'hole' : 'data', row, serial: table.serials[row]!, start, end })
+    return added
+  }
+
+  markDurable(row: number, serial: number, present: IntervalSet): void {
+    const { table } = this
+    if (!table.isUsed(row) || table.serials[row] !== serial) return
+    for (const { start, end } of present.within(0, table.sizes[row]!)) {
+      table.markDurable(row, start, end)
+      this.log.append({ kind: 'durable', row, serial, start, end })
+    }
+  }
+
+  /** Gives the row a new serial and nothing present; what was under the old one is removed. */
+  restart(row: number): void {
+    const { table } = this
+    const serial = table.serials[row]!
+    this.log.append({ kind: 'drop', row, serial })
+    this.sys.unlink(this.path(serial))
+    table.setBytes(row, 0)
+    table.setPresence(row, new IntervalSet(), new IntervalSet())
+    table.serials[row] = this.takeSerial()
+  }
+
+  /** Removes the row and its backing file. */
+  remove(row: number): void {
+    const serial = this.table.serials[row]!
+    this.log.append({ kind: 'drop', row, serial })
+    this.sys.unlink(this.path(serial))
+    this.table.remove(row)
+  }
+
+  /** Removes the row and its backing file unless somebody else holds or maps the file; then gives false. */
+  evict(row: number): boolean {
+    const { sys } = this
+    const fd = sys.open(this.path(this.table.serials[row]!), openFlags, 0)
+    // -EAGAIN alone says that somebody holds it; a file system without leases says something else, and an unlinked file hurts no holder.
+    const isHeld = fd >= 0 && sys.takeLease(fd) === -errno.EAGAIN
+    if (!isHeld) this.remove(row)
+    if (fd >= 0) sys.close(fd)
+    return !isHeld
+  }
+}
+
+export function filesDirectory(directory: string): string {
+  return `${directory}/files`
+}

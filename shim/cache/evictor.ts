@@ -1,0 +1,103 @@
+/**
+ * Keeps the cache within its budget and above the floor of free space, by removing the least recently used files that nobody uses.
+ *
+ * When the budget is passed, eviction goes down to nine tenths of it, some at once and the rest in steps. Pinned files are not in the order
+ * of use at all. When nothing is left to remove, `canStore` says so and reads go on without the cache.
+ */
+import type { Clock } from '../../shared/clock.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { Sys } from '../sys/sys.ts'
+import type { BackingFiles } from './backing-files.ts'
+import type { CachedFile } from './cached-file.ts'
+
+export interface EvictorOptions {
+  readonly directory: string
+  readonly bytesMax: number
+  readonly freeBytesMin: number
+  readonly sys: Sys
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Removing a file takes some 20 µs to a few ms, so that a step stays short. */
+const filesPerStep = 32
+const freeSpaceCheckMs = 1000
+/** After the disk said that it is full nothing is stored for so long. */
+const fullMs = 1000
+/** What is freed at least when the disk is full, as a part of what is cached. */
+const fullPart = 0.1
+
+export class Evictor {
+  readonly #files: BackingFiles
+  readonly #active: ReadonlyMap<number, CachedFile>
+  readonly #options: EvictorOptions
+  /** Evict until the total is at most this; Infinity when there is nothing to do. */
+  #target = Infinity
+  #checkedMs = 0
+  #fullUntilMs = 0
+  #isBelowFloor = false
+  evictedCount = 0
+
+  constructor(files: BackingFiles, active: ReadonlyMap<number, CachedFile>, options: EvictorOptions) {
+    this.#files = files
+    this.#active = active
+    this.#options = options
+  }
+
+  get canStore(): boolean {
+    if (this.#isBelowFloor && this.#files.table.oldest < 0) return false
+    if (this.#fullUntilMs !== 0 && this.#options.clock.now() < this.#fullUntilMs) return false
+    return this.#files.table.byteTotal < this.#options.bytesMax || this.#files.table.oldest >= 0
+  }
+
+  grew(): void {
+    const { bytesMax } = this.#options
+    if (this.#files.table.byteTotal <= bytesMax) return
+    this.#aim(bytesMax * 0.9)
+    this.#evict(bytesMax)
+  }
+
+  noteDiskFull(): void {
+    const nowMs = this.#options.clock.now()
+    const isNews = nowMs >= this.#fullUntilMs
+    if (isNews) this.#options.log.warn(`The disk of the cache "${this.#options.directory}" is full: making room; reads go on without the cache`)
+    this.#fullUntilMs = nowMs + fullMs
+    if (isNews) this.#aim(this.#files.table.byteTotal * (1 - fullPart))
+    this.#evict(this.#target)
+  }
+
+  /** True when more is to be evicted. */
+  step(nowMs: number): boolean {
+    if (Math.abs(nowMs - this.#checkedMs) >= freeSpaceCheckMs) this.checkFreeSpace()
+    if (this.#files.table.byteTotal > this.#options.bytesMax) this.#aim(this.#options.bytesMax * 0.9)
+    this.#evict(this.#target)
+    return this.#target !== Infinity
+  }
+
+  checkFreeSpace(): void {
+    this.#checkedMs = this.#options.clock.now()
+    const space = this.#options.sys.statvfs(this.#options.directory)
+    if (typeof space === 'number') return
+    const lacking = this.#options.freeBytesMin - space.blocksAvailable * space.blockBytes
+    this.#isBelowFloor = lacking > 0
+    if (this.#isBelowFloor) this.#aim(Math.max(0, this.#files.table.byteTotal - lacking))
+  }
+
+  #aim(target: number): void {
+    this.#target = Math.min(this.#target, target)
+  }
+
+  /** Removes files until the total is at most `limit` or this step has done enough. */
+  #evict(limit: number): void {
+    const { table } = this.#files
+    let row = table.oldest
+    for (let count = 0; count < filesPerStep && row >= 0 && table.byteTotal > limit; count += 1) {
+      const next = table.younger(row)
+      if (this.#active.has(row)) table.unlist(row)
+      else if (this.#files.evict(row)) this.evictedCount += 1
+      else table.touch(row) // held by somebody: not soon again
+      row = next
+    }
+    if (table.byteTotal <= this.#target || table.oldest < 0) this.#target = Infinity
+  }
+}
