@@ -42,11 +42,11 @@ try {
     port1.postMessage(JSON.parse(line))
     wake(control.writeFd)
   })
-  process.on('SIGTERM', () => {
-    void unmount(mount.mountPoint, { isLazy: false }).then(async (result) => {
-      if (result === 'busy') await unmount(mount.mountPoint, { isLazy: true })
-    })
-  })
+  const leave = async (): Promise<void> => {
+    const result = await unmount(mount.mountPoint, { isLazy: false })
+    if (result === 'busy') await unmount(mount.mountPoint, { isLazy: true })
+  }
+  process.on('SIGTERM', () => void leave())
   report({ event: 'mounted', deviceMinor: mount.deviceMinor, mountId: mount.mountId, pid: process.pid, watchdogPid: watchdog?.pid })
 } catch (error) {
   report({ event: 'failed', message: error instanceof Error ? error.message : String(error) })

@@ -103,6 +103,10 @@ export function planInit(offer: InitOffer, wish: InitWish): InitPlan {
   }
 }
 
+/**
+ * ASYNC_DIO is left out: with it the kernel waits for direct reads without taking any signal (wait_for_completion in fuse_direct_IO), so a
+ * reader of data that does not come could not even be killed.
+ */
 function wantedFlags(wish: InitWish): number {
   return (
     initFlag.ASYNC_READ |
@@ -111,7 +115,6 @@ function wantedFlags(wish: InitWish): number {
     // Listings bring attributes when the reader asked for them before: `ls -l` of 5,000 names is 26 requests, not 5,000.
     initFlag.DO_READDIRPLUS |
     initFlag.READDIRPLUS_AUTO |
-    initFlag.ASYNC_DIO |
     initFlag.PARALLEL_DIROPS |
     initFlag.MAX_PAGES |
     initFlag.CACHE_SYMLINKS |
