@@ -48,7 +48,9 @@ export interface CacheStats {
 }
 
 const openFilesMaxDefault = 512
-const tickMsMin = 20
+/** Between two steps: while there is more to do, and otherwise. */
+const busyTickMs = 20
+const idleTickMs = 250
 
 export class Cache implements CachedFileOwner {
   readonly files: BackingFiles
@@ -132,16 +134,17 @@ export class Cache implements CachedFileOwner {
     return row >= 0 && this.files.table.isComplete(row)
   }
 
-  /** Does what is due in small steps; true when it should be called again soon even though nothing happened. */
-  tick(): boolean {
+  /** Does what is due in small steps. Gives in how many milliseconds it wants to be called again; calling it earlier costs nothing. */
+  tick(): number {
     const nowMs = this.#options.clock.now()
-    if (Math.abs(nowMs - this.#lastTickMs) < tickMsMin) return false
+    const elapsedMs = Math.abs(nowMs - this.#lastTickMs)
+    if (elapsedMs < busyTickMs) return busyTickMs - elapsedMs
     this.#lastTickMs = nowMs
     this.#log.flush()
     const isEvicting = this.#evictor.step(nowMs)
     const isWriting = this.#log.step(nowMs)
     this.#durability.step(nowMs)
-    return this.#scan.step() || isWriting || isEvicting
+    return this.#scan.step() || isWriting || isEvicting ? busyTickMs : idleTickMs
   }
 
   /** Writes the log and gives the directory up. Files that are still pinned must not be used any more. */
