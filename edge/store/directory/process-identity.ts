@@ -20,7 +20,7 @@ export interface ProcessIdentity {
 export type ProcessState = 'alive' | 'gone' | 'unknown'
 
 export function currentProcess(): ProcessIdentity {
-  return { pid: process.pid, started: startedOf(process.pid) ?? '0', scope: currentScope() }
+  return { pid: process.pid, started: lookUp(process.pid)?.started ?? '0', scope: currentScope() }
 }
 
 /** As text for file names: digits, letters and dashes. */
@@ -43,16 +43,18 @@ export function stateOfProcess(identity: ProcessIdentity, self: ProcessIdentity)
     const isGone = error instanceof Error && 'code' in error && error.code === 'ESRCH'
     if (isGone) return 'gone'
   }
-  const started = startedOf(identity.pid)
-  if (started === undefined || identity.started === '0') return 'unknown'
-  return started === identity.started ? 'alive' : 'gone'
+  const found = lookUp(identity.pid)
+  if (found === undefined || identity.started === '0') return 'unknown'
+  return found.started === identity.started && !found.isZombie ? 'alive' : 'gone'
 }
 
-function startedOf(pid: number): string | undefined {
+/** A zombie does nothing any more, but keeps its pid until its parent asks for it, which may be never. */
+function lookUp(pid: number): { readonly started: string; readonly isZombie: boolean } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { started: fields[19]!, isZombie: fields[0] === 'Z' || fields[0] === 'X' }
   } catch {
     return undefined
   }
