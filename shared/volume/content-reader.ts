@@ -1,0 +1,139 @@
+/**
+ * The bytes of a body, in order, every chunk verified before any of it is given out. Two requests are under way at a time, so memory stays
+ * below three of the largest requests whatever the body's size.
+ */
+import { throwIfAborted } from '../abort.ts'
+import { EdgemountError } from '../error.ts'
+import type { Content } from '../format/entry.ts'
+import type { PlacedRun } from '../format/manifest-page.ts'
+import { resolveRuns } from '../format/manifest-page.ts'
+import type { HashFunction } from '../hash.ts'
+import type { ByteRange } from '../range.ts'
+import type { ObjectStore } from '../store.ts'
+import { packKey } from './keys.ts'
+import { readPages } from './page-loop.ts'
+import type { PageStore } from './page-store.ts'
+import { type ReadStep, getBytesMax, planRead } from './read-plan.ts'
+import { zeroPieces } from './zeros.ts'
+
+type GetStep = Extract<ReadStep, { kind: 'get' }>
+
+/** So much of a manifest is resolved at a time. */
+const windowBytes = 64 * 1024 * 1024
+const getsAtOnce = 2
+/** The first request is small, so that the first byte comes early; each next one may be twice as large. */
+const firstGetBytes = 1024 * 1024
+
+export interface ContentReaderParts {
+  readonly store: ObjectStore
+  readonly hash: HashFunction
+  readonly pages: PageStore
+}
+
+export interface ReadRequest {
+  readonly content: Content
+  readonly size: number
+  /** Clamped to the body by the caller. */
+  readonly range: ByteRange
+  /** The file's path, or what else names it in errors. */
+  readonly label: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Throws `corrupt`, naming file and pack, for bytes that do not match their hash, also when read again; `invalid` for what has no body. */
+export async function* readContent(parts: ContentReaderParts, request: ReadRequest): AsyncGenerator<Uint8Array, void, undefined> {
+  const { content, range } = request
+  throwIfAborted(request.signal)
+  if (range.start >= range.end) return
+  if (content.kind === 'inline') {
+    yield content.bytes.slice(range.start, range.end)
+    return
+  }
+  const stop = new AbortController()
+  const signal = request.signal === undefined ? stop.signal : AbortSignal.any([request.signal, stop.signal])
+  const steps = stepsOf(parts, { ...request, signal })
+  const underWay: { readonly step: ReadStep; readonly pieces: Promise<Iterable<Uint8Array>> }[] = []
+  try {
+    for (let isEnd = false; ; ) {
+      while (!isEnd && underWay.length < getsAtOnce) {
+        const next = await steps.next()
+        if (next.done === true) isEnd = true
+        else underWay.push({ step: next.value, pieces: start(parts, { ...request, signal }, next.value) })
+      }
+      const first = underWay.shift()
+      if (first === undefined) return
+      yield* await first.pieces
+    }
+  } finally {
+    stop.abort()
+    await Promise.allSettled(underWay.map(({ pieces }) => pieces))
+  }
+}
+
+/** All runs of a range of a body, one part of the manifest after the other. */
+export async function* runsOf(pages: PageStore, content: Content, range: ByteRange, signal?: AbortSignal): AsyncGenerator<readonly PlacedRun[]> {
+  if (content.kind !== 'manifest') throw new EdgemountError('invalid', `Cannot list the runs of a body that is ${content.kind}: it has no manifest`)
+  for (let at = range.start; at < range.end; ) {
+    const window = { start: at, end: Math.min(range.end, at + windowBytes) }
+    const { runs } = await readPages(pages, (source) => resolveRuns(content.root, window, source), signal)
+    const last = runs.at(-1)
+    if (last === undefined) throw new EdgemountError('corrupt', `Cannot read bytes ${at} to ${range.end}: the manifest ends before them`)
+    yield runs
+    at = last.start + last.run.length
+  }
+}
+
+async function* stepsOf(parts: ContentReaderParts, request: ReadRequest): AsyncGenerator<ReadStep> {
+  let at = request.range.start
+  let getBytes = firstGetBytes
+  for await (const runs of runsOf(parts.pages, request.content, request.range, request.signal)) {
+    for (let rest = runs; rest.length > 0; ) {
+      // One request at a time is planned, since its limit grows from request to request.
+      const [step] = planRead(rest, { start: at, end: request.range.end }, getBytes)
+      if (step === undefined) break
+      yield step
+      const taken = step.kind === 'hole' ? 1 : step.chunks.length
+      const skipped = rest.findIndex(({ start, run }) => start + run.length > at)
+      const last = rest[skipped + taken - 1]!
+      at = last.start + last.run.length
+      rest = rest.slice(skipped + taken)
+      if (step.kind === 'get') getBytes = Math.min(getBytes * 2, getBytesMax)
+    }
+  }
+}
+
+function start(parts: ContentReaderParts, request: ReadRequest, step: ReadStep): Promise<Iterable<Uint8Array>> {
+  if (step.kind === 'hole') return Promise.resolve(zeroPieces(step.length))
+  const pieces = fetchChunks(parts, request, step)
+  // Whoever waits for it hears the error; a reader that stops early does not wait.
+  pieces.catch(() => undefined)
+  return pieces
+}
+
+async function fetchChunks(parts: ContentReaderParts, request: ReadRequest, step: GetStep): Promise<Uint8Array[]> {
+  // Twice: bytes that were damaged on the way are right the second time, bytes damaged at rest are not.
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const bytes = await fetchRange(parts, request, step)
+    const cuts = step.chunks.map(({ pointer }) => bytes.subarray(pointer.offset - step.range.start, pointer.offset - step.range.start + pointer.length))
+    const hashes = await Promise.all(cuts.map((cut) => parts.hash(cut)))
+    if (step.chunks.every(({ pointer }, index) => hashes[index] === pointer.hash)) {
+      return step.chunks.map(({ slice }, index) => cuts[index]!.subarray(slice.start, slice.end))
+    }
+  }
+  const where = `bytes ${step.range.start} to ${step.range.end} of "${packKey(step.pack)}"`
+  throw new EdgemountError('corrupt', `Cannot read "${request.label}": ${where} do not match their hashes`)
+}
+
+async function fetchRange(parts: ContentReaderParts, request: ReadRequest, step: GetStep): Promise<Uint8Array> {
+  const found = await parts.store.get(packKey(step.pack), { range: step.range, signal: request.signal })
+  if (found === undefined) {
+    throw new EdgemountError('corrupt', `Cannot read "${request.label}": "${packKey(step.pack)}" is missing in ${parts.store.label}`)
+  }
+  const bytes = await found.bytes()
+  const length = step.range.end - step.range.start
+  if (bytes.length === length) return bytes
+  if (found.size < step.range.end) {
+    throw new EdgemountError('corrupt', `Cannot read "${request.label}": "${packKey(step.pack)}" has ${found.size} bytes, ${step.range.end} are needed`)
+  }
+  throw new EdgemountError('unavailable', `Cannot read "${request.label}": got ${bytes.length} of ${length} bytes of "${packKey(step.pack)}"`)
+}

@@ -1,0 +1,165 @@
+/**
+ * Filling packs and uploading them. `PackUploads` sends finished packs in the background, a bounded number at a time; `PackWriter` collects bytes of
+ * one kind of pack. The content writer owns one of each kind.
+ *
+ * Ordering law: a metadata pack is sent only when every pack that was finished before it is durable, because its pages may name them.
+ */
+import type { Clock } from '../clock.ts'
+import { EdgemountError, codeOf } from '../error.ts'
+import type { Hash, PackId, Pointer } from '../format/entry.ts'
+import { newPackId, packBytesMax } from '../format/pack-id.ts'
+import type { Random } from '../random.ts'
+import { randomFraction } from '../random.ts'
+import type { ObjectStore } from '../store.ts'
+import { packKey } from './keys.ts'
+
+const uploadsAtOnce = 2
+const uploadTriesMax = 5
+const retryMs = 50
+const firstBufferBytes = 256 * 1024
+
+export interface PackParts {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly random: Random
+}
+
+interface FullPack {
+  readonly id: PackId
+  readonly bytes: Uint8Array
+}
+
+export class PackUploads {
+  readonly #parts: PackParts
+  readonly #running = new Set<Promise<void>>()
+  /** INVARIANT: a pack that could not be stored ends the session, since pointers to it have been given out. */
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(parts: PackParts) {
+    this.#parts = parts
+  }
+
+  /** Resolves when the pack has a place among the running uploads, which bounds the memory that finished packs hold. */
+  async start(pack: FullPack): Promise<void> {
+    while (this.#running.size >= uploadsAtOnce) await Promise.race(this.#running)
+    this.throwIfFailed()
+    const upload: Promise<void> = this.#upload(pack)
+      .catch((error: unknown) => {
+        this.#failure ??= { error }
+      })
+      .finally(() => this.#running.delete(upload))
+    this.#running.add(upload)
+  }
+
+  /** Resolves when everything that was started before is durable; throws when something could not be stored. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#running)
+    this.throwIfFailed()
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  /** The id is random, so an object that is found there after a failed try is the one that try has made. */
+  async #upload(pack: FullPack): Promise<void> {
+    const { store, clock, random } = this.#parts
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        if ((await store.create(packKey(pack.id), pack.bytes)) || attempt > 1) return
+        throw new EdgemountError('internal', `Cannot write "${packKey(pack.id)}": the random id is taken`)
+      } catch (error) {
+        if (codeOf(error) !== 'unavailable' || attempt === uploadTriesMax) throw error
+        await clock.sleep(retryMs * 2 ** attempt * (0.5 + randomFraction(random)))
+      }
+    }
+  }
+}
+
+export interface PackWriterOptions extends PackParts {
+  readonly kind: 'data' | 'meta'
+  /** The most a pack gets to hold; the format's limit unless given. */
+  readonly bytesMax?: number | undefined
+  readonly uploads: PackUploads
+  /** Runs before a full pack is sent; a metadata pack waits here for the packs that it names. */
+  readonly beforeUpload?: () => Promise<void>
+  /** Sees each finished pack once. */
+  readonly onFull?: (id: PackId, bytes: Uint8Array) => void
+}
+
+export interface Part {
+  readonly bytes: Uint8Array
+  readonly hash: Hash
+}
+
+export class PackWriter {
+  readonly #options: PackWriterOptions
+  readonly #bytesMax: number
+  #id: PackId | undefined
+  #buffer = new Uint8Array(0)
+  #length = 0
+  /** The upload of a full pack that waits for its place; while it does, nothing more is collected. */
+  #sending: Promise<void> | undefined
+  packCount = 0
+
+  constructor(options: PackWriterOptions) {
+    this.#options = options
+    this.#bytesMax = Math.min(options.bytesMax ?? packBytesMax, packBytesMax)
+  }
+
+  get isEmpty(): boolean {
+    return this.#length === 0
+  }
+
+  /** Copies the parts, back to back, into the open pack; a full pack goes its way in between. Pointers in the order of the parts. */
+  async append(parts: readonly Part[]): Promise<Pointer[]> {
+    while (this.#sending !== undefined) await this.#sending
+    const pointers: Pointer[] = []
+    for (const { bytes, hash } of parts) {
+      if (this.#length > 0 && this.#length + bytes.length > this.#bytesMax) await this.#send()
+      this.#id ??= newPackId(this.#options.kind, this.#options.clock, this.#options.random)
+      this.#reserve(bytes.length)
+      this.#buffer.set(bytes, this.#length)
+      pointers.push({ hash, pack: this.#id, offset: this.#length, length: bytes.length })
+      this.#length += bytes.length
+    }
+    return pointers
+  }
+
+  /** Sends what was collected. Durable only after `uploads.drain()`. */
+  async flush(): Promise<void> {
+    while (this.#sending !== undefined) await this.#sending
+    if (this.#length > 0) await this.#send()
+  }
+
+  async #send(): Promise<void> {
+    const pack = { id: this.#id!, bytes: this.#buffer.subarray(0, this.#length) }
+    this.#id = undefined
+    this.#buffer = new Uint8Array(0)
+    this.#length = 0
+    this.packCount += 1
+    this.#options.onFull?.(pack.id, pack.bytes)
+    const sending = this.#hand(pack)
+    this.#sending = sending
+    try {
+      await sending
+    } finally {
+      if (this.#sending === sending) this.#sending = undefined
+    }
+  }
+
+  async #hand(pack: FullPack): Promise<void> {
+    await this.#options.beforeUpload?.()
+    await this.#options.uploads.start(pack)
+  }
+
+  /** Grows fourfold: a small commit never touches 64 MiB, a large one copies a third of its bytes once more. */
+  #reserve(moreBytes: number): void {
+    const needed = this.#length + moreBytes
+    if (needed <= this.#buffer.length) return
+    const wanted = Math.max(needed, Math.min(Math.max(firstBufferBytes, this.#buffer.length * 4), this.#bytesMax))
+    const buffer = new Uint8Array(wanted)
+    buffer.set(this.#buffer.subarray(0, this.#length))
+    this.#buffer = buffer
+  }
+}
