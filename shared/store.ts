@@ -2,7 +2,8 @@
  * The one thing edgemount asks of object storage. The volume engine calls it; the adapters in `edge/store/` and the
  * wire client in `shared/wire/` implement it; retry, limits, metrics and faults are decorators of it.
  *
- * Keys are `/`-separated ASCII strings without a leading slash, relative to whatever the store is scoped to.
+ * Keys are printable ASCII parts joined by `/`, none empty, `.` or `..`, relative to whatever the store is scoped to; at most 1024 bytes
+ * with the scope. No key may be a folder of another (`a` beside `a/b`): stores on a file system refuse the second one.
  * The promises below are checked for every implementation by `test/suites/store.ts`.
  */
 import type { ByteRange } from './range.ts'

@@ -35,5 +35,6 @@ function isPrintable(text: string): boolean {
 }
 
 function invalidKey(key: string): EdgemountError {
-  return new EdgemountError('invalid', `Cannot use the key ${JSON.stringify(key)}: a key is printable ASCII parts joined by "/", at most ${keyBytesMax} bytes`)
+  const shown = key.length > 80 ? `${key.slice(0, 80)}…` : key
+  return new EdgemountError('invalid', `Cannot use the key ${JSON.stringify(shown)}: a key is printable ASCII parts joined by "/", at most ${keyBytesMax} bytes`)
 }
