@@ -1,0 +1,60 @@
+/**
+ * Runs one call of `edgemount`: finds the command, reads its words, and turns how it ended into an exit code and, when it
+ * failed, one sentence on standard error. Nothing thrown gets past here.
+ */
+import { codeOf, messageOf } from '../../shared/error.ts'
+import type { Settings } from '../config.ts'
+import { readArguments, UsageError } from './arguments.ts'
+import type { Command } from './command.ts'
+import { exitCode, exitCodeOf, type ExitCode } from './exit-code.ts'
+import { helpOfAll, helpOfCommand } from './help.ts'
+import { plainText, type Terminal } from './terminal.ts'
+
+export async function run(commands: readonly Command[], words: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const [name, ...rest] = words
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return await help(commands, rest[0], terminal)
+  const command = commands.find((each) => each.name === name)
+  if (command === undefined) {
+    await report(terminal, new UsageError(`Cannot run "edgemount ${name}": there is no such command`), false, 'See: edgemount --help')
+    return exitCode.usage
+  }
+  return await runCommand(command, rest, terminal)
+}
+
+async function runCommand(command: Command, words: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let settings: Settings | undefined
+  try {
+    const parsed = readArguments(command, words, terminal.environment)
+    settings = parsed.settings
+    if (settings.help) {
+      await terminal.output.write(helpOfCommand(command))
+      return exitCode.ok
+    }
+    return await command.run({ ...parsed, terminal })
+  } catch (error) {
+    if (terminal.signal.aborted && codeOf(error) === 'aborted') {
+      await report(terminal, error, settings?.json === true, '')
+      return exitCode.interrupted
+    }
+    await report(terminal, error, settings?.json ?? words.includes('--json'), error instanceof UsageError ? `See: edgemount ${command.name} --help` : '')
+    return exitCodeOf(error)
+  }
+}
+
+async function help(commands: readonly Command[], name: string | undefined, terminal: Terminal): Promise<ExitCode> {
+  const command = commands.find((each) => each.name === name)
+  await terminal.output.write(command === undefined ? helpOfAll(commands) : helpOfCommand(command))
+  return exitCode.ok
+}
+
+async function report(terminal: Terminal, error: unknown, isJson: boolean, hint: string): Promise<void> {
+  const code = codeOf(error)
+  const message = messageOf(error)
+  if (isJson) {
+    await terminal.remarks.write(`${JSON.stringify({ error: { code, message } })}\n`)
+    return
+  }
+  // A bug has no sentence for people: its trace is what helps.
+  const trace = code === 'internal' && error instanceof Error && error.stack !== undefined ? error.stack : message
+  await terminal.remarks.write(`${plainText(message, terminal.remarks) === message ? trace : plainText(message, terminal.remarks)}\n${hint === '' ? '' : `${hint}\n`}`)
+}

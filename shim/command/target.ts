@@ -1,0 +1,91 @@
+/**
+ * `<source>/<volume>[@<seq>][/<path>]`, taken apart. A pure function; `open.ts` opens what it gives.
+ *
+ * In an edge's URL the first segment is the volume; an address copied from a browser (`…/v1/<volume>/files/…`) means the same file. Where the
+ * volume stands in a store's text only the store can tell, so all places are given, from left to right.
+ */
+import { EdgemountError } from '../../shared/error.ts'
+import { parsePath, percentDecodeName, rootPath } from '../../shared/path.ts'
+import { checkVolumeName } from '../../shared/wire/routes.ts'
+
+export interface Place {
+  /** Base URL of the edge without a slash at its end, or a store's text such as `dir:./data`. */
+  readonly source: string
+  readonly volume: string
+  /** The commit that is meant; undefined for the newest. */
+  readonly seq: number | undefined
+  /** Canonical path in the volume. */
+  readonly path: string
+}
+
+export type Target =
+  | { readonly kind: 'edge'; readonly text: string; readonly place: Place }
+  | { readonly kind: 'store'; readonly text: string; readonly places: readonly [Place, ...Place[]] }
+
+/** Throws `invalid` when the text is neither. */
+export function parseTarget(text: string): Target {
+  if (/^https?:\/\//i.test(text)) return { kind: 'edge', text, place: parseEdge(text) }
+  const match = /^([a-z][a-z0-9+.-]*):(.*)$/s.exec(text)
+  if (match === null) throw invalid(text, `it has no source. For a folder on this disk write "dir:${text}", for an edge "http://…"`)
+  return { kind: 'store', text, places: placesOf(text, match[1] ?? '', match[2] ?? '') }
+}
+
+function parseEdge(text: string): Place {
+  const url = URL.parse(text)
+  if (url === null) throw invalid(text, 'it is not a URL')
+  if (url.search !== '' || url.hash !== '') throw invalid(text, 'write "?" as %3F and "#" as %23')
+  const segments = url.pathname.split('/').filter((segment) => segment !== '')
+  const api = segments.indexOf('v1')
+  const base = api < 0 ? [] : segments.slice(0, api)
+  const [volume, ...rest] = segments.slice(api < 0 ? 0 : api + 1)
+  if (volume === undefined) throw invalid(text, 'the volume is missing: <edge>/<volume>')
+  const names = (api >= 0 && rest[0] === 'files' ? rest.slice(1) : rest).map(percentDecodeName)
+  return place([url.origin, ...base].join('/'), percentDecodeName(volume), names)
+}
+
+function placesOf(text: string, scheme: string, inner: string): readonly [Place, ...Place[]] {
+  const isRooted = inner.startsWith('/')
+  const segments = inner.split('/').filter((segment) => segment !== '')
+  const places: Place[] = []
+  for (let index = 0; index < segments.length; index += 1) {
+    const [volume, ...rest] = segments.slice(index)
+    const base = `${isRooted ? '/' : ''}${segments.slice(0, index).join('/')}`
+    // What stands before the volume may hold `..`, the path after it may not.
+    if (volume === undefined || !canBeVolume(volume) || rest.some((name) => name === '.' || name === '..')) continue
+    places.push(place(`${scheme}:${base === '' ? '.' : base}`, volume, rest))
+  }
+  const [first, ...others] = places
+  if (first !== undefined) return [first, ...others]
+  const last = segments.at(-1)
+  if (last !== undefined) checkVolumeName(last.replace(pinned, '$1'))
+  throw invalid(text, `the volume is missing: ${scheme}:<store>/<volume>`)
+}
+
+const pinned = /^(.+)@(\d+)$/
+
+function canBeVolume(segment: string): boolean {
+  try {
+    checkVolumeName(segment.replace(pinned, '$1'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Takes `@12` off the volume, or off the front of the path, where URLs have it. */
+function place(source: string, segment: string, names: readonly string[]): Place {
+  const match = pinned.exec(segment)
+  const first = /^@(\d+)$/.exec(names[0] ?? '')
+  const seqText = match?.[2] ?? first?.[1]
+  const isSecond = match === null && first !== null
+  return {
+    source,
+    volume: match?.[1] ?? segment,
+    seq: seqText === undefined ? undefined : Number(seqText),
+    path: names.length === 0 ? rootPath : parsePath((isSecond ? names.slice(1) : names).join('/')),
+  }
+}
+
+function invalid(text: string, why: string): EdgemountError {
+  return new EdgemountError('invalid', `Cannot use "${text}" as a volume path: ${why}`)
+}

@@ -1,0 +1,38 @@
+/**
+ * What a command has of the world: where it prints, what it reads, its environment, and the signal that Ctrl-C fires.
+ * `main.ts` makes the real one, tests make their own.
+ */
+import { encodeName } from '../../shared/name.ts'
+
+export interface Output {
+  /** Resolves when more may be written. Strings are file-name text: lone surrogates come out as the bytes they stand for. */
+  write(text: string | Uint8Array): Promise<void>
+  readonly isTerminal: boolean
+  /** Columns of the terminal; 80 where that is not known. */
+  readonly columns: number
+}
+
+export interface Terminal {
+  readonly output: Output
+  /** Standard error: progress, remarks, errors. */
+  readonly remarks: Output
+  readonly input: AsyncIterable<Uint8Array>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Fires on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal
+}
+
+/** Text for one line of a terminal: control characters, which a file name may hold, become `?`, as `ls` does it. */
+export function plainText(text: string, output: Output): string {
+  // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
+  return output.isTerminal ? text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?') : text
+}
+
+export function bytesOfText(text: string | Uint8Array): Uint8Array {
+  return typeof text === 'string' ? encodeName(text) : text
+}
+
+/** One JSON document, for people too: indented on a terminal, one line elsewhere. */
+export function jsonText(value: unknown, output: Output): string {
+  return `${JSON.stringify(value, undefined, output.isTerminal ? 2 : undefined)}\n`
+}

@@ -1,0 +1,129 @@
+/**
+ * Every setting of the command, once: its name, kind, default and help. Flags, environment variables, `--help` and the
+ * table in README.md are derived from this table, and a test compares the README with it.
+ *
+ * A setting's flag is `--name`. Where `env` is true it can also be set as `EDGEMOUNT_NAME`; a flag goes before the environment.
+ */
+
+export type SettingKind = 'flag' | 'text' | 'list' | 'bytes' | 'duration' | 'count'
+
+export interface Setting {
+  readonly kind: SettingKind
+  readonly default: boolean | number | string | undefined
+  readonly help: string
+  /** What stands for the value in `--help`, for example `<dir>`. */
+  readonly value?: string
+  /** Says the default in words, where the value itself would not tell. */
+  readonly defaultText?: string
+  readonly short?: string
+  readonly choices?: readonly string[]
+  /** True for what a person sets once for all calls; false for what belongs to one call. */
+  readonly env: boolean
+}
+
+/** What a bare number means. */
+export const unitOfKind: Readonly<Record<SettingKind, string>> = {
+  flag: '',
+  text: '',
+  list: '',
+  bytes: 'bytes',
+  duration: 'ms',
+  count: '',
+}
+
+const kibibyte = 1024
+const mebibyte = 1024 * kibibyte
+const gibibyte = 1024 * mebibyte
+const second = 1000
+
+export const settings = {
+  help: { kind: 'flag', default: false, short: 'h', env: false, help: 'Say how a command is used.' },
+  json: { kind: 'flag', default: false, env: true, help: 'Print JSON: one document, or one line for each item of a list. Errors are JSON on standard error.' },
+  quiet: { kind: 'flag', default: false, short: 'q', env: true, help: 'Print no progress.' },
+  'log-level': { kind: 'text', default: 'warn', choices: ['debug', 'info', 'warn', 'error'], env: true, help: 'The least level that is logged (on standard error).' },
+  'log-format': { kind: 'text', default: 'text', choices: ['text', 'json'], env: true, help: 'How log lines look.' },
+  author: { kind: 'text', default: undefined, value: '<name>', defaultText: 'user@host', env: true, help: 'Who stands as the author of a commit.' },
+  message: { kind: 'text', default: undefined, short: 'm', value: '<text>', env: false, help: 'A message for the commit.' },
+  timeout: { kind: 'duration', default: 30 * second, env: true, help: 'How long one request to an edge may take.' },
+
+  host: { kind: 'text', default: '127.0.0.1', value: '<address>', env: true, help: 'The address to listen on. `0.0.0.0` listens to everybody: there is no authentication yet.' },
+  port: { kind: 'count', default: 8787, value: '<port>', env: true, help: 'The port to listen on; 0 takes any free one.' },
+  serve: {
+    kind: 'text',
+    default: '127.0.0.1:8787',
+    value: '<address>|off',
+    defaultText: '127.0.0.1:8787, or the next free port',
+    env: true,
+    help: 'Where a mount of a store serves its files over HTTP, as `host:port`; `off` serves nothing.',
+  },
+
+  cache: { kind: 'text', default: undefined, value: '<dir>', defaultText: '~/.cache/edgemount', env: true, help: 'Where a mount keeps what it has read. Best on a local SSD.' },
+  'cache-bytes': { kind: 'bytes', default: 10 * gibibyte, env: true, help: 'How much the cache may hold.' },
+  driver: { kind: 'text', default: 'linux', choices: ['linux', 'fuse-native'], env: true, help: 'What speaks FUSE: our own driver for Linux, or libfuse 2 by fuse-native (slower).' },
+  'allow-other': { kind: 'flag', default: false, env: true, help: 'Let other users into the mount (who is not root needs user_allow_other in /etc/fuse.conf).' },
+  deadline: { kind: 'duration', default: 30 * second, env: true, help: 'How long a read in a mount may wait for the edge before it fails with an I/O error.' },
+  foreground: { kind: 'flag', default: true, env: false, help: 'Stay until Ctrl-C; so it is unless `--daemon` is given.' },
+  daemon: { kind: 'flag', default: false, env: false, help: 'Go on in the background once the mount is ready.' },
+  'log-file': { kind: 'text', default: undefined, value: '<file>', defaultText: 'beside the control socket', env: true, help: 'Where a mount in the background writes its log.' },
+
+  chunking: {
+    kind: 'text',
+    default: 'content',
+    value: 'content|fixed:<bytes>',
+    env: true,
+    help: 'How a new volume cuts files: by content (64 KiB to 1 MiB, 256 KiB on average), or into equal parts such as `fixed:256KiB`.',
+  },
+  exclude: { kind: 'list', default: undefined, value: '<pattern>', env: false, help: 'Leave out what matches: `*.log`, `/build/`, `docs/**/*.tmp`. May be given several times.' },
+  delete: { kind: 'flag', default: false, env: false, help: 'Remove from the volume what is not in the folder.' },
+  checksum: { kind: 'flag', default: false, env: false, help: 'Read every file, also where size and time of change are as before.' },
+  'one-file-system': { kind: 'flag', default: false, short: 'x', env: false, help: 'Do not go into folders that are mounts of something else.' },
+  'dry-run': { kind: 'flag', default: false, short: 'n', env: false, help: 'Only say what would be done.' },
+  jobs: { kind: 'count', default: 4, env: true, help: 'How many files are read at once.' },
+
+  long: { kind: 'flag', default: false, short: 'l', env: false, help: 'Mode, owner, size and time of each entry.' },
+  recursive: { kind: 'flag', default: false, short: 'R', env: false, help: 'Folders with everything in them.' },
+  force: { kind: 'flag', default: false, short: 'f', env: false, help: 'Do not mind what is missing or in use.' },
+  parents: { kind: 'flag', default: false, short: 'p', env: false, help: 'Make missing folders on the way.' },
+  range: { kind: 'text', default: undefined, value: '<start>-<end>', env: false, help: 'Only these bytes, counted from 0 and both included, as HTTP does: `0-99`, `500-`, `-100`.' },
+  limit: { kind: 'count', default: undefined, value: '<count>', defaultText: 'all', env: false, help: 'At most so many.' },
+  follow: { kind: 'flag', default: false, env: false, help: 'Go on as new ones come, until Ctrl-C.' },
+} as const satisfies Readonly<Record<string, Setting>>
+
+export type SettingName = keyof typeof settings
+
+interface ValueOfKind {
+  readonly flag: boolean
+  readonly text: string
+  readonly list: readonly string[]
+  readonly bytes: number
+  readonly duration: number
+  readonly count: number
+}
+
+type Row<N extends SettingName> = (typeof settings)[N]
+type Chosen<N extends SettingName> = Row<N> extends { readonly choices: readonly (infer Choice)[] } ? Choice : ValueOfKind[Row<N>['kind']]
+type Optional<N extends SettingName> = Row<N>['kind'] extends 'list' ? never : Row<N>['default'] extends undefined ? undefined : never
+
+/** The values of all settings: sizes in bytes, durations in ms, lists never undefined. */
+export type Settings = { readonly [N in SettingName]: Chosen<N> | Optional<N> }
+
+/** The table's row as its plain type. */
+export function settingOf(name: SettingName): Setting {
+  return settings[name]
+}
+
+export const settingNames: readonly SettingName[] = Object.keys(settings).filter(isSettingName)
+
+function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(settings, name)
+}
+
+/** True when there is a value, or a known absence, for every setting. What the values are is `arguments.ts`'s promise. */
+export function isSettings(values: Readonly<Record<string, unknown>>): values is Settings {
+  return settingNames.every((name) => Object.hasOwn(values, name))
+}
+
+/** The environment variable of a setting, or undefined when it has none. */
+export function environmentName(name: SettingName): string | undefined {
+  return settingOf(name).env ? `EDGEMOUNT_${name.toUpperCase().replaceAll('-', '_')}` : undefined
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+/**
+ * The `edgemount` command: gives the process's own streams, environment and signals to `command/run.ts`, and exits with what it says.
+ */
+import { readFileSync } from 'node:fs'
+import type { WriteStream } from 'node:tty'
+import { EdgemountError } from '../shared/error.ts'
+import { decodeName } from '../shared/name.ts'
+import { commands } from './command/commands.ts'
+import { run } from './command/run.ts'
+import { bytesOfText, type Output } from './command/terminal.ts'
+
+/** What a shell gives a process that wrote to a closed pipe: 128 + SIGPIPE. */
+const closedPipeCode = 141
+
+const interruption = new AbortController()
+
+function outputOf(stream: WriteStream): Output {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // `edgemount ls | head`: nobody reads any more. That is no failure worth a word.
+    if (error.code === 'EPIPE') process.exit(closedPipeCode)
+    throw error
+  })
+  return {
+    isTerminal: stream.isTTY,
+    get columns() {
+      return stream.columns ?? 80
+    },
+    write: (text) =>
+      new Promise((resolve) => {
+        if (stream.write(bytesOfText(text))) resolve()
+        else stream.once('drain', resolve)
+      }),
+  }
+}
+
+/** Arguments as the bytes they are: Node replaces what is not UTF-8, and file names need not be. */
+function argumentsOf(): readonly string[] {
+  const words = process.argv.slice(2)
+  if (!words.some((word) => word.includes('\uFFFD'))) return words
+  try {
+    const parts = decodeName(readFileSync('/proc/self/cmdline')).split('\0').slice(0, -1)
+    return parts.slice(parts.length - words.length)
+  } catch {
+    return words
+  }
+}
+
+/** The first signal asks for an end, the second one makes it. */
+function onSignal(signal: NodeJS.Signals): void {
+  if (interruption.signal.aborted) process.exit(130)
+  interruption.abort(new EdgemountError('aborted', `Cannot go on: interrupted (${signal})`))
+}
+
+process.on('SIGINT', onSignal)
+process.on('SIGTERM', onSignal)
+process.on('SIGHUP', onSignal)
+
+process.exitCode = await run(commands, argumentsOf(), {
+  output: outputOf(process.stdout),
+  remarks: outputOf(process.stderr),
+  input: process.stdin,
+  environment: process.env,
+  signal: interruption.signal,
+})
+// What a command leaves open (a keep-alive connection, a worker) must not keep a finished process.
+process.stdout.write('', () => process.exit())

@@ -1,0 +1,307 @@
+/**
+ * Makes a directory of a volume equal to a local folder, in one commit. Called by `edgemount import` and `start`.
+ *
+ * The folder and the volume are walked side by side; what differs becomes operations, contents are read by a few jobs at once while the walk goes
+ * on, and nothing is visible before the commit. A file that cannot be read is reported and left as the volume has it.
+ */
+import { throwIfAborted } from '../../shared/abort.ts'
+import { codeOf } from '../../shared/error.ts'
+import type { Content, Entry, Run } from '../../shared/format/entry.ts'
+import { childPath, rootPath } from '../../shared/path.ts'
+import { isSameContent } from '../../shared/volume/merge.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
+import type { NamedEntry, Snapshot } from '../../shared/volume/snapshot.ts'
+import { failure, failureName, reasonOf } from '../sys/failure.ts'
+import { BodyReader, type BodyTarget } from './body-reader.ts'
+import { adjusting, making, removing, timing } from './change.ts'
+import { decide, hasSameAttributes } from './compare.ts'
+import type { Excludes } from './exclude.ts'
+import { ExistingNames } from './existing.ts'
+import { HardLinks } from './hard-links.ts'
+import { Jobs } from './jobs.ts'
+import { type LocalEntry, readEntry, readNames, readRoot } from './local-entry.ts'
+import { LocalFileError } from './local-file.ts'
+import { joinLocal, nameOf, type LocalPath } from './local-path.ts'
+import type { ImportReport, ProblemKind } from './report.ts'
+
+const reasonOfUnsteady: Readonly<Record<'grew' | 'changed', string>> = {
+  grew: 'it grew while it was read; the bytes it had at first are in',
+  changed: 'it was written to each time it was read; what is in may be half old, half new',
+}
+
+/** A million chunks are the content writer's own limit. */
+const rememberedRunsMax = 1_000_000
+
+export interface FolderImportOptions {
+  /** An absolute path without symbolic links. */
+  readonly folder: LocalPath
+  /** Canonical path in the volume. */
+  readonly path: string
+  readonly excludes: Excludes
+  /** Absolute local paths that are never looked at: the store itself, its cache, mounts of this command. */
+  readonly protectedPaths: ReadonlySet<LocalPath>
+  readonly isDelete: boolean
+  readonly isChecksum: boolean
+  readonly isOneFileSystem: boolean
+  readonly isDryRun: boolean
+  readonly jobCount: number
+  readonly signal: AbortSignal
+}
+
+export interface FolderImportParts {
+  readonly snapshot: Snapshot
+  readonly writer: BodyTarget & { remember(run: Run): void }
+  readonly report: ImportReport
+}
+
+/** A directory under way; its time is set at the end. */
+interface Directory {
+  readonly local: LocalEntry
+  readonly path: string
+  /** Relative to the folder, with a slash at the end; '' for the folder itself. */
+  readonly prefix: string
+  readonly existing: Entry | undefined
+  /** Names were made or removed in it. */
+  isTouched: boolean
+}
+
+interface PendingLink {
+  readonly directory: Directory
+  readonly local: LocalEntry
+  readonly existing: Entry | undefined
+  /** The name of the same file that came first. */
+  readonly path: string
+}
+
+export class FolderImport {
+  readonly #parts: FolderImportParts
+  readonly #options: FolderImportOptions
+  readonly #report: ImportReport
+  readonly #bodies: BodyReader
+  readonly #jobs: Jobs
+  readonly #links = new HardLinks()
+  readonly #operations: Operation[] = []
+  readonly #directories: Directory[] = []
+  readonly #pendingLinks: PendingLink[] = []
+  /** Paths of files that did not get in. */
+  readonly #unread = new Set<string>()
+  #remembering: Promise<void> | undefined
+
+  constructor(parts: FolderImportParts, options: FolderImportOptions) {
+    this.#parts = parts
+    this.#options = options
+    this.#report = parts.report
+    this.#bodies = new BodyReader(parts.writer, parts.report, options.signal)
+    this.#jobs = new Jobs(options.jobCount)
+  }
+
+  /** Reads everything and gives the operations of the commit. Throws when the folder itself or the store cannot be read, or on an abort. */
+  async run(): Promise<readonly Operation[]> {
+    const local = readRoot(this.#options.folder)
+    const existing = await this.#destination()
+    if (existing === undefined) this.#operations.push({ op: 'mkdir', path: this.#options.path, parents: true, mode: local.mode, uid: local.uid, gid: local.gid, xattrs: local.xattrs })
+    try {
+      await this.#walk({ local, path: this.#options.path, prefix: '', existing, isTouched: existing === undefined }, readNames(local.local))
+      await this.#jobs.drain()
+      await this.#link()
+      await this.#jobs.drain()
+    } finally {
+      await this.#jobs.settle()
+    }
+    for (const directory of this.#directories) this.#finish(directory)
+    return this.#operations
+  }
+
+  async #destination(): Promise<Entry | undefined> {
+    const { path } = this.#options
+    try {
+      const entry = await this.#parts.snapshot.resolve(path)
+      if (entry.kind === 'directory') return entry
+      throw failure(`import into "${path}"`, Object.assign(new Error(), { code: 'ENOTDIR' }), 'Choose another path, or remove it first')
+    } catch (error) {
+      if (path !== rootPath && codeOf(error) === 'not-found') return undefined
+      throw error
+    }
+  }
+
+  async #walk(directory: Directory, names: readonly string[]): Promise<void> {
+    this.#directories.push(directory)
+    const existing = new ExistingNames(this.#parts.snapshot, directory.existing)
+    const passed = (item: NamedEntry): void => this.#gone(directory, item)
+    for (const rawName of names) {
+      throwIfAborted(this.#options.signal)
+      const local = this.#readEntry(directory, rawName)
+      if (local === undefined) continue
+      if (local === 'unread') {
+        // What cannot even be looked at is left as the volume has it.
+        await existing.advanceTo(nameOf(rawName), passed)
+        continue
+      }
+      const entry = await existing.advanceTo(local.name, passed)
+      if (this.#isLeftOut(directory, local)) this.#report.excludedCount += 1
+      else await this.#entry(directory, local, entry)
+    }
+    await existing.rest(passed)
+  }
+
+  /** undefined: it is not there any more, or must not be looked at. */
+  #readEntry(directory: Directory, rawName: string): LocalEntry | 'unread' | undefined {
+    if (this.#options.protectedPaths.has(joinLocal(directory.local.local, rawName))) {
+      this.#report.excludedCount += 1
+      return 'unread'
+    }
+    try {
+      return readEntry(directory.local.local, rawName)
+    } catch (error) {
+      if (failureName(error) === 'ENOENT' || codeOf(error) === 'not-found') return undefined
+      this.#problem('unread', `${directory.prefix}${nameOf(rawName)}`, error)
+      return 'unread'
+    }
+  }
+
+  #isLeftOut(directory: Directory, local: LocalEntry): boolean {
+    if (this.#options.isOneFileSystem && local.kind === 'directory' && local.device !== directory.local.device) return true
+    return this.#options.excludes(directory.prefix + local.name, local.name, local.kind === 'directory')
+  }
+
+  /** A name that only the volume has. */
+  #gone(directory: Directory, { name, entry }: NamedEntry): void {
+    if (!this.#options.isDelete || this.#options.excludes(directory.prefix + name, name, entry.kind === 'directory')) return
+    const path = childPath(directory.path, name)
+    this.#operations.push(removing(entry, path))
+    directory.isTouched = true
+    this.#report.deletedCount += 1
+  }
+
+  async #entry(directory: Directory, local: LocalEntry, found: Entry | undefined): Promise<void> {
+    this.#report.entryCount += 1
+    this.#report.current = directory.prefix + local.name
+    const path = childPath(directory.path, local.name)
+    const decision = decide(local, found, this.#options.isChecksum)
+    const existing = decision === 'clear' ? undefined : found
+    if (decision === 'clear' && found !== undefined) this.#operations.push(removing(found, path))
+    if (local.kind === 'file') return await this.#file(directory, local, path, existing)
+    if (existing === undefined || decision === 'make') {
+      this.#operations.push(making(local, path, existing !== undefined))
+      this.#count(directory, found)
+    } else if (decision === 'attributes' && local.kind !== 'directory') {
+      this.#operations.push(...adjusting(local, path, existing))
+      this.#report.changedCount += 1
+    }
+    if (local.kind === 'directory') await this.#subdirectory(directory, local, path, existing)
+  }
+
+  async #subdirectory(parent: Directory, local: LocalEntry, path: string, existing: Entry | undefined): Promise<void> {
+    let names: readonly string[]
+    const prefix = `${parent.prefix}${local.name}/`
+    try {
+      names = readNames(local.local)
+    } catch (error) {
+      this.#problem('unread', prefix, error)
+      return
+    }
+    await this.#walk({ local, path, prefix, existing, isTouched: existing === undefined }, names)
+  }
+
+  async #file(directory: Directory, local: LocalEntry, path: string, existing: Entry | undefined): Promise<void> {
+    this.#report.fileCount += 1
+    this.#report.bytes += local.size
+    const plan = this.#links.plan(local, path, existing)
+    if (plan.kind === 'again') {
+      if (!plan.isLinked) this.#pendingLinks.push({ directory, local, existing, path: plan.path })
+      return
+    }
+    const decision = plan.isTaken ? 'read' : decide(local, existing, this.#options.isChecksum)
+    if (decision === 'keep') return
+    if (decision === 'attributes' && existing !== undefined) return this.#adjust(directory, local, path, existing, plan.isShared)
+    await this.#remember()
+    await this.#jobs.start(() => this.#readFile(directory, local, path, existing, plan.isShared))
+  }
+
+  /** A file with other names is not changed for them too: it becomes a file of its own, with the content it has. */
+  #adjust(directory: Directory, local: LocalEntry, path: string, existing: Entry, isShared: boolean): void {
+    this.#report.changedCount += 1
+    if (!isShared) {
+      this.#operations.push(...adjusting(local, path, existing))
+      return
+    }
+    const { content, size } = existing
+    this.#operations.push(making(local, path, true, { content, size }))
+    this.#links.replaced(local)
+    directory.isTouched = true
+  }
+
+  async #readFile(directory: Directory, listed: LocalEntry, path: string, existing: Entry | undefined, isShared: boolean): Promise<void> {
+    if (this.#options.isDryRun) return this.#count(directory, existing)
+    const previous: Content | undefined = existing?.kind === 'file' ? existing.content : undefined
+    try {
+      const { body, mtime, steadiness } = await this.#bodies.read(listed.local, previous)
+      const local = { ...listed, mtime, size: body.size }
+      this.#report.readFileCount += 1
+      this.#report.newBytes += body.newBytes
+      if (steadiness !== 'steady') this.#problem(steadiness, `${directory.prefix}${local.name}`, reasonOfUnsteady[steadiness])
+      if (existing !== undefined && previous !== undefined && !isShared && isSameContent(previous, body.content)) {
+        if (hasSameAttributes(local, existing)) return
+        this.#operations.push(...adjusting(local, path, existing))
+        this.#report.changedCount += 1
+        return
+      }
+      this.#operations.push(making(local, path, existing !== undefined, body))
+      this.#links.replaced(local)
+      this.#count(directory, existing)
+    } catch (error) {
+      if (!(error instanceof LocalFileError)) throw error
+      this.#unread.add(path)
+      this.#problem(error.isGone ? 'vanished' : 'unread', `${directory.prefix}${listed.name}`, error)
+    }
+  }
+
+  /** Further names of files, once it is known which files got in. Where the first name did not, the next one is tried. */
+  async #link(): Promise<void> {
+    for (const { directory, local, existing, path } of this.#pendingLinks) {
+      const to = childPath(directory.path, local.name)
+      if (this.#unread.has(path)) {
+        await this.#jobs.start(() => this.#readFile(directory, local, to, existing, existing !== undefined && existing.linkCount > 1))
+        continue
+      }
+      this.#operations.push({ op: 'link', path, to, replace: existing !== undefined })
+      this.#count(directory, existing)
+    }
+  }
+
+  #finish(directory: Directory): void {
+    const { local, path, existing, isTouched } = directory
+    if (existing !== undefined && !hasSameAttributes(local, existing)) this.#operations.push(...adjusting(local, path, existing))
+    else if (isTouched) this.#operations.push(timing(local, path))
+  }
+
+  #count(directory: Directory, replaced: Entry | undefined): void {
+    directory.isTouched = true
+    if (replaced === undefined) this.#report.addedCount += 1
+    else this.#report.changedCount += 1
+  }
+
+  /** Before the first read: what the destination has needs no uploading, wherever in it it lies. */
+  #remember(): Promise<void> {
+    this.#remembering ??= this.#rememberAll()
+    return this.#remembering
+  }
+
+  async #rememberAll(): Promise<void> {
+    if (this.#options.isDryRun || this.#directories[0]?.existing === undefined) return
+    let count = 0
+    for await (const { path, entry } of this.#parts.snapshot.walk(this.#options.path, { signal: this.#options.signal })) {
+      if (entry.kind !== 'file') continue
+      for await (const run of this.#parts.snapshot.runs(entry, undefined, { label: path, signal: this.#options.signal })) {
+        this.#parts.writer.remember(run.run)
+        count += 1
+        if (count >= rememberedRunsMax) return
+      }
+    }
+  }
+
+  #problem(kind: ProblemKind, path: string, error: unknown): void {
+    const { code } = typeof error === 'string' ? { code: 'stale' as const } : failure('read it', error)
+    this.#report.problems.push({ kind, path, code, reason: typeof error === 'string' ? error : reasonOf(error) })
+  }
+}
