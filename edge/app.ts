@@ -1,0 +1,158 @@
+/**
+ * The edge as one function from request to response, the same on every runtime. `node.ts`, `deno.ts` and tests give it a store, time and chance.
+ *
+ * Here and nowhere else: which routes there are, what every request passes (metrics, the log, CORS, errors), and the store's deadlines.
+ */
+import { Hono } from 'hono'
+import type { Clock } from '../shared/clock.ts'
+import { EdgemountError, codeOf, httpStatusOfCode } from '../shared/error.ts'
+import type { HashFunction } from '../shared/hash.ts'
+import { webHash } from '../shared/hash.ts'
+import { Lifetime, Limiter } from '../shared/lifetime.ts'
+import { type Logger, silentLogger } from '../shared/log.ts'
+import { type Counter, type Histogram, Metrics } from '../shared/metrics.ts'
+import type { Random } from '../shared/random.ts'
+import type { ObjectStore } from '../shared/store.ts'
+import { BodyTooLarge } from './body.ts'
+import { splitUrl } from './query.ts'
+import { respondError, respondPreflight, respondThrown } from './respond.ts'
+import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
+import { aboutRoutes } from './routes/about.ts'
+import { eventRoutes } from './routes/events.ts'
+import { fileRoutes } from './routes/files.ts'
+import { logRoutes } from './routes/log.ts'
+import { lookupRoutes } from './routes/lookup.ts'
+import { packRoutes } from './routes/packs.ts'
+import { uploadRoutes } from './routes/upload.ts'
+import { volumeRoutes } from './routes/volumes.ts'
+import { deadlineStore } from './store/deadline.ts'
+import { Volumes } from './volumes.ts'
+
+/** A pack of 64 MiB over 10 Mbit/s takes 54 s; what takes longer is not coming. */
+const storeCallMsDefault = 60_000
+/** With the follower's read itself, a commit made elsewhere is told within half a second. */
+const pollMsDefault = 400
+/** Each holds a pack or two: 8 × 192 MiB is the most that uploads can take. */
+const bodiesAtOnce = 8
+const bodiesWaitingMax = 1000
+
+export interface AppSettings {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly random: Random
+  /** WebCrypto's unless given; Node's own is faster for what is small. */
+  readonly hash?: HashFunction | undefined
+  readonly log?: Logger | undefined
+  readonly metrics?: Metrics | undefined
+  /** The longest that one call to the store may take. */
+  readonly storeCallMs?: number | undefined
+  /** How often a followed log is read. */
+  readonly pollMs?: number | undefined
+  /** True lets pages of every origin write. Without it a page somebody visits cannot change a volume on their machine. */
+  readonly allowsForeignWrites?: boolean | undefined
+}
+
+export interface App {
+  /** Never rejects. */
+  fetch(request: Request): Promise<Response>
+  /** What the router knows, for tests of the documents. */
+  readonly routes: readonly { readonly method: string; readonly pattern: string }[]
+  /** Ends event streams; requests under way go on. */
+  dispose(): Promise<void>
+}
+
+export function createApp(settings: AppSettings): App {
+  const lifetime = new Lifetime('the edge')
+  const edge = edgeOf(settings, lifetime)
+  const documented = [...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes, ...eventRoutes, ...volumeRoutes]
+  const routes = [...documented, ...aboutRoutes(documented)]
+  const hono = new Hono({ getPath: (request) => splitUrl(request.url).path })
+  const handle = new Handling(edge, settings.allowsForeignWrites === true)
+  for (const route of routes) hono.on(route.method, routerPattern(route.template), (context) => handle.request(route, context.req.raw))
+  for (const [template, methods] of methodsByTemplate(routes)) {
+    hono.all(routerPattern(template), (context) => refuseMethod(context.req.raw, methods))
+  }
+  hono.notFound((context) => respondError(404, 'not-found', `Cannot find "${splitUrl(context.req.url).path}": there is no such address; / lists them`))
+  hono.onError((error) => handle.failure('router', error))
+  return {
+    fetch: async (request) => await hono.fetch(request),
+    routes: routes.map(({ method, template }) => ({ method, pattern: template })),
+    dispose: () => lifetime.dispose(),
+  }
+}
+
+function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
+  const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault } = settings
+  const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
+  const volumes = new Volumes({ store, clock, random, hash, log, pollMs })
+  void lifetime.defer(() => volumes.dispose())
+  const bodies = new Limiter('uploads', { limit: bodiesAtOnce, queueMax: bodiesWaitingMax })
+  return { clock, random, hash, log, metrics, volumes, bodies, closing: lifetime.signal }
+}
+
+/** What every request passes on its way to a handler and back. */
+class Handling {
+  readonly #edge: Edge
+  readonly #allowsForeignWrites: boolean
+  readonly #requests: Counter
+  readonly #seconds: Histogram
+
+  constructor(edge: Edge, allowsForeignWrites: boolean) {
+    this.#edge = edge
+    this.#allowsForeignWrites = allowsForeignWrites
+    this.#requests = edge.metrics.counter('edgemount_edge_requests_total', 'Requests by route, method and status')
+    this.#seconds = edge.metrics.histogram('edgemount_edge_request_seconds', 'Seconds until the headers of an answer, by route')
+  }
+
+  async request(route: Route, request: Request): Promise<Response> {
+    const startMs = this.#edge.clock.now()
+    const response = await this.#answer(route, request)
+    this.#requests.add(1, { route: route.template, method: request.method, status: String(response.status) })
+    this.#seconds.observe((this.#edge.clock.now() - startMs) / 1000, { route: route.template })
+    return response
+  }
+
+  failure(route: string, error: unknown): Response {
+    if (error instanceof BodyTooLarge) return respondError(413, error.code, error.message)
+    if (httpStatusOfCode[codeOf(error)] >= 500) this.#edge.log.error('a request failed', { route, error })
+    return respondThrown(error)
+  }
+
+  async #answer(route: Route, request: Request): Promise<Response> {
+    try {
+      if (route.method !== 'GET' && !this.#allowsForeignWrites) refuseForeign(request)
+      const { path, query } = splitUrl(request.url)
+      const parameters = parametersOf(route.template, path)
+      const { signal } = request
+      return await route.handle({ edge: this.#edge, request, isHead: request.method === 'HEAD', path, query, parameters, signal })
+    } catch (error) {
+      return this.failure(route.template, error)
+    }
+  }
+}
+
+/** Browsers say which page a write comes from; programs say nothing. */
+function refuseForeign(request: Request): void {
+  const origin = request.headers.get('origin')
+  if (origin === null) return
+  const host = request.headers.get('host') ?? new URL(request.url).host
+  if (origin === `http://${host}` || origin === `https://${host}`) return
+  throw new EdgemountError('denied', `Cannot let a page of "${origin}" write here: it is another origin`)
+}
+
+function methodsByTemplate(routes: readonly Route[]): Map<string, string[]> {
+  const methods = new Map<string, string[]>()
+  for (const { template, method } of routes) {
+    const known = methods.get(template) ?? []
+    known.push(...(method === 'GET' ? ['GET', 'HEAD'] : [method]))
+    methods.set(template, known)
+  }
+  for (const known of methods.values()) known.push('OPTIONS')
+  return methods
+}
+
+function refuseMethod(request: Request, methods: readonly string[]): Response {
+  if (request.method === 'OPTIONS') return respondPreflight(methods, request)
+  const message = `Cannot ${request.method} "${splitUrl(request.url).path}": the address takes ${methods.join(', ')}`
+  return respondError(405, 'invalid', message, { allow: methods.join(', ') })
+}

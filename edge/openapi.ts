@@ -1,0 +1,62 @@
+/**
+ * The OpenAPI 3.1 document of an app, from the same route values that the router has.
+ */
+import type { Route } from './route.ts'
+
+const pathParameters: Readonly<Record<string, string>> = {
+  volume: "The volume's name",
+  path: 'A path in the volume, each name percent-encoded byte by byte; slashes between names stand as they are',
+  seq: 'A commit',
+  pack: 'A pack id: d or m and a ULID',
+  start: 'First byte',
+  end: 'The byte after the last',
+}
+
+export function openApiDocument(routes: readonly Route[]): object {
+  const paths: Record<string, Record<string, object>> = {}
+  for (const route of routes) {
+    const operations = (paths[route.template] ??= {})
+    operations[route.method.toLowerCase()] = operationOf(route)
+    if (route.method === 'GET') operations['head'] = { ...operationOf(route), operationId: operationId(route, 'head'), summary: `${route.summary}; headers only` }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'edgemount edge', version: '1', description: 'Files of a volume by HTTP range, and slices, manifests and commits for mounts. See shared/WIRE.md.' },
+    paths,
+    components: {
+      responses: { Error: { description: 'An error', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } } },
+      schemas: {
+        Error: {
+          type: 'object',
+          required: ['error'],
+          properties: { error: { type: 'object', required: ['code', 'message'], properties: { code: { type: 'string' }, message: { type: 'string' }, reason: { type: 'string' } } } },
+        },
+      },
+    },
+  }
+}
+
+function operationOf(route: Route): object {
+  const inPath = Array.from(route.template.matchAll(/\{(\w+)\}/g), ([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    description: pathParameters[name!],
+    schema: { type: 'string' },
+  }))
+  const others = (route.parameters ?? []).map(({ name, in: place, text }) => ({ name, in: place, description: text, schema: { type: 'string' } }))
+  const responses = Object.entries(route.responses).map(([status, description]) => [status, { description }])
+  return {
+    operationId: operationId(route, route.method.toLowerCase()),
+    summary: route.summary,
+    parameters: [...inPath, ...others],
+    ...(route.requestType === undefined ? {} : { requestBody: { content: { [route.requestType]: {} } } }),
+    responses: { ...Object.fromEntries(responses), default: { $ref: '#/components/responses/Error' } },
+  }
+}
+
+/** `GET /v1/{volume}/log/{seq}` → `getVolumeLogSeq`. */
+function operationId(route: Route, method: string): string {
+  const words = route.template.replace('/v1', '').replaceAll('.', '-').split(/[^A-Za-z0-9]+/).filter((word) => word !== '')
+  return [method, ...words.map((word) => word[0]!.toUpperCase() + word.slice(1))].join('')
+}

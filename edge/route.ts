@@ -1,0 +1,103 @@
+/**
+ * What a route is: a template, its documentation and its handler, as one value. `app.ts` registers the values with the router, `openapi.ts` turns the same
+ * values into the document, so neither can know a route that the other does not.
+ */
+import type { Clock } from '../shared/clock.ts'
+import { EdgemountError } from '../shared/error.ts'
+import type { HashFunction } from '../shared/hash.ts'
+import type { Limiter } from '../shared/lifetime.ts'
+import type { Logger } from '../shared/log.ts'
+import type { Metrics } from '../shared/metrics.ts'
+import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
+import type { Random } from '../shared/random.ts'
+import { checkVolumeName } from '../shared/wire/routes.ts'
+import type { OpenVolume, Volumes } from './volumes.ts'
+
+/** What all routes of one app share. */
+export interface Edge {
+  readonly clock: Clock
+  readonly random: Random
+  readonly hash: HashFunction
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly volumes: Volumes
+  /** Requests that hold a body in memory; each may hold a few packs. */
+  readonly bodies: Limiter
+  /** Fires when the edge shuts down. */
+  readonly closing: AbortSignal
+}
+
+export interface Exchange {
+  readonly edge: Edge
+  readonly request: Request
+  readonly isHead: boolean
+  /** The address's path and query, still percent-encoded. */
+  readonly path: string
+  readonly query: string
+  /** Values of the template's parameters, still percent-encoded. */
+  readonly parameters: Readonly<Record<string, string>>
+  /** Fires when the client goes away. */
+  readonly signal: AbortSignal
+}
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
+
+export interface RouteParameter {
+  readonly name: string
+  readonly in: 'query' | 'header'
+  readonly text: string
+}
+
+export interface Route {
+  /** HEAD goes where GET is. */
+  readonly method: Method
+  /** With `{name}` for a segment and `{path}` for the rest, which may be empty. */
+  readonly template: string
+  readonly summary: string
+  readonly parameters?: readonly RouteParameter[]
+  /** The content type of the request's body, if it takes one. */
+  readonly requestType?: string
+  /** Status → what it means. */
+  readonly responses: Readonly<Record<number, string>>
+  readonly handle: (exchange: Exchange) => Promise<Response> | Response
+}
+
+/** The router's pattern of a template. */
+export function routerPattern(template: string): string {
+  return template.replace('/{path}', '/*').replace('@{seq}', ':at{@[0-9]+}').replace('{start}-{end}', ':slice').replaceAll(/\{(\w+)\}/g, ':$1')
+}
+
+const matchers = new Map<string, RegExp>()
+
+/** The values of a template's parameters in a path that the router matched. */
+export function parametersOf(template: string, path: string): Readonly<Record<string, string>> {
+  let matcher = matchers.get(template)
+  if (matcher === undefined) {
+    const source = template
+      .replace('/{path}', '(?:/(?<path>.*))?')
+      .replace('{start}-{end}', '(?<start>[^/]*?)-(?<end>[^/]*)')
+      .replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')
+    matcher = new RegExp(`^${source}$`, 's')
+    matchers.set(template, matcher)
+  }
+  const groups = matcher.exec(path)?.groups
+  if (groups === undefined) throw new EdgemountError('invalid', `Cannot read the address "${path}": it must look like ${template}`)
+  return { ...groups }
+}
+
+/** The volume that a request is about. */
+export async function volumeOf({ edge, parameters, signal }: Exchange): Promise<OpenVolume> {
+  return await edge.volumes.open(volumeNameOf(parameters), signal)
+}
+
+export function volumeNameOf(parameters: Readonly<Record<string, string>>): string {
+  const name = percentDecodeName(parameters['volume'] ?? '')
+  checkVolumeName(name)
+  return name
+}
+
+/** The canonical volume path that a request is about, and whether the address ended with a slash. */
+export function pathOf({ parameters }: Exchange): { readonly path: string; readonly isSlashed: boolean } {
+  const text = parameters['path'] ?? ''
+  return { path: percentDecodePath(text), isSlashed: text === '' || text.endsWith('/') }
+}

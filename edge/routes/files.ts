@@ -1,0 +1,172 @@
+/**
+ * Files by their path, for browsers and every range client: bodies with RFC 9110's ranges and conditions, directories as JSON or HTML.
+ */
+import { toHex } from '../../shared/bytes.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import type { Entry } from '../../shared/format/entry.ts'
+import { contentVersionOf } from '../../shared/format/entry-codec.ts'
+import type { ByteRange } from '../../shared/range.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import { openBody } from '../body.ts'
+import { evaluatePreconditions, type Validators } from '../conditional.ts'
+import { contentDisposition, contentTypeOf } from '../content-type.ts'
+import { type FileFacts, type FilePlan, planFile } from '../file-plan.ts'
+import { listingPolicy, prefersHtml, renderListing } from '../listing.ts'
+import { writeMultipart } from '../multipart.ts'
+import { parseInteger, queryInteger, queryName, queryValue } from '../query.ts'
+import { type HeaderMap, immutableCache, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
+import { type Exchange, type Route, type RouteParameter, pathOf, volumeOf } from '../route.ts'
+import { listItems, listLimitMax } from './lookup.ts'
+
+const conditionalParameters: readonly RouteParameter[] = [
+  { name: 'Range', in: 'header', text: 'RFC 9110 byte ranges: single, suffix, open, several' },
+  { name: 'If-Range', in: 'header', text: 'The ETag, or a Last-Modified older than a minute' },
+  { name: 'If-Match', in: 'header', text: 'Strong ETags, or *' },
+  { name: 'If-None-Match', in: 'header', text: 'ETags, or *' },
+  { name: 'If-Modified-Since', in: 'header', text: 'An HTTP date' },
+  { name: 'If-Unmodified-Since', in: 'header', text: 'An HTTP date' },
+  { name: 'Accept', in: 'header', text: 'For a directory: text/html for a page, JSON otherwise' },
+  { name: 'after', in: 'query', text: 'For a directory: only names after this one' },
+  { name: 'limit', in: 'query', text: `For a directory: at most so many names, 1 to ${listLimitMax}` },
+  { name: 'download', in: 'query', text: 'With any value: a browser saves the file instead of showing it' },
+]
+
+const readResponses = {
+  200: 'The file, or the listing of a directory',
+  206: 'The ranges that were asked for; several as multipart/byteranges. HEAD with one satisfiable range answers 206 too',
+  302: 'A directory asked for as HTML without its trailing slash',
+  304: 'Not modified',
+  404: 'No such volume, snapshot or path',
+  412: 'A precondition failed',
+  416: 'No range lies within the file',
+}
+
+export const fileRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    template: '/v1/{volume}/files/{path}',
+    summary: 'A file or directory, as it is now',
+    parameters: conditionalParameters,
+    responses: readResponses,
+    handle: async (exchange) => {
+      const { volume } = await volumeOf(exchange)
+      return await answerPath(exchange, await volume.head({ signal: exchange.signal }), false)
+    },
+  },
+  {
+    method: 'GET',
+    template: '/v1/{volume}/@{seq}/{path}',
+    summary: 'A file or directory, as commit seq left it; never changes',
+    parameters: conditionalParameters,
+    responses: readResponses,
+    handle: async (exchange) => {
+      const { volume } = await volumeOf(exchange)
+      const seq = parseInteger(exchange.parameters['seq'] ?? '', 'seq', { min: 1, max: Number.MAX_SAFE_INTEGER })
+      return await answerPath(exchange, await volume.at(seq, { signal: exchange.signal }), true)
+    },
+  },
+]
+
+/** The validators of an entry: content version and mtime, the latter never in the future (RFC 9110 section 8.8.2.1). */
+export async function validatorsOf(exchange: Exchange, entry: Entry): Promise<Validators> {
+  const version = await contentVersionOf(entry, exchange.edge.hash)
+  return { etag: `"${version}"`, lastModified: Math.min(entry.mtime.seconds, nowSeconds(exchange)) }
+}
+
+export function nowSeconds({ edge }: Exchange): number {
+  return Math.floor(edge.clock.now() / 1000)
+}
+
+async function answerPath(exchange: Exchange, snapshot: Snapshot, isPinned: boolean): Promise<Response> {
+  const { path, isSlashed } = pathOf(exchange)
+  const { signal } = exchange
+  const { entry } = await snapshot.follow(path, { signal })
+  if (entry.kind === 'directory') return await answerDirectory(exchange, { snapshot, path, entry, isSlashed, isPinned })
+  if (isSlashed) throw new EdgemountError('not-found', `Cannot open "${path}/": it is a ${entry.kind}, not a directory`)
+  if (entry.kind !== 'file') throw new EdgemountError('unsupported', `Cannot read "${path}": it is a ${entry.kind}`)
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const { etag, lastModified } = await validatorsOf(exchange, entry)
+  const file: FileFacts = { etag, lastModified, size: entry.size, contentType: contentTypeOf(name), isPinned }
+  const { request, isHead, edge } = exchange
+  const plan = planFile(
+    { method: isHead ? 'HEAD' : 'GET', headers: request.headers, nowSeconds: nowSeconds(exchange), boundary: () => toHex(edge.random.bytes(16)) },
+    file,
+  )
+  const more: HeaderMap = { 'edgemount-seq': String(snapshot.seq) }
+  if (queryValue(exchange.query, 'download') !== undefined) more['content-disposition'] = contentDisposition('attachment', name)
+  const read = (range: ByteRange): AsyncIterable<Uint8Array> => snapshot.read(entry, range, { signal, label: path })
+  return await execute(exchange, { plan, path, more, read })
+}
+
+interface Execution {
+  readonly plan: FilePlan
+  readonly path: string
+  readonly more: HeaderMap
+  readonly read: (range: ByteRange) => AsyncIterable<Uint8Array>
+}
+
+async function execute({ edge, signal }: Exchange, { plan, path, more, read }: Execution): Promise<Response> {
+  const onFailure = (error: unknown): void => {
+    if (!signal.aborted) edge.log.error('a body was broken off', { path, error })
+  }
+  switch (plan.kind) {
+    case 'none':
+      return respond(plan.status, { ...plan.headers, ...more })
+    case 'error':
+      return respondError(plan.status, plan.status === 412 ? 'stale' : 'invalid', `Cannot send "${path}": ${plan.message}`, plan.headers)
+    case 'range': {
+      const length = plan.range.end - plan.range.start
+      return respond(plan.status, { ...plan.headers, ...more }, await openBody({ length, pieces: read(plan.range), onFailure }))
+    }
+    case 'multipart': {
+      const pieces = writeMultipart(plan.plan, read)
+      return respond(plan.status, { ...plan.headers, ...more }, await openBody({ length: plan.plan.length, pieces, onFailure }))
+    }
+  }
+}
+
+interface DirectoryAnswer {
+  readonly snapshot: Snapshot
+  readonly path: string
+  readonly entry: Entry
+  readonly isSlashed: boolean
+  readonly isPinned: boolean
+}
+
+async function answerDirectory(exchange: Exchange, { snapshot, path, entry, isSlashed, isPinned }: DirectoryAnswer): Promise<Response> {
+  const { request, query, isHead, signal, edge } = exchange
+  const isHtml = prefersHtml(request.headers.get('accept'))
+  if (isHtml && !isSlashed) return respond(302, { location: withSlash(exchange), 'cache-control': 'no-store', vary: 'Accept' })
+  const headers: HeaderMap = {
+    etag: listingTag(snapshot, entry, isHtml),
+    'cache-control': isPinned ? immutableCache : revalidateCache,
+    vary: 'Accept',
+    'edgemount-seq': String(snapshot.seq),
+  }
+  const current: Validators = { etag: headers['etag']!, lastModified: undefined }
+  const verdict = evaluatePreconditions(isHead ? 'HEAD' : 'GET', request.headers, current, nowSeconds(exchange))
+  if (verdict === 'failed') return respondError(412, 'stale', `Cannot list "${path}": it is not the version that was asked for`)
+  if (verdict === 'not-modified') return respond(304, headers)
+  const contentType = isHtml ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8'
+  if (isHead) return respond(200, { ...headers, 'content-type': contentType })
+  const after = queryName(query, 'after')
+  const limit = queryInteger(query, 'limit', { min: 1, max: listLimitMax }) ?? listLimitMax
+  const { items, isLast } = await snapshot.list(entry, { after, limit, signal })
+  if (!isHtml) return respondJson(200, { seq: snapshot.seq, path, items: await listItems(items, edge.hash), isLast }, headers)
+  const title = isPinned ? `${exchange.parameters['volume']} at ${snapshot.seq}` : `${exchange.parameters['volume']}`
+  const html = renderListing({ path, title, items, isLast, isContinued: after !== undefined })
+  return respond(200, { ...headers, 'content-type': contentType, 'content-security-policy': listingPolicy }, html)
+}
+
+/** Relative to the address that was asked for, so that it also holds behind a proxy that takes a prefix away. */
+function withSlash({ path, query }: Exchange): string {
+  return `./${path.slice(path.lastIndexOf('/') + 1)}/${query === '' ? '' : `?${query}`}`
+}
+
+/** What a listing shows is the directory's tree and the inodes of files with several links; equal pointers are equal listings. */
+function listingTag(snapshot: Snapshot, entry: Entry, isHtml: boolean): string {
+  const tree = entry.content.kind === 'tree' ? (entry.content.root.pointer?.hash ?? 'empty') : ''
+  const inodes = snapshot.root.inodes?.hash ?? 'none'
+  return `"${tree.slice(0, 32)}.${inodes.slice(0, 32)}.${isHtml ? 'html' : 'json'}"`
+}
+

@@ -1,0 +1,143 @@
+/**
+ * The log: reading records, and publishing one, which is the commit itself. The edge checks what it can see (that the record is whole, follows its parent
+ * and names packs that are there); the slot is won by create-if-absent in the store and nowhere else.
+ */
+import { equalBytes } from '../../shared/bytes.ts'
+import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
+import type { CommitRecord } from '../../shared/format/commit.ts'
+import { decodeRecord, encodeRecord, recordBytesMax } from '../../shared/format/commit.ts'
+import type { Pointer } from '../../shared/format/entry.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import { logKey, logPrefix, packKey, seqOfLogKey } from '../../shared/volume/keys.ts'
+import type { HeadMessage, LogMessage } from '../../shared/wire/messages.ts'
+import { receiveBytes } from '../body.ts'
+import { parseInteger, queryInteger } from '../query.ts'
+import { immutableCache, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
+import { type Exchange, type Route, volumeOf } from '../route.ts'
+
+const logLimitMax = 1000
+const seqBounds = { min: 1, max: Number.MAX_SAFE_INTEGER }
+
+export const logRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    template: '/v1/{volume}/head',
+    summary: 'The newest commit: its seq, time and author',
+    responses: { 200: 'At least as new as every commit acknowledged before', 404: 'No such volume' },
+    handle: async (exchange) => {
+      const { volume } = await volumeOf(exchange)
+      const { record } = await volume.head({ signal: exchange.signal })
+      const message: HeadMessage = { seq: record.seq, time: record.time, author: record.author }
+      return respondJson(200, message, { 'cache-control': revalidateCache, etag: `"${record.seq}"` })
+    },
+  },
+  {
+    method: 'GET',
+    template: '/v1/{volume}/log',
+    summary: 'Seqs of commits, newest first',
+    parameters: [
+      { name: 'before', in: 'query', text: 'Only seqs below this one' },
+      { name: 'limit', in: 'query', text: `At most so many, 1 to ${logLimitMax}` },
+    ],
+    responses: { 200: 'A page of seqs', 404: 'No such volume' },
+    handle: listLog,
+  },
+  {
+    method: 'GET',
+    template: '/v1/{volume}/log/{seq}',
+    summary: 'A commit record, byte for byte; never changes',
+    responses: { 200: 'The record', 404: 'No such volume, or the slot is free' },
+    handle: readRecord,
+  },
+  {
+    method: 'POST',
+    template: '/v1/{volume}/log/{seq}',
+    summary: 'Publishes a commit: takes the slot, if it is free',
+    requestType: 'application/json',
+    responses: {
+      201: 'The commit has happened',
+      400: 'The body is no record of this seq',
+      409: 'reason says why: the slot is taken, the parent is not the record before, or a pack that is named is not there',
+      413: `More than ${recordBytesMax} bytes`,
+    },
+    handle: postRecord,
+  },
+]
+
+async function listLog(exchange: Exchange): Promise<Response> {
+  const { query, signal } = exchange
+  const before = queryInteger(query, 'before', seqBounds)
+  const limit = queryInteger(query, 'limit', { min: 1, max: logLimitMax }) ?? logLimitMax
+  const { store } = await volumeOf(exchange)
+  const found = await store.list(logPrefix, { limit, after: before === undefined ? undefined : logKey(before), signal })
+  const items = found.map(({ key, size }) => ({ seq: seqOfLogKey(key), size }))
+  const message: LogMessage = { items, isLast: found.length < limit }
+  return respondJson(200, message)
+}
+
+async function readRecord(exchange: Exchange): Promise<Response> {
+  const { signal, isHead } = exchange
+  const seq = seqOf(exchange)
+  const { store } = await volumeOf(exchange)
+  const found = await store.get(logKey(seq), { signal, range: isHead ? { start: 0, end: 0 } : undefined })
+  if (found === undefined) throw new EdgemountError('not-found', `Cannot read commit ${seq}: there is none`)
+  const headers = { 'content-type': 'application/json; charset=utf-8', 'content-length': String(found.size), 'cache-control': immutableCache, etag: `"${seq}"` }
+  return respond(200, headers, isHead ? null : await found.bytes())
+}
+
+async function postRecord(exchange: Exchange): Promise<Response> {
+  const { request, signal } = exchange
+  const seq = seqOf(exchange)
+  const opened = await volumeOf(exchange)
+  const { store, volume, hint } = opened
+  const body = await receiveBytes(request, recordBytesMax)
+  const record = readPosted(body, seq)
+  const refusal = (reason: string, why: string): Response => respondError(409, 'conflict', `Cannot publish commit ${seq}: ${why}`, {}, { reason })
+  if (!(await isParentThere(exchange, store, record))) return refusal('parent', 'its parent is not the record before it')
+  for (const pointer of pointersOf(record)) {
+    if (!(await isStored(store, pointer, signal))) return refusal('packs', `it names bytes of the pack ${pointer.pack} that are not stored`)
+  }
+  if (!(await store.create(logKey(seq), body, { signal }))) return refusal('taken', 'the slot is taken')
+  // Followers of this process learn of it at once, and readers elsewhere find the head sooner.
+  await volume.at(seq)
+  await hint.note(seq)
+  return respondJson(201, { seq }, { 'cache-control': 'no-store' })
+}
+
+function seqOf({ parameters }: Exchange): number {
+  return parseInteger(parameters['seq'] ?? '', 'seq', seqBounds)
+}
+
+/** INVARIANT: a record's bytes are those that `encodeRecord` gives, so that everybody who writes it again gets the hash that the next one names. */
+function readPosted(body: Uint8Array, seq: number): CommitRecord {
+  let record: CommitRecord
+  try {
+    record = decodeRecord(body)
+  } catch (error) {
+    if (codeOf(error) !== 'corrupt') throw error
+    throw new EdgemountError('invalid', `Cannot publish commit ${seq}: ${messageOf(error)}`, { cause: error })
+  }
+  if (record.seq !== seq) throw new EdgemountError('invalid', `Cannot publish commit ${seq}: the record is of seq ${record.seq}`)
+  if (!equalBytes(encodeRecord(record), body)) throw new EdgemountError('invalid', `Cannot publish commit ${seq}: the record is not in its canonical form`)
+  return record
+}
+
+async function isParentThere({ edge, signal }: Exchange, store: ObjectStore, record: CommitRecord): Promise<boolean> {
+  if (record.seq === 1) return true
+  const parent = await store.get(logKey(record.seq - 1), { signal })
+  return parent !== undefined && (await edge.hash(await parent.bytes())) === record.parent
+}
+
+/** The pages that a record names itself; those they name were stored before them by the ordering law. */
+function pointersOf({ root, operationPages = [] }: CommitRecord): readonly Pointer[] {
+  const { content } = root.directory
+  const tree = content.kind === 'tree' ? content.root.pointer : undefined
+  return [tree, root.inodes, ...operationPages].filter((pointer) => pointer !== undefined)
+}
+
+async function isStored(store: ObjectStore, { pack, offset, length }: Pointer, signal: AbortSignal): Promise<boolean> {
+  const found = await store.get(packKey(pack), { range: { start: 0, end: 0 }, signal })
+  if (found === undefined) return false
+  await found.bytes()
+  return offset + length <= found.size
+}

@@ -1,0 +1,97 @@
+/**
+ * Chunk serving, and packs that mounts publish. A slice has its range in its path and is always 200: shared caches do not store 206, and browsers
+ * ask for one range of an address at a time.
+ */
+import { EdgemountError } from '../../shared/error.ts'
+import type { PackId } from '../../shared/format/entry.ts'
+import { isPackId, packBytesMax } from '../../shared/format/pack-id.ts'
+import type { ByteRange } from '../../shared/range.ts'
+import type { StoredObject } from '../../shared/store.ts'
+import { packKey } from '../../shared/volume/keys.ts'
+import { openBody, piecesOf, receiveBytes } from '../body.ts'
+import { parseInteger, queryValue } from '../query.ts'
+import { immutableCache, respond, respondJson } from '../respond.ts'
+import { type Exchange, type Route, volumeOf } from '../route.ts'
+
+/** Below this a slice is one piece in memory, which every runtime sends fastest; the engine asks for 1 to 8 MiB. */
+const wholeBytesMax = 8 * 1024 * 1024
+
+const readResponses = { 200: 'The bytes; fewer where the pack ends', 404: 'No such volume or pack' }
+
+export const packRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    template: '/v1/{volume}/packs/{pack}/{start}-{end}',
+    summary: 'A slice of a pack: bytes start (included) to end (excluded); never changes',
+    responses: readResponses,
+    handle: async (exchange) => {
+      const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
+      const start = parseInteger(exchange.parameters['start'] ?? '', 'start', bounds)
+      const end = parseInteger(exchange.parameters['end'] ?? '', 'end', bounds)
+      if (start > end) throw new EdgemountError('invalid', `Cannot read the slice ${start}-${end}: it ends before it begins`)
+      return await sendPack(exchange, { start, end })
+    },
+  },
+  {
+    method: 'GET',
+    template: '/v1/{volume}/packs/{pack}',
+    summary: 'A whole pack; never changes',
+    responses: readResponses,
+    handle: async (exchange) => await sendPack(exchange, undefined),
+  },
+  {
+    method: 'POST',
+    template: '/v1/{volume}/packs',
+    summary: 'Stores a pack under an id that its writer drew; once',
+    parameters: [{ name: 'pack', in: 'query', text: 'The pack id: d or m and a ULID' }],
+    requestType: 'application/octet-stream',
+    responses: { 201: 'Stored', 200: 'A pack with this id was there already', 400: 'No pack id', 413: `More than ${packBytesMax} bytes` },
+    handle: postPack,
+  },
+]
+
+async function sendPack(exchange: Exchange, range: ByteRange | undefined): Promise<Response> {
+  const { edge, signal, isHead, parameters } = exchange
+  const pack = packIdOf(parameters['pack'])
+  const { store } = await volumeOf(exchange)
+  const wanted = isHead ? { start: 0, end: 0 } : range
+  const found = await store.get(packKey(pack), { range: wanted, signal })
+  if (found === undefined) throw new EdgemountError('not-found', `Cannot read the pack "${pack}": there is none in the volume`)
+  const start = Math.min(range?.start ?? 0, found.size)
+  const length = Math.min(range?.end ?? found.size, found.size) - start
+  const headers = {
+    'content-type': 'application/octet-stream',
+    'content-length': String(length),
+    'cache-control': immutableCache,
+    etag: `"${pack}-${start}-${start + length}"`,
+    'edgemount-size': String(found.size),
+  }
+  if (isHead) return respond(200, headers)
+  const onFailure = (error: unknown): void => {
+    if (!signal.aborted) edge.log.error('a pack was broken off', { pack, error })
+  }
+  return respond(200, headers, await openBody({ length, pieces: slicePieces(found, length), onFailure }))
+}
+
+async function* slicePieces(found: StoredObject, length: number): AsyncGenerator<Uint8Array> {
+  if (length <= wholeBytesMax) yield await found.bytes()
+  else yield* piecesOf(found.stream())
+}
+
+async function postPack(exchange: Exchange): Promise<Response> {
+  const { edge, request, query, signal } = exchange
+  const pack = packIdOf(queryValue(query, 'pack'))
+  const { store } = await volumeOf(exchange)
+  const isNew = await edge.bodies.run(async () => {
+    const body = await receiveBytes(request, packBytesMax)
+    if (body.length === 0) throw new EdgemountError('invalid', `Cannot store the pack "${pack}": it is empty`)
+    return await store.create(packKey(pack), body, { signal })
+  }, signal)
+  return respondJson(isNew ? 201 : 200, { pack, isNew }, { 'cache-control': 'no-store' })
+}
+
+function packIdOf(text: string | undefined): PackId {
+  if (isPackId(text)) return text
+  throw new EdgemountError('invalid', `Cannot use the pack id "${text ?? ''}": it must be d or m and a ULID of 26 characters`)
+}
+

@@ -1,0 +1,170 @@
+/**
+ * Upload and delete: one request, one commit. A body that breaks off leaves nothing visible; preconditions hold up to the commit itself.
+ */
+import { EdgemountError, codeOf } from '../../shared/error.ts'
+import type { Entry, Hash, Time } from '../../shared/format/entry.ts'
+import { joinPath, splitPath } from '../../shared/path.ts'
+import type { CommitResult } from '../../shared/volume/commit.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import type { ContentWriter } from '../../shared/volume/content-writer.ts'
+import { receivedPieces } from '../body.ts'
+import { evaluatePreconditions, type Validators } from '../conditional.ts'
+import { queryValue } from '../query.ts'
+import { respond, respondError } from '../respond.ts'
+import { type Exchange, type Route, pathOf, volumeOf } from '../route.ts'
+import { nowSeconds, validatorsOf } from './files.ts'
+
+/** The same limit as for ranges: a size is a safe integer. */
+const fileBytesMax = Number.MAX_SAFE_INTEGER
+
+export const uploadRoutes: readonly Route[] = [
+  {
+    method: 'PUT',
+    template: '/v1/{volume}/files/{path}',
+    summary: 'Writes a file: streamed, chunked, one commit; makes missing directories',
+    parameters: [
+      { name: 'If-Match', in: 'header', text: 'Only over this version' },
+      { name: 'If-None-Match', in: 'header', text: '*: only where there is nothing' },
+      { name: 'Edgemount-Mtime', in: 'header', text: 'Modification time in seconds since 1970, up to nine decimals; now unless given' },
+      { name: 'Edgemount-Mode', in: 'header', text: 'Permission bits in octal' },
+    ],
+    requestType: 'application/octet-stream',
+    responses: {
+      201: 'Made',
+      204: 'Replaced',
+      400: 'The path or a header cannot be',
+      409: 'A directory is there, or a file where a directory must be',
+      412: 'A precondition failed',
+    },
+    handle: put,
+  },
+  {
+    method: 'DELETE',
+    template: '/v1/{volume}/files/{path}',
+    summary: 'Removes a file, or an empty directory; one commit',
+    parameters: [
+      { name: 'If-Match', in: 'header', text: 'Only this version' },
+      { name: 'recursive', in: 'query', text: '1: a directory goes with everything in it' },
+    ],
+    responses: { 204: 'Removed', 404: 'There is nothing', 409: 'The directory is not empty', 412: 'A precondition failed' },
+    handle: remove,
+  },
+]
+
+interface Target {
+  /** Where the bytes go: symlinks on the way are followed. */
+  readonly path: string
+  readonly entry: Entry | undefined
+  readonly validators: Validators | undefined
+}
+
+async function put(exchange: Exchange): Promise<Response> {
+  const { request, signal, edge } = exchange
+  const { path: asked, isSlashed } = pathOf(exchange)
+  if (asked === '/' || isSlashed) throw new EdgemountError('invalid', `Cannot write "${asked}": a file's address does not end with a slash`)
+  if (request.headers.has('content-range')) throw new EdgemountError('invalid', `Cannot write "${asked}": a part of a file cannot be written by PUT`)
+  const encoding = request.headers.get('content-encoding') ?? 'identity'
+  if (encoding !== 'identity') return respondError(415, 'unsupported', `Cannot write "${asked}": its body is encoded as ${encoding}; send it as it is`)
+  const mtime = parseMtime(request.headers.get('edgemount-mtime'))
+  const mode = parseMode(request.headers.get('edgemount-mode'))
+  const { volume } = await volumeOf(exchange)
+  const target = await locate(exchange, await volume.head({ signal }), asked)
+  if (target.entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${asked}": a directory is there`)
+  if (isRefused(exchange, target)) return refused(target.path)
+  const writer = volume.writer()
+  const { content, size } = await edge.bodies.run(
+    () => writer.write(receivedPieces(request, fileBytesMax), { previous: target.entry?.content, signal }),
+    signal,
+  )
+  const operation: Operation = { op: 'create', path: target.path, content, size, mtime, mode, parents: true, replace: true, expected: expectationOf(exchange, target) }
+  const { seq, snapshot } = await commit(writer, operation, signal)
+  const entry = await snapshot.resolve(target.path)
+  const { etag } = await validatorsOf(exchange, entry)
+  return respond(target.entry === undefined ? 201 : 204, { etag, 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
+}
+
+async function remove(exchange: Exchange): Promise<Response> {
+  const { signal } = exchange
+  const { path } = pathOf(exchange)
+  if (path === '/') throw new EdgemountError('invalid', 'Cannot remove "/": it is the root')
+  const { volume } = await volumeOf(exchange)
+  const snapshot = await volume.head({ signal })
+  // The name itself goes, not what a symlink leads to; so only the directories on the way are followed.
+  const names = splitPath(path)
+  const parent = await snapshot.follow(joinPath(names.slice(0, -1)), { signal })
+  const target = await targetAt(exchange, snapshot, joinPath([...splitPath(parent.path), names.at(-1)!]))
+  if (target.entry === undefined) throw new EdgemountError('not-found', `Cannot remove "${path}": it does not exist`)
+  if (isRefused(exchange, target)) return refused(path)
+  const expected = expectationOf(exchange, target)
+  const operation: Operation =
+    target.entry.kind === 'directory'
+      ? { op: 'rmdir', path: target.path, recursive: queryValue(exchange.query, 'recursive') === '1' }
+      : { op: 'unlink', path: target.path, expected }
+  const { seq } = await commit(volume.writer(), operation, signal)
+  return respond(204, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
+}
+
+/** A lost race is told, not resolved by a conflict name: the client can decide. Content goes up before the commit's turn, which others wait for. */
+async function commit(writer: ContentWriter, operation: Operation, signal: AbortSignal): Promise<CommitResult> {
+  await writer.flush()
+  return await writer.commit([operation], { onConflict: 'refuse', signal })
+}
+
+/** Symlinks lead to what is written; a path that does not exist yet ends below the last directory that does. */
+async function locate(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
+  const { signal } = exchange
+  const names = splitPath(path)
+  for (let length = names.length; length > 0; length -= 1) {
+    try {
+      const reached = await snapshot.follow(joinPath(names.slice(0, length)), { signal })
+      return await targetAt(exchange, snapshot, joinPath([...splitPath(reached.path), ...names.slice(length)]))
+    } catch (error) {
+      if (codeOf(error) !== 'not-found') throw error
+    }
+  }
+  return await targetAt(exchange, snapshot, path)
+}
+
+async function targetAt(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
+  try {
+    const entry = await snapshot.resolve(path, { signal: exchange.signal })
+    const validators = entry.kind === 'file' ? await validatorsOf(exchange, entry) : { etag: '""', lastModified: undefined }
+    return { path, entry, validators }
+  } catch (error) {
+    if (codeOf(error) === 'not-found') return { path, entry: undefined, validators: undefined }
+    throw error
+  }
+}
+
+function isRefused(exchange: Exchange, target: Target): boolean {
+  return evaluatePreconditions(exchange.request.method, exchange.request.headers, target.validators, nowSeconds(exchange)) === 'failed'
+}
+
+function refused(path: string): Response {
+  return respondError(412, 'stale', `Cannot change "${path}": it is not the version that was asked for`)
+}
+
+/** A precondition must hold when the commit happens; without one the last writer wins. */
+function expectationOf({ request: { headers } }: Exchange, { validators }: Target): Operation['expected'] {
+  const isConditional = headers.has('if-match') || headers.has('if-none-match') || headers.has('if-unmodified-since')
+  if (!isConditional) return 'any'
+  return validators === undefined ? 'absent' : { version: validators.etag.slice(1, -1) as Hash }
+}
+
+function parseMtime(text: string | null): Time | undefined {
+  if (text === null) return undefined
+  const match = /^(-?\d{1,14})(?:\.(\d{1,9}))?$/.exec(text)
+  if (match === null) throw new EdgemountError('invalid', `Cannot read Edgemount-Mtime "${text}": it must be seconds since 1970, up to nine decimals`)
+  const nanoseconds = Number((match[2] ?? '').padEnd(9, '0'))
+  const seconds = Number(match[1])
+  // -1.25 is a quarter before -1: the seconds are rounded down and the rest counts up.
+  if (text.startsWith('-') && nanoseconds > 0) return { seconds: seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds }
+  return { seconds: seconds + 0, nanoseconds }
+}
+
+function parseMode(text: string | null): number | undefined {
+  if (text === null) return undefined
+  if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8)
+  throw new EdgemountError('invalid', `Cannot read Edgemount-Mode "${text}": it must be permission bits in octal, for example 644`)
+}

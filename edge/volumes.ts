@@ -1,0 +1,147 @@
+/**
+ * The volumes that an edge has open: opened when first asked for, shared by requests, closed in order of last use. Holds no truth; all of it is in the store.
+ */
+import type { Clock } from '../shared/clock.ts'
+import { EdgemountError, codeOf } from '../shared/error.ts'
+import type { HashFunction } from '../shared/hash.ts'
+import { SingleFlight } from '../shared/lifetime.ts'
+import type { Logger } from '../shared/log.ts'
+import type { Random } from '../shared/random.ts'
+import type { ObjectStore } from '../shared/store.ts'
+import { headKey } from '../shared/volume/keys.ts'
+import { Volume } from '../shared/volume/volume.ts'
+import { checkVolumeName } from '../shared/wire/routes.ts'
+import { Follower } from './follower.ts'
+import { ScopedStore } from './store/scoped.ts'
+
+/** Each may hold `pageCacheBytes` of pages: 16 × 32 MiB stay below what a small server has. */
+const openVolumesMax = 16
+const pageCacheBytes = 32 * 1024 * 1024
+/** Some stores take one write a second to a key. */
+const hintEveryMs = 1000
+
+export interface VolumesParts {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly hash: HashFunction
+  readonly log: Logger
+  /** How often a follower looks for new commits. */
+  readonly pollMs: number
+}
+
+export interface OpenVolume {
+  readonly name: string
+  readonly volume: Volume
+  readonly store: ObjectStore
+  readonly follower: Follower
+  readonly hint: HeadHint
+}
+
+/** Writes the `head` hint for records that others publish through this edge: best effort, at most once a second. */
+export class HeadHint {
+  readonly #store: ObjectStore
+  readonly #clock: Clock
+  #writtenMs = -Infinity
+
+  constructor(store: ObjectStore, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  async note(seq: number): Promise<void> {
+    const nowMs = this.#clock.now()
+    if (nowMs - this.#writtenMs < hintEveryMs) return
+    this.#writtenMs = nowMs
+    await this.#store.put(headKey, new TextEncoder().encode(String(seq))).catch(() => undefined)
+  }
+}
+
+export class Volumes {
+  readonly #parts: VolumesParts
+  /** In order of last use, oldest first. */
+  readonly #open = new Map<string, OpenVolume>()
+  readonly #opening = new SingleFlight<string, OpenVolume>()
+  #isClosed = false
+
+  constructor(parts: VolumesParts) {
+    this.#parts = parts
+  }
+
+  /** Throws `not-found` when there is no such volume. */
+  async open(name: string, signal?: AbortSignal): Promise<OpenVolume> {
+    const held = this.#open.get(name)
+    if (held !== undefined) {
+      this.#open.delete(name)
+      this.#open.set(name, held)
+      return held
+    }
+    return await this.#opening.run(name, () => this.#start(name), signal)
+  }
+
+  /** The part of the store that a volume of this name has, whether or not there is one. */
+  scope(name: string): ObjectStore {
+    checkVolumeName(name)
+    return new ScopedStore(this.#parts.store, name)
+  }
+
+  /** Volumes by name, in order: one LIST and one GET each, however much they hold. */
+  async list(after: string | undefined, limit: number, signal?: AbortSignal): Promise<{ items: { name: string }[]; isLast: boolean }> {
+    const items: { name: string }[] = []
+    // `0` follows `/`: the first key after all of a volume's.
+    let last = after === undefined ? undefined : `${after}0`
+    while (items.length < limit) {
+      const [next] = await this.#parts.store.list('', { limit: 1, after: last, signal })
+      if (next === undefined) return { items, isLast: true }
+      const name = next.key.split('/', 1)[0]!
+      if (next.key.includes('/') && (await this.#exists(name, signal))) items.push({ name })
+      last = next.key.includes('/') ? `${name}0` : next.key
+    }
+    return { items, isLast: false }
+  }
+
+  /** Ends all followers, so that event streams end. */
+  async dispose(): Promise<void> {
+    this.#isClosed = true
+    const open = [...this.#open.values()]
+    this.#open.clear()
+    await Promise.all(open.map(({ follower }) => follower.dispose()))
+  }
+
+  async #start(name: string): Promise<OpenVolume> {
+    if (this.#isClosed) throw new EdgemountError('closed', `Cannot open the volume "${name}": the edge is shutting down`)
+    const { clock, random, hash, log, pollMs } = this.#parts
+    const store = this.scope(name)
+    let volume: Volume
+    try {
+      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes })
+    } catch (error) {
+      if (codeOf(error) !== 'not-found') throw error
+      throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })
+    }
+    const follower = new Follower({ volume, clock, log, pollMs })
+    const opened: OpenVolume = { name, volume, store, follower, hint: new HeadHint(store, clock) }
+    this.#open.set(name, opened)
+    this.#closeOldest()
+    return opened
+  }
+
+  /** A volume somebody listens to stays open. */
+  #closeOldest(): void {
+    for (const [name, { follower }] of this.#open) {
+      if (this.#open.size <= openVolumesMax) return
+      if (follower.listenerCount === 0) this.#open.delete(name)
+    }
+  }
+
+  async #exists(name: string, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#open.has(name)) return true
+    try {
+      await this.open(name, signal)
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'not-found' || codeOf(error) === 'invalid') return false
+      throw error
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What the JSON of an edge looks like, and how entries become it. `edge/routes/` writes these messages, `client.ts` reads them, `WIRE.md` shows one of each.
+ *
+ * An entry stands twice: as plain fields for people and scripts, and as `entry`, its bytes by `FORMAT.md`, which is what mounts use.
+ * Names that are not UTF-8 hold escaped lone surrogates (`\udcff`), as `shared/name.ts` explains.
+ */
+import { fromBase64, toBase64 } from '../bytes.ts'
+import { EdgemountError } from '../error.ts'
+import { decodeEntry, encodeEntry } from '../format/entry-codec.ts'
+import type { Entry, FileKind, Hash, Time } from '../format/entry.ts'
+
+export interface EntryMessage {
+  readonly kind: FileKind
+  readonly id: number
+  /** Permission bits. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** RFC 3339 in UTC, nine digits; null for a year beyond its reach. */
+  readonly mtime: string | null
+  readonly ctime: string | null
+  readonly size: number
+  readonly linkCount: number
+  /** Files only: the content version, which is the ETag without its quotes. */
+  readonly version?: Hash
+  /** Symlinks only. */
+  readonly target?: string
+  /** Base64 of the entry's bytes. */
+  readonly entry: string
+}
+
+export interface NamedEntryMessage extends EntryMessage {
+  readonly name: string
+}
+
+/** Answer of `stat`. `path` is where symlinks led to. */
+export interface StatMessage {
+  readonly seq: number
+  readonly path: string
+  readonly entry: EntryMessage
+}
+
+/** Answer of `list`; the next page is asked for with `after` = the last name. */
+export interface ListMessage {
+  readonly seq: number
+  readonly path: string
+  readonly items: readonly NamedEntryMessage[]
+  readonly isLast: boolean
+}
+
+/** A chunk or hole and its place in the file. `offset` is its place in the pack. */
+export type RunMessage =
+  | { readonly kind: 'chunk'; readonly start: number; readonly length: number; readonly hash: Hash; readonly pack: string; readonly offset: number }
+  | { readonly kind: 'hole'; readonly start: number; readonly length: number }
+
+/** Answer of `manifest`. A body inside the entry has no runs: `inline` is its base64, whole. */
+export interface ManifestMessage {
+  readonly seq: number
+  readonly path: string
+  readonly size: number
+  readonly version: Hash
+  readonly inline?: string
+  readonly runs: readonly RunMessage[]
+  /** Where to ask on, or null when the range is complete. */
+  readonly nextStart: number | null
+}
+
+export interface HeadMessage {
+  readonly seq: number
+  readonly time: number
+  readonly author: string
+}
+
+export interface VolumesMessage {
+  readonly items: readonly { readonly name: string }[]
+  readonly isLast: boolean
+}
+
+export interface LogMessage {
+  /** Newest first. */
+  readonly items: readonly { readonly seq: number; readonly size: number }[]
+  readonly isLast: boolean
+}
+
+/** Answer of a long poll: commit records, as `log/{seq}` gives them, and the position to ask on from. */
+export interface EventsMessage {
+  readonly events: readonly unknown[]
+  readonly position: number
+}
+
+export interface ErrorMessage {
+  readonly error: { readonly code: string; readonly message: string; readonly reason?: string }
+}
+
+export function entryMessage(entry: Entry, version: Hash | undefined): EntryMessage {
+  return {
+    kind: entry.kind,
+    id: entry.id,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    mtime: formatTime(entry.mtime),
+    ctime: formatTime(entry.ctime),
+    size: entry.size,
+    linkCount: entry.linkCount,
+    ...(version === undefined ? {} : { version }),
+    ...(entry.content.kind === 'target' ? { target: entry.content.target } : {}),
+    entry: toBase64(encodeEntry(entry)),
+  }
+}
+
+/** The entry of a message. Throws `corrupt` when it holds none. */
+export function entryOfMessage(message: unknown): Entry {
+  const text = fieldOf(message, 'entry')
+  if (typeof text === 'string') return decodeEntry(fromBase64(text))
+  throw new EdgemountError('corrupt', 'Cannot read an entry from the edge: the answer has none')
+}
+
+/** A field of any JSON value; undefined when there is none. */
+export function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+}
+
+/** `2026-11-21T09:30:00.000000001Z`, or null when the year has not four digits. */
+export function formatTime(time: Time): string | null {
+  const date = new Date(time.seconds * 1000)
+  if (Number.isNaN(date.getTime())) return null
+  const text = date.toISOString()
+  return /^\d{4}-/.test(text) ? `${text.slice(0, 19)}.${String(time.nanoseconds).padStart(9, '0')}Z` : null
+}
