@@ -5,7 +5,7 @@ import { EdgemountError } from '../error.ts'
 import { type HashFunction, webHash } from '../hash.ts'
 import type { ManifestRoot, Pointer, Run } from './entry.ts'
 import { type ManifestChild, ManifestPage, inlineRunsMax } from './manifest-page.ts'
-import { type ManifestItem, isChild, makeInlineRoot, makeManifestShape } from './manifest-shape.ts'
+import { type ManifestItem, type ManifestRules, isChild, manifestRules, makeInlineRoot, makeManifestShape } from './manifest-shape.ts'
 import type { PageIo } from './page.ts'
 import { PageStack } from './page-stack.ts'
 
@@ -23,9 +23,10 @@ export class ManifestBuilder {
   #hole = 0
   #length = 0
 
-  constructor(io: ManifestIo) {
+  /** Any rules but the volume format's are for tests, which grow manifests of many levels from few runs with them. */
+  constructor(io: ManifestIo, rules: ManifestRules = manifestRules) {
     this.#hash = io.hash ?? webHash
-    this.#stack = new PageStack(makeManifestShape(this.#hash), io)
+    this.#stack = new PageStack(makeManifestShape(this.#hash, rules), io)
   }
 
   /** Bytes of the file so far. */

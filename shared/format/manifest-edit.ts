@@ -7,6 +7,7 @@ import type { ByteRange } from '../range.ts'
 import type { ManifestRoot, Run } from './entry.ts'
 import { ManifestBuilder } from './manifest-build.ts'
 import { ManifestPage } from './manifest-page.ts'
+import type { ManifestRules } from './manifest-shape.ts'
 import type { PageIo } from './page.ts'
 
 export interface ManifestEditIo extends PageIo {
@@ -19,13 +20,19 @@ export interface ManifestEditIo extends PageIo {
  * The range must lie within the file and may cut holes but no chunk (`invalid`): the caller widens it to whole chunks and
  * gives the bytes it keeps as runs again.
  */
-export async function replaceRuns(root: ManifestRoot, range: ByteRange, runs: Iterable<Run> | AsyncIterable<Run>, io: ManifestEditIo): Promise<ManifestRoot> {
+export async function replaceRuns(
+  root: ManifestRoot,
+  range: ByteRange,
+  runs: Iterable<Run> | AsyncIterable<Run>,
+  io: ManifestEditIo,
+  rules?: ManifestRules,
+): Promise<ManifestRoot> {
   const bytes = root.kind === 'inline' ? root.page : await io.load(root.pointer)
   const page = new ManifestPage(bytes, root.kind === 'inline' ? undefined : root.pointer)
   if (range.start < 0 || range.start > range.end || range.end > page.length) {
     throw new EdgemountError('invalid', `Cannot replace bytes ${range.start} to ${range.end} of a file: it has ${page.length}`)
   }
-  const editor = new ManifestEditor(range, runs, io)
+  const editor = new ManifestEditor(range, runs, io, rules)
   if (root.kind === 'page') editor.builder.opened(page.level, root.pointer, bytes)
   await editor.visit(page, 0)
   await editor.insert()
@@ -38,8 +45,8 @@ class ManifestEditor {
   readonly #io: ManifestEditIo
   #runs: Iterable<Run> | AsyncIterable<Run> | undefined
 
-  constructor(range: ByteRange, runs: Iterable<Run> | AsyncIterable<Run>, io: ManifestEditIo) {
-    this.builder = new ManifestBuilder(io)
+  constructor(range: ByteRange, runs: Iterable<Run> | AsyncIterable<Run>, io: ManifestEditIo, rules: ManifestRules | undefined) {
+    this.builder = new ManifestBuilder(io, rules)
     this.#range = range
     this.#runs = runs
     this.#io = io

@@ -11,9 +11,16 @@ import { type ManifestChild, encodeChild, encodeRun } from './manifest-page.ts'
 import { encodePage } from './page.ts'
 import type { PageShape, SplitRule } from './page-stack.ts'
 
+export interface ManifestRules {
+  readonly leaf: SplitRule
+  readonly inner: SplitRule
+}
+
 /** Weights are items. A leaf item has up to 72 bytes, an inner one 108: the target is a page near 64 KiB, the maximum one below 128. */
-const leafRule: SplitRule = { min: 256, target: 1024, max: 1536, spanBelow: 2048, spanAbove: 128 }
-const innerRule: SplitRule = { min: 128, target: 640, max: 960, spanBelow: 1280, spanAbove: 80 }
+export const manifestRules: ManifestRules = {
+  leaf: { min: 256, target: 1024, max: 1536, spanBelow: 2048, spanAbove: 128 },
+  inner: { min: 128, target: 640, max: 960, spanBelow: 1280, spanAbove: 80 },
+}
 
 /** First byte of what is hashed for a content id: `M`, so that it is never what is hashed for something else of edgemount. */
 const contentIdMark = 0x4d
@@ -25,9 +32,9 @@ export function isChild(item: ManifestItem): item is ManifestChild {
   return 'contentId' in item
 }
 
-export function makeManifestShape(hash: HashFunction): PageShape<ManifestItem> {
+export function makeManifestShape(hash: HashFunction, rules: ManifestRules): PageShape<ManifestItem> {
   return {
-    rule: (level) => (level === 0 ? leafRule : innerRule),
+    rule: (level) => (level === 0 ? rules.leaf : rules.inner),
     weight: () => 1,
     lot: (_, item) => lotOf(item),
     encode: encodeManifestPage,

@@ -7,6 +7,9 @@ import { hashBytes, hashFromBytes, hashToBytes } from '../hash.ts'
 import type { Pointer } from './entry.ts'
 import { packBytesMax, packIdBytes, packIdFromBytes, packIdToBytes } from './pack-id.ts'
 
+/** Hash, pack id, and two numbers up to `packBytesMax` at four bytes. */
+export const pointerBytesMax = 57
+
 export function writePointer(writer: Writer, pointer: Pointer): void {
   if (!(pointer.length > 0 && pointer.offset >= 0 && pointer.offset + pointer.length <= packBytesMax)) {
     throw new EdgemountError('invalid', `Cannot write a pointer to ${pointer.pack}@${pointer.offset}+${pointer.length}: it is empty or ends past ${packBytesMax}`)

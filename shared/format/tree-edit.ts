@@ -1,7 +1,7 @@
 /**
  * Changing and building trees. One pass over sorted edits and the old tree's pages that they touch; all other pages are
- * passed on by pointer, unread. A tree is a function of its items alone: any order of edits that leads to the same items
- * leads to the same pages (see `PageStack`). Memory is one open page a level, so a million items stream through.
+ * passed on by pointer, unread. Where pages begin and end is a function of the tree's items alone: any order of edits that
+ * leads to the same items leads to the same leaf pages, and to inner pages that differ at most in where their children lie. Memory is one open page a level, so a million items stream through.
  */
 import { concatBytes, equalBytes } from '../bytes.ts'
 import { EdgemountError } from '../error.ts'
@@ -9,7 +9,7 @@ import { compareBytes } from '../name.ts'
 import type { Pointer } from './entry.ts'
 import { type PageIo, encodePage, itemOverheadBytes } from './page.ts'
 import { type PageShape, PageStack, type SplitRule } from './page-stack.ts'
-import { decodePointer, encodePointer } from './pointer-codec.ts'
+import { decodePointer, encodePointer, pointerBytesMax } from './pointer-codec.ts'
 import { TreePage, treeKeyBytesMax, treeValueBytesMax } from './tree-page.ts'
 
 /** Sets a key to a value, or removes it (undefined; nothing happens when it is not there). */
@@ -27,25 +27,32 @@ interface Item {
   readonly bytes: Uint8Array
 }
 
-const treeShape: PageShape<Item> = {
-  rule: () => treeRule,
-  weight: (_, item) => item.bytes.length + itemOverheadBytes,
-  lot: (level, item) => lotOfKey(item.key, level),
-  encode: (level, items) => encodePage('tree', level, items.map((item) => item.bytes)),
-  parent: (_, items, pointer) => makeItem(items[0]!.key, encodePointer(pointer)),
+function makeTreeShape(rule: SplitRule): PageShape<Item> {
+  return {
+    rule: () => rule,
+    // A pointer counts as the longest one: where inner pages end must not depend on where their children lie.
+    weight: (level, item) => (level === 0 ? item.bytes.length : 1 + item.key.length + pointerBytesMax) + itemOverheadBytes,
+    lot: (level, item) => lotOfKey(item.key, level),
+    encode: (level, items) => encodePage('tree', level, items.map((item) => item.bytes)),
+    parent: (_, items, pointer) => makeItem(items[0]!.key, encodePointer(pointer)),
+  }
 }
 
-/** Applies edits (strictly ascending by key bytes, else `invalid`) and gives the new root; undefined for an empty tree. */
+/**
+ * Applies edits (strictly ascending by key bytes, else `invalid`) and gives the new root; undefined for an empty tree. Any rule but the
+ * volume format's is for tests, which grow trees of many levels from few items with it.
+ */
 export async function editTree(
   root: Pointer | undefined,
   edits: Iterable<TreeEdit> | AsyncIterable<TreeEdit>,
   io: PageIo,
+  rule: SplitRule = treeRule,
 ): Promise<Pointer | undefined> {
   const source = new EditSource(edits)
   try {
     await source.advance()
     if (source.next === undefined) return root
-    return await new TreeEditor(source, io).run(root)
+    return await new TreeEditor(source, io, rule).run(root)
   } finally {
     await source.close()
   }
@@ -58,10 +65,10 @@ class TreeEditor {
   /** The last key that was appended. */
   #last: Uint8Array | undefined
 
-  constructor(edits: EditSource, io: PageIo) {
+  constructor(edits: EditSource, io: PageIo, rule: SplitRule) {
     this.#edits = edits
     this.#io = io
-    this.#stack = new PageStack(treeShape, io)
+    this.#stack = new PageStack(makeTreeShape(rule), io)
   }
 
   async run(root: Pointer | undefined): Promise<Pointer | undefined> {
