@@ -11,7 +11,7 @@ import { fromUrl, writeArrayBuffer } from 'geotiff'
 import { asyncBufferFromUrl, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { PMTiles } from 'pmtiles'
-import { BufferWriter, Compression, S2PMTilesWriter, TileType } from 's2-pmtiles'
+import * as s2PmTiles from 's2-pmtiles'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { edgemountOk, Running } from '../support/command.ts'
 
@@ -58,13 +58,25 @@ function geotiffBytes(): ArrayBuffer {
   return writeArrayBuffer(values, { height: 512, width: 512 })
 }
 
+/** The writer's published types do not resolve for ES modules, so what is used of it is said here. */
+interface PmTilesWriting {
+  BufferWriter: new () => { commit(): Uint8Array }
+  S2PMTilesWriter: new (target: unknown, tileType: number, compression: number) => {
+    writeTileXYZ(zoom: number, x: number, y: number, data: Uint8Array): Promise<void>
+    commit(metadata: { name: string }): Promise<void>
+  }
+  TileType: { Png: number }
+  Compression: { None: number }
+}
+
 async function pmtilesBytes(): Promise<Uint8Array> {
+  const { BufferWriter, S2PMTilesWriter, TileType, Compression } = s2PmTiles as unknown as PmTilesWriting
   const buffer = new BufferWriter()
   const writer = new S2PMTilesWriter(buffer, TileType.Png, Compression.None)
   for (let zoom = 0; zoom <= 5; zoom += 1) {
     for (let x = 0; x < 2 ** zoom; x += 1) for (let y = 0; y < 2 ** zoom; y += 1) await writer.writeTileXYZ(zoom, x, y, tileBytes(zoom, x, y))
   }
-  await writer.commit({ name: 'test' } as unknown as Parameters<typeof writer.commit>[0])
+  await writer.commit({ name: 'test' })
   return buffer.commit()
 }
 

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { edgemountOk, forceUnmount, Running } from '../support/command.ts'
-import { seededRandom } from '../support/seeded-random.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'edgemount-tree-'))
 const source = join(directory, 'source')
@@ -48,7 +48,7 @@ function copyModules(from: string, to: string): void {
 }
 
 function writeBigFile(file: string): void {
-  const random = seededRandom(1)
+  const random = new SeededRandom(1)
   const fd = openSync(file, 'w')
   const block = random.bytes(8 * 2 ** 20)
   const words = new Uint32Array(block.buffer, block.byteOffset, block.length / 4)
