@@ -6,10 +6,9 @@
  */
 import { decodeEntry, decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
 import { compareBytes, encodeName } from '../../shared/name.ts'
-import { contentTagOf } from './attributes.ts'
 import type { Change, ChangedName } from './backend.ts'
 import { type Row, rootRow, rowFlag } from './inode-table.ts'
-import type { VolumeTree } from './volume-tree.ts'
+import { type VolumeTree, isDirectory } from './volume-tree.ts'
 
 export interface Kernel {
   nameChanged(parent: Row, name: string): void
@@ -27,41 +26,42 @@ export function applyChange(tree: VolumeTree, change: Change, kernel: Kernel): v
     kernel.everythingChanged()
     return
   }
-  const { table } = tree
-  // First what is gone, then what is there: a rename is both, in any order.
-  for (const { directoryId, name, entry, beforeId } of change.names) {
-    const row = beforeId === undefined ? 0 : table.find(beforeId)
-    if (row === 0 || (entry !== undefined && decodeEntry(entry).id === beforeId)) continue
-    if ((table.flags[row]! & rowFlag.isLinked) === 0 && standsAt(tree, row, directoryId, name)) tree.markGone(row)
-  }
-  let hasMovedDirectory = false
+  if (markGone(tree, change.names)) tree.startEpoch()
   for (const changed of change.names) {
-    if (changed.entry !== undefined && applyEntry(tree, changed, changed.entry)) hasMovedDirectory = true
+    if (changed.entry !== undefined) applyEntry(tree, changed, changed.entry)
   }
   for (const { id, entry } of change.inodes) applyInode(tree, id, entry)
-  if (hasMovedDirectory) {
-    tree.startEpoch()
-    kernel.everythingChanged()
-  }
   tellNames(tree, change.names, kernel)
 }
 
 /**
- * Writes the new entry of a row that is known by its file id. True for a directory that moved and changed in one: the two commits were
- * compared by path, so what changed below it is not in the list.
+ * First what is gone, then what is there: a rename is both, in any order. True when a known directory left its place: the list says nothing of
+ * what is below it, so every row is to be looked up again when it is next used.
  */
-function applyEntry(tree: VolumeTree, { directoryId, name, beforeId }: ChangedName, bytes: Uint8Array): boolean {
+function markGone(tree: VolumeTree, names: readonly ChangedName[]): boolean {
+  const { table } = tree
+  let isDirectoryGone = false
+  for (const { directoryId, name, entry, beforeId } of names) {
+    const row = beforeId === undefined ? 0 : table.find(beforeId)
+    if (row === 0 || (entry !== undefined && decodeEntry(entry).id === beforeId)) continue
+    if ((table.flags[row]! & rowFlag.isLinked) !== 0 || !standsAt(tree, row, directoryId, name)) continue
+    tree.markGone(row)
+    isDirectoryGone ||= isDirectory(table.modes[row]!)
+  }
+  return isDirectoryGone
+}
+
+/** Writes the new entry of a row that is known by its file id. */
+function applyEntry(tree: VolumeTree, { directoryId, name }: ChangedName, bytes: Uint8Array): void {
   const { table } = tree
   const entry = decodeEntry(bytes)
   const row = table.find(entry.id)
   // Links get their attributes from the inode tree.
-  if (row === 0 || row === rootRow || entry.content.kind === 'link') return false
-  const isMovedDirectory = entry.kind === 'directory' && beforeId !== entry.id && table.contentTags[row] !== contentTagOf(entry)
+  if (row === 0 || row === rootRow || entry.content.kind === 'link') return
   const parent = table.find(directoryId)
   // Moved to where the kernel has not been: it will be found there under its old row.
   if (parent === 0) tree.update(row, table.parents[row]!, table.name(row).slice(), { entry, bytes, isLinked: false })
   else tree.update(row, parent, encodeName(name), { entry, bytes, isLinked: false })
-  return isMovedDirectory
 }
 
 function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined): void {

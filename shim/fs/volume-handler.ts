@@ -58,6 +58,8 @@ export interface VolumeHandlerParts {
   readonly isFixed: boolean
   readonly log: Logger
   readonly pageBytesMax?: number | undefined
+  /** Called when the kernel and the driver have agreed: the mount answers from now on. */
+  readonly onStart?: (() => void) | undefined
 }
 
 export interface HandlerStatus {
@@ -81,6 +83,7 @@ export class VolumeHandler implements Handler {
   readonly #log: Logger
   readonly #directories = new Map<number, DirectoryHandle>()
   readonly #isFixed: boolean
+  readonly #onStart: (() => void) | undefined
   #connection: Connection | undefined
   #seq: number
   #isFollowing = true
@@ -98,6 +101,7 @@ export class VolumeHandler implements Handler {
   constructor(parts: VolumeHandlerParts) {
     this.#log = parts.log
     this.#isFixed = parts.isFixed
+    this.#onStart = parts.onStart
     this.#seq = parts.seq
     this.#pages = new TreePages(parts.backend, parts.pageBytesMax)
     this.#attempts = new Attempts(this.#pages, parts.log)
@@ -129,6 +133,7 @@ export class VolumeHandler implements Handler {
     this.#connection = connection
     this.#files.connection = connection
     this.#canForgetNames = connection.invalidateAllEntries()
+    this.#onStart?.()
   }
 
   stop(): void {

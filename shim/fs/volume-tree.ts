@@ -8,6 +8,7 @@
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry, FileId, Root, TreeRoot } from '../../shared/format/entry.ts'
+import { inodeKey } from '../../shared/format/inode-key.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { findInTree } from '../../shared/format/tree-page.ts'
 import { decodeName } from '../../shared/name.ts'
@@ -85,7 +86,7 @@ export class VolumeTree {
   directoryRoot(row: Row): TreeRoot | number | Missing {
     const state = this.refresh(row)
     if (state !== 0) return state
-    if ((this.table.modes[row]! & 0o170000) !== 0o040000) return -errno.ENOTDIR
+    if (!isDirectory(this.table.modes[row]!)) return -errno.ENOTDIR
     if ((this.table.flags[row]! & rowFlag.isGone) !== 0) return emptyDirectory
     const known = this.#directoryRoots.get(row)
     if (known !== undefined) return known
@@ -251,13 +252,10 @@ const pathDepthMax = 256
 
 const emptyDirectory: TreeRoot = { pointer: undefined, entryCount: 0, directoryCount: 0 }
 
-export function isRegular(mode: number): boolean {
-  return (mode & 0o170000) === 0o100000
+export function isDirectory(mode: number): boolean {
+  return (mode & 0o170000) === 0o040000
 }
 
-/** The inode tree's key: the id in 8 bytes, big-endian, so that byte order is number order. */
-function inodeKey(id: FileId): Uint8Array {
-  const key = new Uint8Array(8)
-  new DataView(key.buffer).setBigUint64(0, BigInt(id))
-  return key
+export function isRegular(mode: number): boolean {
+  return (mode & 0o170000) === 0o100000
 }

@@ -1,0 +1,62 @@
+/**
+ * The file-system thread: serves one mount until it ends. Started by `mount-daemon.ts`; its event loop does not turn while the mount stands.
+ */
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../../shared/clock.ts'
+import { codeOf, messageOf } from '../../shared/error.ts'
+import type { FuseMount } from '../fuse/mount.ts'
+import { runLoop } from '../fuse/run-loop.ts'
+import { type FileSystem, type FileSystemSettings, createFileSystem } from './file-system.ts'
+import type { ToFileSystem, ToNetwork } from './messages.ts'
+import { RemoteBackend } from './remote-backend.ts'
+import { remoteLogger } from './remote-log.ts'
+
+export interface FsThreadData {
+  readonly mount: FuseMount
+  readonly controlFd: number
+  readonly port: MessagePort
+  readonly settings: FileSystemSettings
+  readonly spinUs: number
+  /** Requests by opcode, shared. */
+  readonly counts: Uint32Array
+}
+
+function serve(data: FsThreadData): void {
+  const send = (message: ToNetwork): void => data.port.postMessage(message)
+  const log = remoteLogger(send, systemClock)
+  const backend = new RemoteBackend(send)
+  let fileSystem: FileSystem | undefined
+  try {
+    const made = createFileSystem(data.settings, { backend, log, onStart: () => send({ kind: 'ready' }) })
+    fileSystem = made
+    runLoop({
+      mount: data.mount,
+      controlFd: data.controlFd,
+      handler: made.handler,
+      spinUs: data.spinUs,
+      counts: data.counts,
+      log,
+      onControl: () => receiveAll(data.port, backend, made, send),
+      onTick: () => made.tick(),
+    })
+    send({ kind: 'ended', failure: undefined })
+  } catch (error) {
+    send({ kind: 'ended', failure: { code: codeOf(error), message: messageOf(error) } })
+    throw error
+  } finally {
+    fileSystem?.close()
+    data.port.close()
+  }
+}
+
+function receiveAll(port: MessagePort, backend: RemoteBackend, fileSystem: FileSystem, send: (message: ToNetwork) => void): void {
+  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
+    const message = received.message as ToFileSystem
+    if (backend.receive(message)) continue
+    if (message.kind === 'change') fileSystem.handler.applyChange(message.change)
+    else if (message.kind === 'following') fileSystem.handler.setFollowing(message.isFollowing)
+    else if (message.kind === 'status') send({ kind: 'status', question: message.question, status: fileSystem.status() })
+  }
+}
+
+serve(workerData as FsThreadData)

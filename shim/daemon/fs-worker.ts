@@ -1,0 +1,131 @@
+/**
+ * The main thread's handle on the file-system thread: starts it, carries messages both ways, and sees to it that a mount never outlives it.
+ */
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { EdgemountError, messageOf } from '../../shared/error.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { Backend } from '../fs/backend.ts'
+import type { FuseMount } from '../fuse/mount.ts'
+import { opcodeCount } from '../fuse/protocol/opcode.ts'
+import { endMountNow } from '../fuse/unmount.ts'
+import { type Pipe, closeFd, createPipe, wake } from '../sys/pipe.ts'
+import { BackendServer } from './backend-server.ts'
+import type { FileSystemSettings, FileSystemStatus } from './file-system.ts'
+import type { FsThreadData } from './fs-thread.ts'
+import type { ToFileSystem, ToNetwork } from './messages.ts'
+
+/** How the file system ended: undefined when it was unmounted, or why it could not go on. */
+export type FileSystemEnd = Error | undefined
+
+export interface FsWorkerParts {
+  readonly mount: FuseMount
+  readonly settings: FileSystemSettings
+  readonly backend: Backend
+  readonly spinUs: number
+  readonly log: Logger
+}
+
+const statusDeadlineMs = 2000
+
+export class FsWorker {
+  readonly ready: Promise<void>
+  readonly ended: Promise<FileSystemEnd>
+  /** Requests by opcode since the start. */
+  readonly counts = new Uint32Array(new SharedArrayBuffer(opcodeCount * 4))
+  readonly #parts: FsWorkerParts
+  readonly #control: Pipe
+  readonly #port: MessagePort
+  readonly #worker: Worker
+  readonly #server: BackendServer
+  readonly #questions = new Map<number, (status: FileSystemStatus) => void>()
+  #lastQuestion = 0
+  #isOver = false
+  #failure: Error | undefined
+
+  constructor(parts: FsWorkerParts) {
+    this.#parts = parts
+    this.#control = createPipe({ isNonBlocking: true })
+    const { port1, port2 } = new MessageChannel()
+    this.#port = port1
+    this.#server = new BackendServer(parts.backend, (message, transfer) => this.send(message, transfer))
+    const { mount, settings, spinUs } = parts
+    const workerData: FsThreadData = { mount, settings, spinUs, controlFd: this.#control.readFd, port: port2, counts: this.counts }
+    this.#worker = new Worker(new URL('./fs-thread.ts', import.meta.url), { workerData, transferList: [port2] })
+    const start = Promise.withResolvers<undefined>()
+    this.ready = start.promise
+    // Who starts the mount waits for it; later nobody does.
+    this.ready.catch(() => undefined)
+    port1.on('message', (message: ToNetwork) => this.#receive(message, () => start.resolve(undefined)))
+    this.ended = new Promise((resolve) => {
+      this.#worker.on('error', (error) => (this.#failure ??= toError(error)))
+      this.#worker.on('exit', (code) => {
+        const end = this.#end(code)
+        start.reject(end ?? new EdgemountError('closed', `Cannot use the mount "${mount.mountPoint}": it was unmounted at once`))
+        resolve(end)
+      })
+    })
+  }
+
+  get requestCount(): number {
+    return this.#server.requestCount
+  }
+
+  send(message: ToFileSystem, transfer: readonly ArrayBuffer[] = []): void {
+    if (this.#isOver) return
+    this.#port.postMessage(message, transfer)
+    wake(this.#control.writeFd)
+  }
+
+  /** What the file system says of itself; undefined when it is over or does not answer in time. */
+  status(): Promise<FileSystemStatus | undefined> {
+    if (this.#isOver) return Promise.resolve(undefined)
+    this.#lastQuestion += 1
+    const question = this.#lastQuestion
+    return new Promise((resolve) => {
+      const finish = (status: FileSystemStatus | undefined): void => {
+        clearTimeout(timer)
+        this.#questions.delete(question)
+        resolve(status)
+      }
+      const timer = setTimeout(() => finish(undefined), statusDeadlineMs)
+      this.#questions.set(question, finish)
+      this.send({ kind: 'status', question })
+    })
+  }
+
+  /** Ends the thread without its consent; open files of the mount fail from then on. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate()
+    await this.ended
+  }
+
+  #receive(message: ToNetwork, onReady: () => void): void {
+    if (this.#server.receive(message)) return
+    if (message.kind === 'log') this.#parts.log[message.level](message.message, message.fields)
+    else if (message.kind === 'ready') onReady()
+    else if (message.kind === 'status') this.#questions.get(message.question)?.(message.status)
+    else if (message.kind === 'ended' && message.failure !== undefined) {
+      this.#failure ??= new EdgemountError(message.failure.code, message.failure.message)
+    }
+  }
+
+  /** INVARIANT: once the thread is gone nobody answers the kernel, so the mount must be gone too. */
+  #end(code: number): FileSystemEnd {
+    this.#isOver = true
+    this.#server.close()
+    this.#port.close()
+    closeFd(this.#control.readFd)
+    closeFd(this.#control.writeFd)
+    const { mount, log } = this.#parts
+    if (code !== 0) {
+      const wasMounted = endMountNow(mount.mountPoint, mount.deviceMinor)
+      this.#failure ??= new EdgemountError('internal', `Cannot go on serving "${mount.mountPoint}": its thread ended with code ${code}`)
+      if (wasMounted) log.error(`The mount "${mount.mountPoint}" is gone: ${messageOf(this.#failure)}`)
+    }
+    return this.#failure
+  }
+}
+
+function toError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value))
+}

@@ -1,0 +1,32 @@
+/**
+ * What the two threads of a mount tell each other. The file-system thread serves the kernel and never turns its event loop; the network thread
+ * owns the volume. Messages are structured clones over one MessagePort; a byte on the control pipe wakes the file-system thread to read its side.
+ */
+import type { Pointer } from '../../shared/format/entry.ts'
+import type { LogFields, LogLevel } from '../../shared/log.ts'
+import type { ByteRange } from '../../shared/range.ts'
+import type { Change, Failure, FetchRequest, Ticket } from '../fs/backend.ts'
+import type { FileSystemStatus } from './file-system.ts'
+
+/** From the file-system thread. */
+export type ToNetwork =
+  | { readonly kind: 'page'; readonly ticket: Ticket; readonly pointer: Pointer }
+  | { readonly kind: 'fetch'; readonly ticket: Ticket; readonly request: FetchRequest }
+  | { readonly kind: 'promote'; readonly ticket: Ticket }
+  | { readonly kind: 'cancel'; readonly ticket: Ticket }
+  | { readonly kind: 'sync'; readonly ticket: Ticket; readonly fd: number }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: LogFields }
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'status'; readonly question: number; readonly status: FileSystemStatus }
+  | { readonly kind: 'ended'; readonly failure: Failure | undefined }
+
+/** To the file-system thread. */
+export type ToFileSystem =
+  | { readonly kind: 'page'; readonly ticket: Ticket; readonly answer: Uint8Array | Failure }
+  | { readonly kind: 'present'; readonly ticket: Ticket; readonly range: ByteRange; readonly isHole: boolean }
+  | { readonly kind: 'uncached'; readonly ticket: Ticket; readonly range: ByteRange; readonly bytes: Uint8Array }
+  | { readonly kind: 'done'; readonly ticket: Ticket; readonly failure: Failure | undefined }
+  | { readonly kind: 'synced'; readonly ticket: Ticket; readonly result: number }
+  | { readonly kind: 'change'; readonly change: Change }
+  | { readonly kind: 'following'; readonly isFollowing: boolean }
+  | { readonly kind: 'status'; readonly question: number }

@@ -1,0 +1,246 @@
+/**
+ * A mount, put together: the volume on this thread, the file system on its own, the kernel between programs and both. `startMount` is what the command
+ * calls; signals are the command's affair.
+ *
+ * INVARIANT: this thread never touches a path inside its own mount: it would wait for itself.
+ */
+import { availableParallelism, homedir } from 'node:os'
+import path from 'node:path'
+import { type Clock, systemClock } from '../../shared/clock.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import { encodeRoot } from '../../shared/format/entry-codec.ts'
+import { Lifetime } from '../../shared/lifetime.ts'
+import { type Logger, silentLogger } from '../../shared/log.ts'
+import { type Random, systemRandom } from '../../shared/random.ts'
+import { type FuseMount, mountFuse } from '../fuse/mount.ts'
+import { opcodeName } from '../fuse/protocol/opcode.ts'
+import { endMountNow, unmount } from '../fuse/unmount.ts'
+import { startWatchdog } from '../fuse/watchdog.ts'
+import { Follower } from '../volume/follower.ts'
+import { type MountedVolume, type VolumeSource, openMountedVolume } from '../volume/mounted-volume.ts'
+import { VolumeBackend } from '../volume/volume-backend.ts'
+import type { FileSystemStatus } from './file-system.ts'
+import { FsWorker } from './fs-worker.ts'
+
+export interface StartMountOptions {
+  readonly source: VolumeSource
+  /** An empty directory. */
+  readonly directory: string
+  /** A fixed snapshot; the newest, followed, when undefined. */
+  readonly seq?: number | undefined
+  /** Where the caches of all volumes lie; `defaultCacheDirectory()` unless given. */
+  readonly cacheDirectory?: string | undefined
+  readonly cacheBytesMax?: number | undefined
+  /** What must stay free on the cache's disk. */
+  readonly freeBytesMin?: number | undefined
+  readonly allowOther?: boolean | undefined
+  /** How long a read may wait for the store before it fails with EIO. */
+  readonly deadlineMs?: number | undefined
+  /** How often the log is looked at for newer commits. */
+  readonly pollMs?: number | undefined
+  /** The least busy wait before the file-system thread sleeps, in µs. */
+  readonly spinUs?: number | undefined
+  readonly log?: Logger | undefined
+  readonly clock?: Clock | undefined
+  readonly random?: Random | undefined
+}
+
+export interface MountStatus {
+  readonly volume: string
+  readonly volumeId: string
+  readonly source: string
+  readonly directory: string
+  readonly driver: 'linux' | 'fuse-native'
+  readonly pid: number
+  readonly uptimeMs: number
+  /** The commit that is shown. */
+  readonly seq: number
+  /** Newer commits are shown at once; false for a fixed snapshot, and while the store is away. */
+  readonly isFollowing: boolean
+  /** The store answered the last time it was asked. */
+  readonly isConnected: boolean
+  readonly isFixed: boolean
+  readonly metadata: { readonly bytes: number; readonly fileCount: number; readonly hitCount: number; readonly missCount: number }
+  /** Requests of the kernel by operation. */
+  readonly requests: Readonly<Record<string, number>>
+  /** Undefined when the file system did not answer in time. */
+  readonly fileSystem: FileSystemStatus | undefined
+}
+
+/** How a mount ended: somebody unmounted it, or it could not go on. */
+export type MountEnd = { readonly kind: 'unmounted' } | { readonly kind: 'failed'; readonly error: Error }
+
+export interface MountDaemon {
+  /** Real path of the mount point. */
+  readonly directory: string
+  readonly ended: Promise<MountEnd>
+  status(): Promise<MountStatus>
+  /** Unmounts and ends everything. When files are open there the mount is detached, and ends with them or after a moment. */
+  close(): Promise<void>
+}
+
+const gibibyte = 1024 ** 3
+const cacheBytesMaxDefault = 10 * gibibyte
+const freeBytesMinDefault = gibibyte
+const metadataBytesMax = gibibyte
+const deadlineMsDefault = 30_000
+const pollMsDefault = 250
+/** Caches of one volume for several mounts of it at a time. */
+const mountsOfVolumeMax = 8
+/** Programs with open files of a detached mount get so long to close them. */
+const detachedMsMax = 2000
+
+/** Root: /var/cache/edgemount. Others: $XDG_CACHE_HOME/edgemount or ~/.cache/edgemount. */
+export function defaultCacheDirectory(environment: Readonly<Record<string, string | undefined>>, isRoot: boolean): string {
+  if (isRoot) return '/var/cache/edgemount'
+  const base = environment['XDG_CACHE_HOME']
+  return path.join(base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), '.cache'), 'edgemount')
+}
+
+/** Resolves when the mount answers. Throws what made that impossible, with nothing left behind. */
+export async function startMount(options: StartMountOptions): Promise<MountDaemon> {
+  const { source, directory, clock = systemClock, random = systemRandom, log = silentLogger, deadlineMs = deadlineMsDefault } = options
+  const baseDirectory = options.cacheDirectory ?? defaultCacheDirectory(process.env, process.getuid?.() === 0)
+  const lifetime = new Lifetime(`the mount "${directory}"`)
+  try {
+    const opened = await openMountedVolume({ source, baseDirectory, metadataBytesMax, seq: options.seq, deadlineMs, clock, random, log })
+    await lifetime.defer(() => opened.metadata.close())
+    await lifetime.defer(() => opened.volume.close())
+    const backend = new VolumeBackend({ pages: opened.snapshot.pages, snapshot: opened.snapshot, clock, deadlineMs })
+    await lifetime.defer(() => backend.close())
+    const mount = await mountFuse({ directory, source: source.label, isReadOnly: true, allowOther: options.allowOther ?? false })
+    const watchdog = startWatchdog(mount)
+    await lifetime.defer(() => watchdog.stop())
+    const worker = startWorker(options, { mount, opened, backend, log })
+    const daemon = new Daemon({ options, opened, mount, worker, lifetime, clock, log })
+    await worker.ready
+    daemon.follow(random, deadlineMs)
+    return daemon
+  } catch (error) {
+    await lifetime.dispose()
+    throw error
+  }
+}
+
+function startWorker(
+  options: StartMountOptions,
+  { mount, opened, backend, log }: { mount: FuseMount; opened: MountedVolume; backend: VolumeBackend; log: Logger },
+): FsWorker {
+  const bodies = path.join(opened.directory, 'bodies')
+  const cacheDirectories = Array.from({ length: mountsOfVolumeMax }, (_, index) => (index === 0 ? bodies : `${bodies}-${index + 1}`))
+  return new FsWorker({
+    mount,
+    backend,
+    log,
+    spinUs: options.spinUs ?? (availableParallelism() > 1 ? 20 : 0),
+    settings: {
+      root: encodeRoot(opened.snapshot.root),
+      seq: opened.snapshot.seq,
+      isFixed: options.seq !== undefined,
+      cacheDirectories,
+      cacheBytesMax: options.cacheBytesMax ?? cacheBytesMaxDefault,
+      freeBytesMin: options.freeBytesMin ?? freeBytesMinDefault,
+    },
+  })
+}
+
+interface DaemonParts {
+  readonly options: StartMountOptions
+  readonly opened: MountedVolume
+  readonly mount: FuseMount
+  readonly worker: FsWorker
+  readonly lifetime: Lifetime
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+class Daemon implements MountDaemon {
+  readonly directory: string
+  readonly ended: Promise<MountEnd>
+  readonly #parts: DaemonParts
+  readonly #startedMs: number
+  #follower: Follower | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts
+    this.directory = parts.mount.mountPoint
+    this.#startedMs = parts.clock.now()
+    this.ended = parts.worker.ended.then(async (failure) => {
+      await parts.lifetime.dispose()
+      return failure === undefined ? { kind: 'unmounted' } : { kind: 'failed', error: failure }
+    })
+  }
+
+  follow(random: Random, deadlineMs: number): void {
+    const { options, opened, worker, clock, log, lifetime } = this.#parts
+    void opened.remember(opened.snapshot.seq)
+    if (options.seq !== undefined) return
+    const follower = new Follower({
+      volume: opened.volume,
+      from: opened.snapshot,
+      isConnected: opened.isConnected,
+      clock,
+      random,
+      log,
+      pollMs: options.pollMs ?? pollMsDefault,
+      deadlineMs,
+      onChange: (change) => {
+        worker.send({ kind: 'change', change })
+        void opened.remember(change.seq)
+      },
+      onFollowing: (isFollowing) => worker.send({ kind: 'following', isFollowing }),
+    })
+    this.#follower = follower
+    if (!opened.isConnected) worker.send({ kind: 'following', isFollowing: false })
+    follower.start()
+    lifetime.defer(() => follower.close()).catch(() => undefined)
+  }
+
+  async status(): Promise<MountStatus> {
+    const { options, opened, worker, clock } = this.#parts
+    const isConnected = this.#follower?.isConnected ?? opened.isConnected
+    const fileSystem = await worker.status()
+    return {
+      volume: opened.volume.config.name,
+      volumeId: opened.volume.config.id,
+      source: options.source.label,
+      directory: this.directory,
+      driver: 'linux',
+      pid: process.pid,
+      uptimeMs: clock.now() - this.#startedMs,
+      seq: fileSystem?.seq ?? this.#follower?.seq ?? opened.snapshot.seq,
+      isFollowing: this.#follower !== undefined && isConnected,
+      isConnected,
+      isFixed: options.seq !== undefined,
+      metadata: opened.metadata.stats,
+      requests: requestCounts(worker.counts),
+      fileSystem,
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { mount, worker, log, clock } = this.#parts
+    const result = await unmount(this.directory, { isLazy: false })
+    if (result === 'busy') {
+      log.warn(`"${this.directory}" is in use; it is detached, and programs that still have files open there will get errors`)
+      await unmount(this.directory, { isLazy: true })
+      const isOver = await Promise.race([worker.ended.then(() => true), clock.sleep(detachedMsMax).then(() => false)])
+      if (!isOver) await worker.terminate()
+    }
+    const end = await this.ended
+    endMountNow(this.directory, mount.deviceMinor)
+    if (end.kind === 'failed' && result !== 'busy') throw new EdgemountError('internal', end.error.message, { cause: end.error })
+  }
+}
+
+function requestCounts(counts: Uint32Array): Record<string, number> {
+  const named: Record<string, number> = {}
+  for (const [number, count] of counts.entries()) if (count > 0) named[opcodeName(number)] = count
+  return named
+}

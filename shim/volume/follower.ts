@@ -1,0 +1,131 @@
+/**
+ * Follows a volume's log on behalf of a mount: each newer commit becomes a `Change`, and whether commits would be seen at once is told too.
+ *
+ * Called by the daemon. It looks for the next record every `pollMs`, or when somebody announces a commit. Failures are retried with backoff for as
+ * long as the mount stands; meanwhile the mount is told that it does not follow.
+ */
+import type { Clock } from '../../shared/clock.ts'
+import { codeOf, messageOf } from '../../shared/error.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
+import type { Logger } from '../../shared/log.ts'
+import { type Random, randomFraction } from '../../shared/random.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import type { Volume } from '../../shared/volume/volume.ts'
+import type { Change } from '../fs/backend.ts'
+import { changeBetween } from './change.ts'
+
+export interface FollowerParts {
+  readonly volume: Pick<Volume, 'head' | 'at'>
+  readonly from: Snapshot
+  /** False when the mount began from what was remembered, without having reached the store. */
+  readonly isConnected: boolean
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly pollMs: number
+  readonly deadlineMs: number
+  onChange(change: Change): void
+  onFollowing(isFollowing: boolean): void
+}
+
+const backoffMsMin = 250
+const backoffMsMax = 5000
+
+export class Follower {
+  readonly #parts: FollowerParts
+  readonly #stop = new AbortController()
+  #current: Snapshot
+  #isConnected: boolean
+  #pausing: AbortController | undefined
+  #running: Promise<void> | undefined
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts
+    this.#current = parts.from
+    this.#isConnected = parts.isConnected
+  }
+
+  get seq(): number {
+    return this.#current.seq
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Somebody says that there is a newer commit: look now. */
+  announce(): void {
+    this.#pausing?.abort()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    this.#pausing?.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    let backoffMs = backoffMsMin
+    while (!signal.aborted) {
+      try {
+        // After a break there may be many: the newest is asked for. Then they come one by one.
+        const next = this.#isConnected ? await this.#next() : await this.#deadline('the newest commit', (limit) => this.#parts.volume.head({ signal: limit }))
+        backoffMs = backoffMsMin
+        if (next !== undefined && next.seq > this.#current.seq) await this.#advance(next)
+        this.#setConnected(true)
+        if (next === undefined) await this.#pause(this.#parts.pollMs)
+      } catch (error) {
+        if (signal.aborted) return
+        this.#noteFailure(error)
+        await this.#pause(backoffMs * (0.5 + randomFraction(this.#parts.random)))
+        backoffMs = Math.min(backoffMsMax, backoffMs * 2)
+      }
+    }
+  }
+
+  async #next(): Promise<Snapshot | undefined> {
+    try {
+      return await this.#deadline('the next commit', (limit) => this.#parts.volume.at(this.#current.seq + 1, { signal: limit }))
+    } catch (error) {
+      if (codeOf(error) === 'not-found') return undefined
+      throw error
+    }
+  }
+
+  async #advance(next: Snapshot): Promise<void> {
+    const change = await this.#deadline('comparing commits', (limit) => changeBetween(this.#current, next, limit))
+    this.#current = next
+    this.#parts.onChange(change)
+  }
+
+  #noteFailure(error: unknown): void {
+    if (this.#isConnected) this.#parts.log.warn(`Cannot follow the volume, trying again: ${messageOf(error)}`, { code: codeOf(error) })
+    this.#setConnected(false)
+  }
+
+  #setConnected(isConnected: boolean): void {
+    if (this.#isConnected === isConnected) return
+    this.#isConnected = isConnected
+    if (isConnected) this.#parts.log.info('Following the volume again', { seq: this.#current.seq })
+    this.#parts.onFollowing(isConnected)
+  }
+
+  #deadline<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withDeadline(this.#parts.clock, this.#parts.deadlineMs, what, this.#stop.signal, work)
+  }
+
+  /** Until the time is over, a commit is announced, or the end. */
+  async #pause(ms: number): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    const pausing = new AbortController()
+    this.#pausing = pausing
+    // It rejects when it is woken, which is as good as the end of the time.
+    await this.#parts.clock.sleep(ms, pausing.signal).catch(() => undefined)
+    this.#pausing = undefined
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * The volume's metadata on disk, as a store in front of the store: segments of metadata packs and log records are immutable, so what
+ * was read once is read from disk from then on, also after a restart and while the store is away.
+ *
+ * Called on the network thread, below the engine. Files are written aside and renamed; each carries the hash of its bytes, and one that does not
+ * match is dropped. Nothing here is the only copy: every failure of the disk costs speed and nothing else.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { codeOf, messageOf } from '../../shared/error.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
+import { configKey, logPrefix } from '../../shared/volume/keys.ts'
+
+export interface MetadataCacheOptions {
+  readonly directory: string
+  readonly bytesMax: number
+  readonly log: Logger
+}
+
+interface KeptFile {
+  readonly bytes: number
+}
+
+/** `size of the object (8) · SHA-256 of the body (32) · body`. */
+const headBytes = 40
+/** Larger bodies are not metadata as the engine reads it (segments of 256 KiB, records below 1 MiB). */
+const bodyBytesMax = 4 * 1024 * 1024
+/** Evicting goes down to this share, so that it is rare. */
+const evictTo = 0.9
+/** A use is noted on disk at most this often. */
+const touchEveryMs = 60_000
+
+export class MetadataCache implements ObjectStore {
+  readonly label: string
+  readonly #store: ObjectStore
+  readonly #options: MetadataCacheOptions
+  /** INVARIANT: in order of last use, oldest first. */
+  readonly #files = new Map<string, KeptFile>()
+  readonly #touchedMs = new Map<string, number>()
+  readonly #writing = new Set<Promise<void>>()
+  #bytes = 0
+  #hitCount = 0
+  #missCount = 0
+  #isBroken = false
+
+  private constructor(store: ObjectStore, options: MetadataCacheOptions) {
+    this.label = store.label
+    this.#store = store
+    this.#options = options
+  }
+
+  static async open(store: ObjectStore, options: MetadataCacheOptions): Promise<MetadataCache> {
+    const cache = new MetadataCache(store, options)
+    await cache.#load()
+    return cache
+  }
+
+  get stats(): { readonly bytes: number; readonly fileCount: number; readonly hitCount: number; readonly missCount: number } {
+    return { bytes: this.#bytes, fileCount: this.#files.size, hitCount: this.#hitCount, missCount: this.#missCount }
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
+    if (key === configKey) return this.#getConfig(options)
+    if (!isImmutable(key)) return this.#store.get(key, options)
+    const name = fileName(key, options.range)
+    const kept = await this.#read(name)
+    if (kept !== undefined) {
+      this.#hitCount += 1
+      return kept
+    }
+    this.#missCount += 1
+    const found = await this.#store.get(key, options)
+    if (found === undefined) return undefined
+    const bytes = await found.bytes()
+    if (bytes.length <= bodyBytesMax) this.#write(name, found.size, bytes)
+    return storedObject(found.size, found.etag, bytes)
+  }
+
+  /** Asked of the store first, since another volume may have taken the name; from disk only while the store is away. */
+  async #getConfig(options: GetOptions): Promise<StoredObject | undefined> {
+    try {
+      const found = await this.#store.get(configKey, options)
+      if (found === undefined) return undefined
+      const bytes = await found.bytes()
+      // The directory is the volume's own, so the copy that is there says the same.
+      this.#write(configKey, found.size, bytes)
+      return storedObject(found.size, found.etag, bytes)
+    } catch (error) {
+      const kept = codeOf(error) === 'unavailable' ? await this.#read(configKey) : undefined
+      if (kept === undefined) throw error
+      return kept
+    }
+  }
+
+  create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
+    return this.#store.create(key, body, options)
+  }
+
+  put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {
+    return this.#store.put(key, body, options)
+  }
+
+  replace(key: string, body: Uint8Array, etag: string, options?: StoreOptions): Promise<string | undefined> {
+    return this.#store.replace(key, body, etag, options)
+  }
+
+  delete(key: string, options?: StoreOptions): Promise<void> {
+    return this.#store.delete(key, options)
+  }
+
+  list(prefix: string, options?: ListOptions): Promise<readonly ObjectSummary[]> {
+    return this.#store.list(prefix, options)
+  }
+
+  /** Waits for writes under way. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#writing)
+  }
+
+  async #load(): Promise<void> {
+    const { directory, log } = this.#options
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      const found: { name: string; bytes: number; usedMs: number }[] = []
+      for (const name of await readdir(directory)) {
+        const file = path.join(directory, name)
+        if (name.endsWith(temporarySuffix)) await rm(file, { force: true })
+        else {
+          const { size, mtimeMs } = await stat(file)
+          found.push({ name, bytes: size, usedMs: mtimeMs })
+        }
+      }
+      for (const { name, bytes } of found.toSorted((a, b) => a.usedMs - b.usedMs)) this.#note(name, bytes)
+    } catch (error) {
+      this.#isBroken = true
+      log.warn(`Cannot keep metadata in "${directory}": ${messageOf(error)}`)
+    }
+  }
+
+  async #read(name: string): Promise<StoredObject | undefined> {
+    const file = this.#files.get(name)
+    if (file === undefined) return undefined
+    try {
+      const bytes = await readFile(this.#pathOf(name))
+      const body = bytes.subarray(headBytes)
+      if (bytes.length >= headBytes && hashOf(body).equals(bytes.subarray(8, headBytes))) {
+        this.#touch(name, file)
+        return storedObject(Number(bytes.readBigUInt64LE(0)), name, new Uint8Array(body))
+      }
+      this.#options.log.warn(`Cannot use the kept metadata "${name}": its bytes are damaged; it is fetched again`)
+    } catch (error) {
+      this.#options.log.debug(`Cannot read the kept metadata "${name}": ${messageOf(error)}`)
+    }
+    this.#drop(name)
+    return undefined
+  }
+
+  #write(name: string, size: number, body: Uint8Array): void {
+    if (this.#isBroken || this.#files.has(name)) return
+    const bytes = Buffer.alloc(headBytes + body.length)
+    bytes.writeBigUInt64LE(BigInt(size), 0)
+    hashOf(body).copy(bytes, 8)
+    bytes.set(body, headBytes)
+    this.#note(name, bytes.length)
+    const writing = this.#writeFile(name, bytes).finally(() => this.#writing.delete(writing))
+    this.#writing.add(writing)
+  }
+
+  async #writeFile(name: string, bytes: Uint8Array): Promise<void> {
+    const file = this.#pathOf(name)
+    try {
+      await writeFile(file + temporarySuffix, bytes, { mode: 0o600 })
+      await rename(file + temporarySuffix, file)
+      this.#evict()
+    } catch (error) {
+      this.#options.log.debug(`Cannot keep metadata "${name}": ${messageOf(error)}`)
+      this.#drop(name)
+    }
+  }
+
+  #note(name: string, bytes: number): void {
+    this.#files.set(name, { bytes })
+    this.#bytes += bytes
+  }
+
+  #touch(name: string, file: KeptFile): void {
+    this.#files.delete(name)
+    this.#files.set(name, file)
+    const nowMs = performance.now()
+    if (nowMs - (this.#touchedMs.get(name) ?? -Infinity) < touchEveryMs) return
+    this.#touchedMs.set(name, nowMs)
+    const now = new Date()
+    utimes(this.#pathOf(name), now, now).catch(() => undefined)
+  }
+
+  #evict(): void {
+    if (this.#bytes <= this.#options.bytesMax) return
+    for (const name of this.#files.keys()) {
+      if (this.#bytes <= this.#options.bytesMax * evictTo) return
+      this.#drop(name)
+    }
+  }
+
+  #drop(name: string): void {
+    const file = this.#files.get(name)
+    if (file === undefined) return
+    this.#files.delete(name)
+    this.#touchedMs.delete(name)
+    this.#bytes -= file.bytes
+    rm(this.#pathOf(name), { force: true }).catch(() => undefined)
+  }
+
+  #pathOf(name: string): string {
+    return path.join(this.#options.directory, name)
+  }
+}
+
+const temporarySuffix = '.tmp'
+
+/** Written once and never again (shared/FORMAT.md). */
+function isImmutable(key: string): boolean {
+  return key.startsWith('meta/') || key.startsWith(logPrefix)
+}
+
+function fileName(key: string, range: GetOptions['range']): string {
+  const plain = key.replace('/', '-')
+  return range === undefined ? plain : `${plain}-${range.start}-${range.end}`
+}
+
+function storedObject(size: number, etag: string, bytes: Uint8Array): StoredObject {
+  return { size, etag, bytes: async () => bytes, stream: () => new Blob([new Uint8Array(bytes)]).stream() }
+}
+
+function hashOf(body: Uint8Array): Buffer {
+  return createHash('sha256').update(body).digest()
+}

@@ -1,0 +1,163 @@
+/**
+ * Opens a volume for a mount: the engine over the store with its metadata kept on disk, the snapshot to begin with, and what was remembered of the
+ * last time, so that a mount also starts while the store is away.
+ *
+ * Called by the daemon. On disk, below the cache's base directory: `sources/<hash of the label>.json` says which volume a source led to and
+ * which commit was seen last; `<volume id>/` holds `metadata/` and the cache of bodies.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Clock } from '../../shared/clock.ts'
+import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
+import type { HashFunction } from '../../shared/hash.ts'
+import { toHex } from '../../shared/bytes.ts'
+import type { Hash } from '../../shared/format/entry.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { Random } from '../../shared/random.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import { Volume } from '../../shared/volume/volume.ts'
+import { MetadataCache } from './metadata-cache.ts'
+
+export interface VolumeSource {
+  /** Scoped to the volume. */
+  readonly store: ObjectStore
+  /** Names the volume in messages and in the mount table, for example `dir:/srv/data/demo`. Also the key of what is remembered. */
+  readonly label: string
+}
+
+export interface OpenVolumeParts {
+  readonly source: VolumeSource
+  /** Of all volumes' caches. */
+  readonly baseDirectory: string
+  readonly metadataBytesMax: number
+  /** A fixed snapshot; the newest when undefined. */
+  readonly seq: number | undefined
+  readonly deadlineMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+export interface MountedVolume {
+  readonly volume: Volume
+  readonly snapshot: Snapshot
+  readonly metadata: MetadataCache
+  /** For the caches of this volume. */
+  readonly directory: string
+  /** False when the store could not be reached and the mount begins with what was remembered. */
+  readonly isConnected: boolean
+  /** Remembers the newest commit that was seen. */
+  remember(seq: number): Promise<void>
+}
+
+interface Memory {
+  readonly volumeId: string
+  readonly seq: number
+}
+
+/** With a memory to fall back on, a store that does not answer is not waited for longer than this. */
+const rememberedDeadlineMs = 2000
+
+/** SHA-256 by node:crypto: faster than WebCrypto for pages, and without a turn of the event loop. */
+export const nodeHash: HashFunction = (bytes) => Promise.resolve(toHex(createHash('sha256').update(bytes).digest()) as Hash)
+
+export async function openMountedVolume(parts: OpenVolumeParts): Promise<MountedVolume> {
+  const memory = await readMemory(parts)
+  const opened = memory === undefined ? undefined : await openRemembered(parts, memory)
+  if (opened !== undefined) return opened
+  const { volumeId } = await askWhichVolume(parts)
+  const { volume, metadata, directory } = await openEngine(parts, volumeId, parts.deadlineMs)
+  const snapshot = await first(parts, volume, parts.deadlineMs)
+  return finish(parts, { volume, snapshot, metadata, directory, isConnected: true }, volumeId)
+}
+
+/** Undefined when the source leads to another volume now. */
+async function openRemembered(parts: OpenVolumeParts, memory: Memory): Promise<MountedVolume | undefined> {
+  const deadlineMs = Math.min(rememberedDeadlineMs, parts.deadlineMs)
+  const { volume, metadata, directory } = await openEngine(parts, memory.volumeId, deadlineMs)
+  if (volume.config.id !== memory.volumeId) {
+    await metadata.close()
+    return undefined
+  }
+  try {
+    const snapshot = await first(parts, volume, deadlineMs)
+    return finish(parts, { volume, snapshot, metadata, directory, isConnected: true }, memory.volumeId)
+  } catch (error) {
+    if (codeOf(error) !== 'unavailable') throw error
+    const seq = parts.seq ?? memory.seq
+    const snapshot = await volume.at(seq).catch((second: unknown) => {
+      throw new EdgemountError('unavailable', `Cannot mount "${parts.source.label}": ${messageOf(error)}; and commit ${seq} is not kept here`, { cause: second })
+    })
+    parts.log.warn(`Cannot reach "${parts.source.label}": mounting commit ${seq}, as it was last seen`, { error })
+    return finish(parts, { volume, snapshot, metadata, directory, isConnected: false }, memory.volumeId)
+  }
+}
+
+type Opened = Omit<MountedVolume, 'remember'>
+
+function finish(parts: OpenVolumeParts, opened: Opened, volumeId: string): MountedVolume {
+  return { ...opened, remember: (seq) => writeMemory(parts, { volumeId, seq }) }
+}
+
+function first(parts: OpenVolumeParts, volume: Volume, deadlineMs: number): Promise<Snapshot> {
+  const { seq, clock } = parts
+  return withDeadline(clock, deadlineMs, 'opening the snapshot', undefined, (signal) =>
+    seq === undefined ? volume.head({ signal }) : volume.at(seq, { signal }),
+  )
+}
+
+async function openEngine(
+  parts: OpenVolumeParts,
+  volumeId: string,
+  deadlineMs: number,
+): Promise<{ volume: Volume; metadata: MetadataCache; directory: string }> {
+  const { source, clock, random, log } = parts
+  const directory = path.join(parts.baseDirectory, volumeId)
+  const metadata = await MetadataCache.open(source.store, { directory: path.join(directory, 'metadata'), bytesMax: parts.metadataBytesMax, log })
+  const volume = await withDeadline(clock, deadlineMs, 'opening the volume', undefined, (signal) =>
+    Volume.open({ store: metadata, clock, random, log, hash: nodeHash }, { signal }),
+  )
+  return { volume, metadata, directory }
+}
+
+async function askWhichVolume(parts: OpenVolumeParts): Promise<{ volumeId: string }> {
+  const { source, clock, random, log } = parts
+  const volume = await withDeadline(clock, parts.deadlineMs, 'opening the volume', undefined, (signal) =>
+    Volume.open({ store: source.store, clock, random, log, hash: nodeHash }, { signal }),
+  )
+  const volumeId = volume.config.id
+  // It becomes a directory's name.
+  if (!/^[0-9A-Za-z_-]{1,64}$/.test(volumeId)) throw new EdgemountError('corrupt', `Cannot mount "${source.label}": its volume id is not a word`)
+  return { volumeId }
+}
+
+function memoryFile(parts: OpenVolumeParts): string {
+  const key = createHash('sha256').update(parts.source.label).digest('hex').slice(0, 32)
+  return path.join(parts.baseDirectory, 'sources', `${key}.json`)
+}
+
+async function readMemory(parts: OpenVolumeParts): Promise<Memory | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(memoryFile(parts), 'utf8'))
+    if (typeof value !== 'object' || value === null || !('volumeId' in value) || !('seq' in value)) return undefined
+    const { volumeId, seq } = value
+    return typeof volumeId === 'string' && /^[0-9A-Za-z_-]{1,64}$/.test(volumeId) && typeof seq === 'number' ? { volumeId, seq } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Only speeds up and helps the next start: a failure is no failure of the mount. */
+async function writeMemory(parts: OpenVolumeParts, memory: Memory): Promise<void> {
+  const file = memoryFile(parts)
+  try {
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+    await writeFile(`${file}.${process.pid}.tmp`, JSON.stringify({ ...memory, label: parts.source.label }), { mode: 0o600 })
+    await rename(`${file}.${process.pid}.tmp`, file)
+  } catch (error) {
+    parts.log.debug(`Cannot remember the commit that was seen last: ${messageOf(error)}`)
+  }
+}
