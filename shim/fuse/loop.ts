@@ -1,8 +1,8 @@
 /**
  * Serves one mount on the thread that calls `Loop.run`, until the mount ends. That thread's event loop never turns meanwhile.
  *
- * Every request is answered once, but for those that want no answer. A handler that throws spoils its request only (EIO). The loop never sends
- * notifications: the kernel may make the sender wait for a request that only the loop can answer.
+ * Every request is answered once, but for those that want no answer. A handler that throws spoils its request only (EIO). The loop never
+ * sends notifications: the kernel may make the sender wait for a request that only the loop can answer.
  */
 import { EdgemountError, errno } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'

@@ -30,7 +30,9 @@ export async function prepareMountPoint(directory: string): Promise<string> {
   return path
 }
 
-/** A FUSE mount whose daemon is gone: every request fails with ENOTCONN. Asked by a child, because a daemon that hangs would hang us too. */
+/**
+ * A FUSE mount whose daemon is gone: every request fails with ENOTCONN. Asked by a child, because a daemon that hangs would hang us too.
+ */
 export async function isStale(mounted: MountEntry): Promise<boolean> {
   if (!isFuse(mounted)) return false
   const asked = await runCommand('stat', ['-f', '--', mounted.mountPoint], { deadlineMs: 2000 })
@@ -57,26 +59,30 @@ async function assertEmptyDirectory(directory: string, path: string): Promise<vo
     throw unusable(directory, error)
   }
   if (names.length === 0) return
-  throw new EdgemountError('conflict', `Cannot mount on "${directory}": the directory is not empty; its files would be hidden. Take an empty one`)
+  const why = 'the directory is not empty, and its files would be hidden. Take an empty one'
+  throw new EdgemountError('conflict', `Cannot mount on "${directory}": ${why}`)
 }
 
 function unusable(directory: string, error: unknown): EdgemountError {
   if (error instanceof EdgemountError) return error
   const name = errorName(error)
-  if (name === 'ENOENT') return new EdgemountError('not-found', `Cannot mount on "${directory}": there is no such directory. Create it first`)
-  if (name === 'ENOTDIR') return new EdgemountError('invalid', `Cannot mount on "${directory}": a part of its path is not a directory`)
-  if (name === 'EACCES') return new EdgemountError('denied', `Cannot mount on "${directory}": no right to look into it`)
-  return new EdgemountError('invalid', `Cannot mount on "${directory}": ${name}`, { cause: error })
+  const task = `Cannot mount on "${directory}"`
+  if (name === 'ENOENT') return new EdgemountError('not-found', `${task}: there is no such directory. Create it first`)
+  if (name === 'ENOTDIR') return new EdgemountError('invalid', `${task}: a part of its path is not a directory`)
+  if (name === 'EACCES') return new EdgemountError('denied', `${task}: no right to look into it`)
+  return new EdgemountError('invalid', `${task}: ${name}`, { cause: error })
 }
 
 function alreadyMounted(directory: string, mounted: MountEntry): EdgemountError {
-  return new EdgemountError('conflict', `Cannot mount on "${directory}": "${mounted.source}" (${mounted.type}) is mounted there already. Unmount it first`)
+  const why = `"${mounted.source}" (${mounted.type}) is mounted there already. Unmount it first`
+  return new EdgemountError('conflict', `Cannot mount on "${directory}": ${why}`)
 }
 
 async function inTime<T>(directory: string, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const error = new EdgemountError('unavailable', `Cannot mount on "${directory}": its path does not answer; a mount on the way may be dead`)
+    const why = 'its path does not answer; a mount on the way may be dead'
+    const error = new EdgemountError('unavailable', `Cannot mount on "${directory}": ${why}`)
     timer = setTimeout(() => reject(error), inspectDeadlineMs)
   })
   try {

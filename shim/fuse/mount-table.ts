@@ -1,5 +1,6 @@
 /**
- * What is mounted where, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)). Reading it never touches a mount, so a dead one cannot make us wait.
+ * What is mounted where, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)). Reading it never touches a mount, so a dead one cannot make
+ * us wait.
  */
 import { readFileSync } from 'node:fs'
 import { decodeName } from '../../shared/name.ts'

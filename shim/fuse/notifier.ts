@@ -1,11 +1,11 @@
 /**
  * The `Connection` of a mount: what a handler may ask of the kernel.
  *
- * INVARIANT: the serving thread never writes a notification to the device. The kernel makes its sender wait for requests that only that thread
- * answers, and not even SIGKILL ends that. Messages go into a pipe, and the thread of `notify-worker.ts` passes them on.
+ * INVARIANT: the serving thread never writes a notification to the device. The kernel makes its sender wait for requests that only that
+ * thread answers, and not even SIGKILL ends that. Messages go into a pipe, and the thread of `notify-worker.ts` passes them on.
  *
- * The pipe is the bounded queue. When it is full, invalidations wait here, each node and name once; when there are too many of them, the names are given
- * up for one "forget every name", and from then on no open file keeps its cached data.
+ * The pipe is the bounded queue. When it is full, invalidations wait here, each node and name once; when there are too many of them, the
+ * names are given up for one "forget every name", and from then on no open file keeps its cached data.
  */
 import type { Logger } from '../../shared/log.ts'
 import { offerMessage } from '../sys/pipe.ts'

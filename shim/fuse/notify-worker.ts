@@ -1,7 +1,9 @@
 /**
- * The thread that sends notifications to the kernel, and does nothing else: it may be made to wait for as long as some request is unanswered.
+ * The thread that sends notifications to the kernel, and does nothing else: it may be made to wait for as long as some request is
+ * unanswered.
  *
- * Its `workerData` is a `NotifyThreadData`. It ends when every writer of the pipe is gone. It owns the pipe's read end and its own descriptor of the device.
+ * Its `workerData` is a `NotifyThreadData`. It ends when every writer of the pipe is gone. It owns the pipe's read end and its own
+ * descriptor of the device.
  */
 import { isMainThread, workerData } from 'node:worker_threads'
 import { closeFd, readBytes, writeBytes } from '../sys/pipe.ts'

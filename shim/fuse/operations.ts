@@ -1,6 +1,6 @@
 /**
- * What each request of the reading set means: how it is decoded, which method of the handler it asks, how the answer is encoded, and what is to be taken
- * back when the kernel did not take the answer. INIT, FORGET, BATCH_FORGET, INTERRUPT and DESTROY are the loop's own.
+ * What each request of the reading set means: how it is decoded, which method of the handler it asks, how the answer is encoded, and what
+ * is to be taken back when the kernel did not take the answer. INIT, FORGET, BATCH_FORGET, INTERRUPT and DESTROY are the loop's own.
  */
 import { errno } from '../../shared/error.ts'
 import { encodeName } from '../../shared/name.ts'
@@ -231,7 +231,7 @@ export const operations: readonly (Operation<unknown> | undefined)[] = buildTabl
 function buildTable(): (Operation<unknown> | undefined)[] {
   const table = Array.from<Operation<unknown> | undefined>({ length: opcodeCount }).fill(undefined)
   const add = <T>(number: number, operation: Operation<T>): void => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a value goes from `ask` only to `encode` and `undo` of the same operation
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- encode and undo get what the same entry's ask gave
     table[number] = operation as Operation<unknown>
   }
   add(opcode.LOOKUP, lookup)

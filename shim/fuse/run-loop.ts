@@ -33,8 +33,8 @@ export interface RunLoopOptions {
 }
 
 /**
- * Serves until the mount ends; call it on a thread with nothing else to do. It closes the mount's descriptor. Throws what made serving impossible;
- * the mount is gone by then.
+ * Serves until the mount ends; call it on a thread with nothing else to do. It closes the mount's descriptor. Throws what made serving
+ * impossible; the mount is gone by then.
  */
 export function runLoop(options: RunLoopOptions): void {
   const { mount, log } = options

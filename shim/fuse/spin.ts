@@ -1,6 +1,6 @@
 /**
- * How long to look for the next request before sleeping. Waking a sleeping thread costs 50 µs on a virtual machine, so a short busy wait more than doubles
- * the rate of one client at a time; it is only worth its CPU time while requests keep coming.
+ * How long to look for the next request before sleeping. Waking a sleeping thread costs 50 µs on a virtual machine, so a short busy wait
+ * more than doubles the rate of one client at a time; it is only worth its CPU time while requests keep coming.
  */
 
 /** A gap below this, in µs, means that a client is at work: its own wake-up is part of it. */

@@ -44,8 +44,9 @@ async function unmountAsUser(mountPoint: string, options: UnmountOptions): Promi
 }
 
 /**
- * Ends a mount at once, open files or not: every waiting and later request fails. For a file system that can answer no more; it never waits for it.
- * `deviceMinor` must be the mount's own, so that a newer mount at the same place is left alone. Gives false when it is not there (any more).
+ * Ends a mount at once, open files or not: every waiting and later request fails. For a file system that can answer no more; it never waits
+ * for it. `deviceMinor` must be the mount's own, so that a newer mount at the same place is left alone. Gives false when it is not there
+ * (any more).
  */
 export function endMountNow(mountPoint: string, deviceMinor: number): boolean {
   const seen = findMount(readMountTable(), mountPoint)
@@ -60,7 +61,8 @@ export function endMountNow(mountPoint: string, deviceMinor: number): boolean {
 }
 
 export function fusermountMissing(task: string): EdgemountError {
-  return new EdgemountError('unsupported', `Cannot ${task}: the program "fusermount3" is missing. Install the package fuse3, or run as root`)
+  const why = 'the program "fusermount3" is missing. Install the package fuse3, or run as root'
+  return new EdgemountError('unsupported', `Cannot ${task}: ${why}`)
 }
 
 function fusermountParameters(isLazy: boolean): string[] {

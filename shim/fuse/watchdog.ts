@@ -1,8 +1,9 @@
 /**
- * A tiny child process that takes the mount away when the daemon dies without doing so, so that nobody is left with "Transport endpoint is not connected".
+ * A tiny child process that takes the mount away when the daemon dies without doing so, so that nobody is left with "Transport endpoint is
+ * not connected".
  *
- * It sleeps on a pipe whose other end only the daemon has. Before it unmounts it makes sure that the mount is still the one it was started for, and that it
- * is dead: a newer daemon's mount at the same place answers, and is left alone.
+ * It sleeps on a pipe whose other end only the daemon has. Before it unmounts it makes sure that the mount is still the one it was started
+ * for, and that it is dead: a newer daemon's mount at the same place answers, and is left alone.
  */
 import { spawn } from 'node:child_process'
 import type { FuseMount } from './mount.ts'
@@ -13,7 +14,8 @@ export interface Watchdog {
   stop(): void
 }
 
-// $1 mount point, $2 mount id, $3 device minor. A line on the pipe means a clean end. `stat -f` always asks the file system, which fails at once when it is dead.
+// $1 mount point, $2 mount id, $3 device minor. A line on the pipe means a clean end. `stat -f` always asks the file system, which fails at
+// once when it is dead.
 const script = `trap '' HUP INT TERM
 read -r line && exit 0
 grep -q "^$2 [0-9]* 0:$3 " /proc/self/mountinfo || exit 0

@@ -1,8 +1,8 @@
 /**
  * The C library, through koffi: the one file that binds functions. Its callers are the other files of `shim/sys/`.
  *
- * Pointers are passed as byte arrays or as plain numbers (user-space addresses are below 2^47), 64-bit results come back as numbers. A call that
- * fails gives -1 and leaves `errno`; `result` turns that into a negative errno. Nothing here throws once the module has been loaded.
+ * Pointers are passed as byte arrays or as plain numbers (user-space addresses are below 2^47), 64-bit results come back as numbers. A call
+ * that fails gives -1 and leaves `errno`; `result` turns that into a negative errno. Nothing here throws once the module has been loaded.
  */
 import koffi from 'koffi'
 
@@ -39,7 +39,9 @@ export const libc = {
   fdatasync: bind<[fd: number]>('int fdatasync(int)'),
   flock: bind<[fd: number, operation: number]>('int flock(int, int)'),
   fallocate: bind<[fd: number, mode: number, offset: number, length: number]>('int fallocate(int, int, int64_t, int64_t)'),
-  statx: bind<[directory: number, path: string, flags: number, mask: number, into: Pointer]>('int statx(int, const char *, int, unsigned int, void *)'),
+  statx: bind<[directory: number, path: string, flags: number, mask: number, into: Pointer]>(
+    'int statx(int, const char *, int, unsigned int, void *)',
+  ),
   statvfs: bind<[path: string, into: Pointer]>('int statvfs(const char *, void *)'),
   unlink: bind<[path: string]>('int unlink(const char *)'),
   rename: bind<[from: string, to: string]>('int rename(const char *, const char *)'),

@@ -131,7 +131,8 @@ describe('the watchdog', () => {
 })
 
 describe('as somebody who is not root', () => {
-  const nobody = 65534
+  const nobody = '65534'
+  const asNobody = ['setpriv', '--reuid', nobody, '--regid', nobody, '--clear-groups']
   // A mount namespace of its own, with a device node that everybody may open, as distributions have it.
   const shell = (directory: string): readonly string[] => [
     'unshare',
@@ -140,8 +141,9 @@ describe('as somebody who is not root', () => {
     'private',
     'sh',
     '-c',
-    `mknod -m 666 ${directory}/fuse c 10 229 && mount --bind ${directory}/fuse /dev/fuse && exec setpriv --reuid ${nobody} --regid ${nobody} --clear-groups "$@"`,
+    `mknod -m 666 ${directory}/fuse c 10 229 && mount --bind ${directory}/fuse /dev/fuse && exec "$@"`,
     'sh',
+    ...asNobody,
   ]
   let directory = ''
   beforeEach(() => {
@@ -152,11 +154,11 @@ describe('as somebody who is not root', () => {
 
   test('mounts through fusermount3, reads, and unmounts', async () => {
     await run('chmod', '755', place.path, directory)
-    await run('chown', String(nobody), place.mountPoint)
+    await run('chown', nobody, place.mountPoint)
     const daemon = await place.start({ asUser: true }, shell(directory))
     const { pid } = daemon.child
     const inside = (...command: string[]): ReturnType<typeof run> =>
-      run('nsenter', '-m', '-t', String(pid), 'setpriv', '--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', ...command)
+      run('nsenter', '-m', '-t', String(pid), ...asNobody, ...command)
     expect((await inside('cat', join(place.mountPoint, 'hello.txt'))).out).toBe('hello, world\n')
     expect((await inside('cmp', join(place.mountPoint, 'through'), place.backingPath)).code).toBe(0)
     expect((await inside('sh', '-c', `ls ${place.mountPoint}/many | wc -l`)).out.trim()).toBe('5000')

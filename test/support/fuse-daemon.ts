@@ -1,6 +1,7 @@
 /**
- * A daemon for tests of the driver: mounts the tree of `fuse-tree.ts` and serves it on a worker thread. Its own process, so that tests can kill it, and so that
- * a broken driver hangs a child and not the tests. Lines on standard input are commands for the worker; it answers with lines of JSON.
+ * A daemon for tests of the driver: mounts the tree of `fuse-tree.ts` and serves it on a worker thread. Its own process, so that tests can
+ * kill it, and so that a broken driver hangs a child and not the tests. Lines on standard input are commands for the worker; it answers
+ * with lines of JSON.
  */
 import { createInterface } from 'node:readline'
 import { MessageChannel, Worker } from 'node:worker_threads'

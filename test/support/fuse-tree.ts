@@ -48,7 +48,9 @@ export function buildTree(backingPath: string): MemoryHandler {
   const odd = handler.addDirectory(root, 'odd')
   for (const name of oddNames) handler.addFile(odd, name, new TextEncoder().encode(name.slice(0, 3)))
   const many = handler.addDirectory(root, 'many')
-  for (let index = 0; index < manyCount; index += 1) handler.addFile(many, `file-${String(index).padStart(5, '0')}`, Uint8Array.of(index & 255))
+  for (let index = 0; index < manyCount; index += 1) {
+    handler.addFile(many, `file-${String(index).padStart(5, '0')}`, Uint8Array.of(index & 255))
+  }
   const hanging = handler.addFile(root, 'hanging', new Uint8Array(4096))
   hanging.behaviour = 'hang'
   handler.addDirectory(root, 'hanging-directory').behaviour = 'hang'

@@ -1,5 +1,6 @@
 /**
- * A small file system in memory behind the driver's `Handler`, for tests of the driver. Nodes are made before the mount starts; some behave badly on purpose.
+ * A small file system in memory behind the driver's `Handler`, for tests of the driver. Nodes are made before the mount starts; some behave
+ * badly on purpose.
  */
 import { readFileSync } from 'node:fs'
 import { errno } from '../../shared/error.ts'
@@ -140,7 +141,8 @@ export class MemoryHandler implements Handler {
     if (node === undefined) return -errno.ENOENT
     if (node.behaviour === 'throw') throw new Error('asked to throw')
     if (node.behaviour === 'hang') return this.#hang()
-    if (node.backing !== undefined) return { kind: 'file', fd: node.backing.fd, offset, length: Math.max(0, Math.min(length, node.size - offset)) }
+    const size = Math.max(0, Math.min(length, node.size - offset))
+    if (node.backing !== undefined) return { kind: 'file', fd: node.backing.fd, offset, length: size }
     return { kind: 'bytes', bytes: node.content!.subarray(offset, offset + length) }
   }
 
@@ -239,9 +241,9 @@ export class MemoryHandler implements Handler {
 
   #handle(parts: Partial<OpenReply>): OpenReply {
     this.#openHandles += 1
-    const reply = { handle: this.#nextHandle, keepCache: false, directIo: false, cacheDirectory: false, noFlush: true, backingId: 0, ...parts }
+    const flags = { keepCache: false, directIo: false, cacheDirectory: false, noFlush: true, backingId: 0 }
     this.#nextHandle += 1
-    return reply
+    return { handle: this.#nextHandle, ...flags, ...parts }
   }
 
   #make(mode: number): MemoryNode {

@@ -84,7 +84,8 @@ export function readInitOffer(words: Uint32Array, byteCount: number): InitOffer 
 export function planInit(offer: InitOffer, wish: InitWish): InitPlan {
   if (offer.major > 7) return { kind: 'again' }
   if (offer.major < 7 || offer.minor < minorMin) {
-    return { kind: 'refused', errno: connectionErrno.EPROTO, reason: `the kernel speaks FUSE ${offer.major}.${offer.minor}, older than 7.${minorMin}` }
+    const reason = `the kernel speaks FUSE ${offer.major}.${offer.minor}, older than 7.${minorMin}`
+    return { kind: 'refused', errno: connectionErrno.EPROTO, reason }
   }
   const hasExtension = (offer.flags & initFlag.INIT_EXT) !== 0
   const wanted2 = wish.wantsPassthrough && hasExtension ? initFlag2.PASSTHROUGH : 0

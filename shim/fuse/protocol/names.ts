@@ -1,6 +1,6 @@
 /**
- * Names and other text in messages. Names are bytes for the kernel and strings for handlers (shared/name.ts says how), and nearly all of them are ASCII,
- * which goes the short way here.
+ * Names and other text in messages. Names are bytes for the kernel and strings for handlers (shared/name.ts says how), and nearly all of
+ * them are ASCII, which goes the short way here.
  */
 import { decodeName, encodeName } from '../../../shared/name.ts'
 
