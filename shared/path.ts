@@ -62,9 +62,7 @@ export function checkName(name: string): void {
 
 /** A path as people type it: the leading slash may be missing, one may follow at the end. */
 export function parsePath(text: string): string {
-  const inner = text.startsWith('/') ? text.slice(1) : text
-  const trimmed = inner.endsWith('/') ? inner.slice(0, -1) : inner
-  return joinPath(trimmed === '' ? [] : trimmed.split('/'))
+  return joinPath(typedNames(text))
 }
 
 /** A name for a URL: all bytes but RFC 3986's unreserved ones (section 2.3) stand as `%XX`. */
@@ -103,9 +101,14 @@ export function percentEncodePath(path: string): string {
 
 /** The inverse of `percentEncodePath`; the leading slash may be missing, one trailing slash is taken off. */
 export function percentDecodePath(text: string): string {
+  return `/${typedNames(text).map(percentDecodeName).join('/')}`
+}
+
+/** What stands between the slashes, one at each end aside. */
+function typedNames(text: string): string[] {
+  if (text === '' || text === '/') return []
   const inner = text.startsWith('/') ? text.slice(1) : text
-  const trimmed = inner.endsWith('/') ? inner.slice(0, -1) : inner
-  return trimmed === '' ? rootPath : `/${trimmed.split('/').map(percentDecodeName).join('/')}`
+  return (inner.endsWith('/') ? inner.slice(0, -1) : inner).split('/')
 }
 
 /** Why a name cannot be, or undefined. */
