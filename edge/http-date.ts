@@ -37,7 +37,7 @@ function fullYear(twoDigits: number, nowSeconds: number): number {
 }
 
 function secondsOf(year: number, monthName: string, day: number, clockParts: readonly string[]): number | undefined {
-  const [hour, minute, second] = clockParts.map(Number) as [number, number, number]
+  const [hour = NaN, minute = NaN, second = NaN] = clockParts.map(Number)
   const monthIndex = months.indexOf(monthName)
   const date = new Date(0)
   date.setUTCFullYear(year, monthIndex, day)

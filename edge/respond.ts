@@ -23,11 +23,27 @@ export const immutableCache = 'public, max-age=31536000, immutable, no-transform
 /** Stored, but asked about each time. */
 export const revalidateCache = 'no-cache, no-transform'
 
+const encoder = new TextEncoder()
+
 export type Body = Uint8Array | ReadableStream<Uint8Array> | string | null
 
 /** The one place that makes a `Response`. */
 export function respond(status: number, headers: HeaderMap, body: Body = null): Response {
-  return new Response(body as BodyInit | null, { status, headers: { ...everywhere, ...headers } })
+  const bytes = typeof body === 'string' ? encoder.encode(body) : body
+  const length = bytes instanceof Uint8Array ? bytes.length : bytes === null && !isBodyless(status) ? 0 : undefined
+  const more: HeaderMap = length === undefined ? everywhere : { ...everywhere, 'content-length': String(length) }
+  return new Response(bytes instanceof Uint8Array ? ownBytes(bytes) : bytes, { status, headers: { ...more, ...headers } })
+}
+
+/** The platforms refuse views of shared memory; a mount's cache may hand out such. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = bytes
+  return buffer instanceof ArrayBuffer ? new Uint8Array(buffer, byteOffset, length) : new Uint8Array(bytes)
+}
+
+/** Statuses that have no body and therefore no length (RFC 9110 section 8.6); a 200 without one is the answer to HEAD. */
+function isBodyless(status: number): boolean {
+  return status === 204 || status === 304 || status === 200
 }
 
 /** JSON; lone surrogates in names are escaped by `JSON.stringify`, so the text is always valid UTF-8. */
@@ -47,11 +63,6 @@ export function respondThrown(error: unknown): Response {
   const status = httpStatusOfCode[code]
   const message = code === 'internal' ? 'Cannot answer this request: the edge failed, its log says why' : messageOf(error)
   return respondError(status, code, message, status === 429 || status === 503 ? { 'retry-after': '1' } : {})
-}
-
-/** The same answer without its body: what HEAD and 304 send. */
-export function withoutBody(response: Response): Response {
-  return new Response(null, { status: response.status, headers: response.headers })
 }
 
 /** The answer to a preflight. The requested headers are given back, since `*` would not cover `Authorization`. */

@@ -80,9 +80,9 @@ export function parametersOf(template: string, path: string): Readonly<Record<st
     matcher = new RegExp(`^${source}$`, 's')
     matchers.set(template, matcher)
   }
-  const groups = matcher.exec(path)?.groups
-  if (groups === undefined) throw new EdgemountError('invalid', `Cannot read the address "${path}": it must look like ${template}`)
-  return { ...groups }
+  const match = matcher.exec(path)
+  if (match === null) throw new EdgemountError('invalid', `Cannot read the address "${path}": it must look like ${template}`)
+  return { ...match.groups }
 }
 
 /** The volume that a request is about. */

@@ -6,7 +6,7 @@ import { codeOf } from '../../shared/error.ts'
 import type { CommitRecord } from '../../shared/format/commit.ts'
 import { encodeRecord } from '../../shared/format/commit.ts'
 import { queryInteger } from '../query.ts'
-import { respond, respondJson } from '../respond.ts'
+import { respond } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 import type { Follower } from '../follower.ts'
 

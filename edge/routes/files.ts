@@ -5,7 +5,7 @@ import { toHex } from '../../shared/bytes.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { contentVersionOf } from '../../shared/format/entry-codec.ts'
-import type { ByteRange } from '../../shared/range.ts'
+import { type ByteRange, rangeLength } from '../../shared/range.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { openBody } from '../body.ts'
 import { evaluatePreconditions, type Validators } from '../conditional.ts'
@@ -109,20 +109,15 @@ async function execute({ edge, signal }: Exchange, { plan, path, more, read }: E
   const onFailure = (error: unknown): void => {
     if (!signal.aborted) edge.log.error('a body was broken off', { path, error })
   }
-  switch (plan.kind) {
-    case 'none':
-      return respond(plan.status, { ...plan.headers, ...more })
-    case 'error':
-      return respondError(plan.status, plan.status === 412 ? 'stale' : 'invalid', `Cannot send "${path}": ${plan.message}`, plan.headers)
-    case 'range': {
-      const length = plan.range.end - plan.range.start
-      return respond(plan.status, { ...plan.headers, ...more }, await openBody({ length, pieces: read(plan.range), onFailure }))
-    }
-    case 'multipart': {
-      const pieces = writeMultipart(plan.plan, read)
-      return respond(plan.status, { ...plan.headers, ...more }, await openBody({ length: plan.plan.length, pieces, onFailure }))
-    }
+  if (plan.kind === 'none') return respond(plan.status, { ...plan.headers, ...more })
+  if (plan.kind === 'error') {
+    return respondError(plan.status, plan.status === 412 ? 'stale' : 'invalid', `Cannot send "${path}": ${plan.message}`, plan.headers)
   }
+  const body =
+    plan.kind === 'range'
+      ? { length: rangeLength(plan.range), pieces: read(plan.range), onFailure }
+      : { length: plan.plan.length, pieces: writeMultipart(plan.plan, read), onFailure }
+  return respond(plan.status, { ...plan.headers, ...more }, await openBody(body))
 }
 
 interface DirectoryAnswer {

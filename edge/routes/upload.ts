@@ -3,6 +3,7 @@
  */
 import { EdgemountError, codeOf } from '../../shared/error.ts'
 import type { Entry, Hash, Time } from '../../shared/format/entry.ts'
+import { isHash } from '../../shared/hash.ts'
 import { joinPath, splitPath } from '../../shared/path.ts'
 import type { CommitResult } from '../../shared/volume/commit.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
@@ -149,7 +150,13 @@ function refused(path: string): Response {
 function expectationOf({ request: { headers } }: Exchange, { validators }: Target): Operation['expected'] {
   const isConditional = headers.has('if-match') || headers.has('if-none-match') || headers.has('if-unmodified-since')
   if (!isConditional) return 'any'
-  return validators === undefined ? 'absent' : { version: validators.etag.slice(1, -1) as Hash }
+  return validators === undefined ? 'absent' : { version: versionOfTag(validators.etag) }
+}
+
+/** Undefined for what has no content version, a directory: it can only be expected by its kind. */
+function versionOfTag(etag: string): Hash | undefined {
+  const version = etag.slice(1, -1)
+  return isHash(version) ? version : undefined
 }
 
 function parseMtime(text: string | null): Time | undefined {

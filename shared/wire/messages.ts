@@ -118,7 +118,9 @@ export function entryOfMessage(message: unknown): Entry {
 
 /** A field of any JSON value; undefined when there is none. */
 export function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  const field: unknown = Object.getOwnPropertyDescriptor(value, name)?.value
+  return field
 }
 
 /** `2026-11-21T09:30:00.000000001Z`, or null when the year has not four digits. */

@@ -1,0 +1,75 @@
+/**
+ * The edge on Deno: `deno run -A edge/deno.ts dir:./data --port 8787`.
+ */
+import { systemClock } from '../shared/clock.ts'
+import { EdgemountError, messageOf } from '../shared/error.ts'
+import { lineLogger } from '../shared/log.ts'
+import { Metrics } from '../shared/metrics.ts'
+import { systemRandom } from '../shared/random.ts'
+import { createApp } from './app.ts'
+import { openStore } from './store/open.ts'
+
+/** The part of Deno's API that is used here. */
+declare const Deno: {
+  readonly args: readonly string[]
+  exit(code: number): never
+  addSignalListener(signal: 'SIGINT' | 'SIGTERM', handler: () => void): void
+  serve(
+    options: { hostname: string; port: number; signal: AbortSignal; onListen(address: { hostname: string; port: number }): void },
+    handler: (request: Request) => Promise<Response>,
+  ): { readonly finished: Promise<void> }
+}
+
+const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1], where <store> is for example dir:./data'
+
+interface DenoArguments {
+  readonly store: string
+  readonly port: number
+  readonly host: string
+}
+
+function readArguments(args: readonly string[]): DenoArguments {
+  let store: string | undefined
+  let port = 8787
+  let host = '127.0.0.1'
+  for (let index = 0; index < args.length; index += 1) {
+    const word = args[index]!
+    const [name, inline] = word.startsWith('--') ? word.split('=', 2) : [undefined]
+    const value = (): string => inline ?? args[(index += 1)] ?? ''
+    if (name === '--port') port = Number(value())
+    else if (name === '--host') host = value()
+    else if (name === undefined && store === undefined) store = word
+    else throw new EdgemountError('invalid', `Cannot read the argument "${word}": ${usage}`)
+  }
+  if (store === undefined) throw new EdgemountError('invalid', `Cannot serve nothing: ${usage}`)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new EdgemountError('invalid', `Cannot use that port: ${usage}`)
+  return { store, port, host }
+}
+
+async function main(): Promise<void> {
+  const { store: url, port, host } = readArguments(Deno.args)
+  const log = lineLogger({ write: (line) => console.error(line), clock: systemClock, level: 'info', format: 'text' })
+  const metrics = new Metrics()
+  const opened = await openStore(url, { clock: systemClock, random: systemRandom, metrics })
+  const app = createApp({ store: opened.store, clock: systemClock, random: systemRandom, log, metrics })
+  const stop = new AbortController()
+  const close = async (): Promise<void> => {
+    await app.dispose()
+    stop.abort()
+  }
+  Deno.addSignalListener('SIGINT', () => void close())
+  Deno.addSignalListener('SIGTERM', () => void close())
+  const server = Deno.serve(
+    { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
+    (request) => app.fetch(request),
+  )
+  await server.finished
+  await opened.dispose()
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(messageOf(error))
+  Deno.exit(1)
+}

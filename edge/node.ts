@@ -1,0 +1,138 @@
+/**
+ * The edge on Node: a server over `@hono/node-server`, with its limits, and bodies written straight to the socket. Called by the command that serves, by mounts
+ * that start their own edge, and by tests.
+ */
+import { createHash } from 'node:crypto'
+import { type Server, ServerResponse, createServer } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { EdgemountError, messageOf } from '../shared/error.ts'
+import { type HashFunction, hashFromBytes } from '../shared/hash.ts'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { App } from './app.ts'
+
+/** No byte either way for so long: the client is gone. Above the events' heartbeat and the longest poll. */
+const idleMs = 120_000
+/** What requests under way may take when the server closes. */
+const closeMsDefault = 5000
+
+export interface NodeServerSettings {
+  readonly app: Pick<App, 'fetch' | 'dispose'>
+  /** 127.0.0.1 unless given: there is no authentication yet. */
+  readonly host?: string | undefined
+  /** 0 takes any free port. */
+  readonly port: number
+  /** Closes the server. */
+  readonly signal?: AbortSignal | undefined
+  readonly closeMs?: number | undefined
+}
+
+export interface NodeServer {
+  readonly host: string
+  /** The real one. */
+  readonly port: number
+  readonly url: string
+  /** Takes no more connections, ends event streams, waits for requests under way, and after `closeMs` ends those too. */
+  close(): Promise<void>
+}
+
+/** SHA-256 by node:crypto: for pages and small bodies several times faster than WebCrypto. */
+export const nodeHash: HashFunction = (bytes) => Promise.resolve(hashFromBytes(createHash('sha256').update(bytes).digest()))
+
+/** Listens when it resolves. Throws `unavailable` when the port is taken, `denied` when it may not be used. */
+export async function serveNode(settings: NodeServerSettings): Promise<NodeServer> {
+  const { app, host = '127.0.0.1', port, signal, closeMs = closeMsDefault } = settings
+  // Globals stay as they are: the edge may run inside a mount's process, whose `fetch` answers must be `Response`s.
+  const listener = getRequestListener(
+    async (request, { outgoing }) => {
+      const response = await app.fetch(request)
+      if (outgoing instanceof ServerResponse) await send(response, outgoing)
+      return RESPONSE_ALREADY_SENT
+    },
+    { overrideGlobalObjects: false },
+  )
+  const server = createServer({ requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000, noDelay: true }, (incoming, outgoing) => {
+    void listener(incoming, outgoing)
+  })
+  server.setTimeout(idleMs)
+  await listen(server, host, port)
+  const address = server.address()
+  const real = typeof address === 'object' && address !== null ? address.port : port
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => (closing ??= closeServer(server, app, closeMs))
+  const onAbort = (): void => void close()
+  if (signal?.aborted) onAbort()
+  else signal?.addEventListener('abort', onAbort, { once: true })
+  return { host, port: real, url: `http://${host.includes(':') ? `[${host}]` : host}:${real}`, close }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
+    server.listen(port, host, () => resolve())
+  })
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): EdgemountError {
+  const what = `Cannot listen on "${host}:${port}"`
+  if (error.code === 'EADDRINUSE') {
+    return new EdgemountError('unavailable', `${what}: another program has the port; stop it, or choose another with --port (0 takes any free one)`, { cause: error })
+  }
+  if (error.code === 'EACCES') return new EdgemountError('denied', `${what}: ports below 1024 need rights that this user does not have`, { cause: error })
+  if (error.code === 'EADDRNOTAVAIL') return new EdgemountError('invalid', `${what}: this machine does not have that address`, { cause: error })
+  return new EdgemountError('unavailable', `${what}: ${messageOf(error)}`, { cause: error })
+}
+
+async function closeServer(server: Server, app: Pick<App, 'dispose'>, closeMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const timer = setTimeout(() => server.closeAllConnections(), closeMs)
+  await app.dispose()
+  server.closeIdleConnections()
+  await closed
+  clearTimeout(timer)
+}
+
+/**
+ * Sends the body piece by piece as the socket takes it. A failure, before or in the middle, destroys the socket: whoever receives sees a broken connection
+ * and never a short body.
+ */
+async function send(response: Response, outgoing: ServerResponse): Promise<void> {
+  const headers: [string, string][] = [...response.headers]
+  if (outgoing.destroyed) {
+    await response.body?.cancel().catch(() => undefined)
+    return
+  }
+  outgoing.writeHead(response.status, headers.flat())
+  if (response.body === null) {
+    outgoing.end()
+    return
+  }
+  const reader = response.body.getReader()
+  const onClose = (): void => void reader.cancel().catch(() => undefined)
+  outgoing.once('close', onClose)
+  outgoing.flushHeaders()
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) break
+      if (!outgoing.write(value)) await drained(outgoing)
+    }
+    outgoing.off('close', onClose)
+    if (!outgoing.destroyed) outgoing.end()
+  } catch (error) {
+    outgoing.destroy(error instanceof Error ? error : new Error(messageOf(error)))
+  }
+}
+
+/** Resolves when more can be written, or nobody is there to read it. */
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off('drain', done)
+      outgoing.off('close', done)
+      resolve()
+    }
+    outgoing.once('drain', done)
+    outgoing.once('close', done)
+    if (outgoing.destroyed) done()
+  })
+}
