@@ -142,7 +142,8 @@ export class Replay {
       await this.#apply({ ...operation, ...(operation.expected === 'any' && 'replace' in operation ? { replace: true } : {}) }, place, target, id)
     } catch (error) {
       const code = codeOf(error)
-      if (code !== 'not-found' && code !== 'conflict' && code !== 'invalid') throw error
+      const isRefusal = code === 'not-found' || code === 'conflict' || code === 'invalid'
+      if (!isRefusal || this.#context.refusesConflicts) throw error
       this.#conflict(operation.path, operation.path)
     }
   }

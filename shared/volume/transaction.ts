@@ -213,7 +213,7 @@ export class Transaction {
     }
     if (found instanceof DirectoryNode) this.#directories.clear()
     this.#overlay.remove(from, place.name, found)
-    this.#overlay.put(to, target.name, this.#changedNow(found), replaced)
+    this.#overlay.put(to, target.name, await this.#changedNow(found), replaced)
     from.touch(this.#now)
     to.touch(this.#now)
   }
@@ -248,10 +248,15 @@ export class Transaction {
     else this.#overlay.put(directory!, place.name, entry, found)
   }
 
-  /** A rename changes the ctime of what is renamed. A linked file keeps its own: its inode is not where its name is. */
-  #changedNow(found: Found): Found {
-    if (!(found instanceof DirectoryNode)) return found.content.kind === 'link' ? found : { ...found, ctime: this.#now }
-    found.entry = { ...found.entry, ctime: this.#now }
+  /** A rename changes the ctime of what is renamed. */
+  async #changedNow(found: Found): Promise<Found> {
+    if (found instanceof DirectoryNode) {
+      found.entry = { ...found.entry, ctime: this.#now }
+      return found
+    }
+    if (found.content.kind !== 'link') return { ...found, ctime: this.#now }
+    const inode = await this.#overlay.whole(found)
+    this.#overlay.setInode(inode.id, { ...inode, ctime: this.#now })
     return found
   }
 
