@@ -51,7 +51,7 @@ export interface FileSystemParts {
   readonly backend: Backend & { readonly requestCount: number }
   readonly log: Logger
   /** The mount answers from now on. */
-  onStart(): void
+  readonly onStart: () => void
 }
 
 export function createFileSystem(settings: FileSystemSettings, parts: FileSystemParts): FileSystem {

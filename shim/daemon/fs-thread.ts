@@ -22,7 +22,7 @@ export interface FsThreadData {
 }
 
 function serve(data: FsThreadData): void {
-  const send = (message: ToNetwork): void => data.port.postMessage(message)
+  const send = (message: ToNetwork): void => data.port.postMessage(message, [])
   const log = remoteLogger(send, systemClock)
   const backend = new RemoteBackend(send)
   let fileSystem: FileSystem | undefined
@@ -51,7 +51,7 @@ function serve(data: FsThreadData): void {
 
 function receiveAll(port: MessagePort, backend: RemoteBackend, fileSystem: FileSystem, send: (message: ToNetwork) => void): void {
   for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
-    const message = received.message as ToFileSystem
+    const message: ToFileSystem = received.message
     if (backend.receive(message)) continue
     if (message.kind === 'change') fileSystem.handler.applyChange(message.change)
     else if (message.kind === 'following') fileSystem.handler.setFollowing(message.isFollowing)
@@ -59,4 +59,5 @@ function receiveAll(port: MessagePort, backend: RemoteBackend, fileSystem: FileS
   }
 }
 
-serve(workerData as FsThreadData)
+const data: FsThreadData = workerData
+serve(data)

@@ -12,12 +12,15 @@ import { encodeRoot } from '../../shared/format/entry-codec.ts'
 import { Lifetime } from '../../shared/lifetime.ts'
 import { type Logger, silentLogger } from '../../shared/log.ts'
 import { type Random, systemRandom } from '../../shared/random.ts'
+import { writeAt } from '../fetch/fd-writer.ts'
+import { Fetcher, type FetcherStats } from '../fetch/fetcher.ts'
+import { storeTier } from '../fetch/tier.ts'
 import { type FuseMount, mountFuse } from '../fuse/mount.ts'
 import { opcodeName } from '../fuse/protocol/opcode.ts'
 import { endMountNow, unmount } from '../fuse/unmount.ts'
 import { startWatchdog } from '../fuse/watchdog.ts'
 import { Follower } from '../volume/follower.ts'
-import { type MountedVolume, type VolumeSource, openMountedVolume } from '../volume/mounted-volume.ts'
+import { type MountedVolume, type VolumeSource, nodeHash, openMountedVolume } from '../volume/mounted-volume.ts'
 import { VolumeBackend } from '../volume/volume-backend.ts'
 import type { FileSystemStatus } from './file-system.ts'
 import { FsWorker } from './fs-worker.ts'
@@ -63,6 +66,7 @@ export interface MountStatus {
   readonly metadata: { readonly bytes: number; readonly fileCount: number; readonly hitCount: number; readonly missCount: number }
   /** Requests of the kernel by operation. */
   readonly requests: Readonly<Record<string, number>>
+  readonly fetch: FetcherStats
   /** Undefined when the file system did not answer in time. */
   readonly fileSystem: FileSystemStatus | undefined
 }
@@ -106,13 +110,17 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
     const opened = await openMountedVolume({ source, baseDirectory, metadataBytesMax, seq: options.seq, deadlineMs, clock, random, log })
     await lifetime.defer(() => opened.metadata.close())
     await lifetime.defer(() => opened.volume.close())
-    const backend = new VolumeBackend({ pages: opened.snapshot.pages, snapshot: opened.snapshot, clock, deadlineMs })
+    const { pages } = opened.snapshot
+    const tiers = [storeTier(source.tierName ?? 'store', source.store)]
+    const fetcher = new Fetcher({ tiers, pages, hash: nodeHash, write: writeAt, clock, log, limits: { demandDeadlineMs: deadlineMs } })
+    await lifetime.defer(() => fetcher.close())
+    const backend = new VolumeBackend({ pages, fetcher, clock, deadlineMs })
     await lifetime.defer(() => backend.close())
     const mount = await mountFuse({ directory, source: source.label, isReadOnly: true, allowOther: options.allowOther ?? false })
     const watchdog = startWatchdog(mount)
     await lifetime.defer(() => watchdog.stop())
     const worker = startWorker(options, { mount, opened, backend, log })
-    const daemon = new Daemon({ options, opened, mount, worker, lifetime, clock, log })
+    const daemon = new Daemon({ options, opened, mount, worker, fetcher, lifetime, clock, log })
     await worker.ready
     daemon.follow(random, deadlineMs)
     return daemon
@@ -149,6 +157,7 @@ interface DaemonParts {
   readonly opened: MountedVolume
   readonly mount: FuseMount
   readonly worker: FsWorker
+  readonly fetcher: Fetcher
   readonly lifetime: Lifetime
   readonly clock: Clock
   readonly log: Logger
@@ -198,7 +207,7 @@ class Daemon implements MountDaemon {
   }
 
   async status(): Promise<MountStatus> {
-    const { options, opened, worker, clock } = this.#parts
+    const { options, opened, worker, fetcher, clock } = this.#parts
     const isConnected = this.#follower?.isConnected ?? opened.isConnected
     const fileSystem = await worker.status()
     return {
@@ -215,6 +224,7 @@ class Daemon implements MountDaemon {
       isFixed: options.seq !== undefined,
       metadata: opened.metadata.stats,
       requests: requestCounts(worker.counts),
+      fetch: fetcher.stats,
       fileSystem,
     }
   }

@@ -7,7 +7,7 @@
  */
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
-import type { Entry, FileId, Root, TreeRoot } from '../../shared/format/entry.ts'
+import { type Entry, type FileId, type Root, type TreeRoot, isFileId } from '../../shared/format/entry.ts'
 import { inodeKey } from '../../shared/format/inode-key.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { findInTree } from '../../shared/format/tree-page.ts'
@@ -226,7 +226,7 @@ export class VolumeTree {
 
   #findAgain(row: Row): ResolvedEntry | number | Missing {
     const { table } = this
-    const id = table.ids[row]! as FileId
+    const id = idOf(table, row)
     if ((table.flags[row]! & rowFlag.isLinked) !== 0) {
       const bytes = this.inodeBytes(id)
       if (isMissing(bytes)) return bytes
@@ -245,6 +245,12 @@ export interface ResolvedEntry {
   /** Of the inode tree's entry when `isLinked`. */
   readonly bytes: Uint8Array
   readonly isLinked: boolean
+}
+
+function idOf(table: InodeTable, row: Row): FileId {
+  const id = table.ids[row]!
+  if (isFileId(id)) return id
+  throw new EdgemountError('internal', `Cannot use row ${row}: ${id} is no file id`)
 }
 
 /** A path in a message is no deeper; a cycle of rows cannot happen, but a message must not hang on it. */

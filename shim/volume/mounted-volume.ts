@@ -10,9 +10,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
-import type { HashFunction } from '../../shared/hash.ts'
-import { toHex } from '../../shared/bytes.ts'
-import type { Hash } from '../../shared/format/entry.ts'
+import { type HashFunction, hashFromBytes } from '../../shared/hash.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Random } from '../../shared/random.ts'
@@ -26,6 +24,8 @@ export interface VolumeSource {
   readonly store: ObjectStore
   /** Names the volume in messages and in the mount table, for example `dir:/srv/data/demo`. Also the key of what is remembered. */
   readonly label: string
+  /** What its bytes are counted under: `store` unless given. */
+  readonly tierName?: 'edge' | 'store' | undefined
 }
 
 export interface OpenVolumeParts {
@@ -62,7 +62,7 @@ interface Memory {
 const rememberedDeadlineMs = 2000
 
 /** SHA-256 by node:crypto: faster than WebCrypto for pages, and without a turn of the event loop. */
-export const nodeHash: HashFunction = (bytes) => Promise.resolve(toHex(createHash('sha256').update(bytes).digest()) as Hash)
+export const nodeHash: HashFunction = (bytes) => Promise.resolve(hashFromBytes(createHash('sha256').update(bytes).digest()))
 
 export async function openMountedVolume(parts: OpenVolumeParts): Promise<MountedVolume> {
   const memory = await readMemory(parts)

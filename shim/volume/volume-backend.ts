@@ -1,5 +1,5 @@
 /**
- * `Backend` over the volume engine: the network thread's answers to the file system.
+ * `Backend` over the volume engine: the network thread's answers to the file system. Pages come from the engine, bodies from the fetcher.
  *
  * Every request has a deadline and can be cancelled, so a store that does not answer becomes an I/O error and never a process that hangs.
  */
@@ -7,117 +7,83 @@ import { fdatasync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
 import type { Clock } from '../../shared/clock.ts'
 import { codeOf, errno, messageOf } from '../../shared/error.ts'
-import { decodeManifestRoot } from '../../shared/format/content-codec.ts'
-import type { Entry, FileId, Pointer } from '../../shared/format/entry.ts'
+import type { Pointer } from '../../shared/format/entry.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import type { PageStore } from '../../shared/volume/page-store.ts'
-import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import type { Fetcher } from '../fetch/fetcher.ts'
 import type { Backend, Failure, FetchListener, FetchRequest, Ticket } from '../fs/backend.ts'
 
 export interface VolumeBackendParts {
-  readonly pages: PageStore
-  readonly snapshot: Snapshot
+  readonly pages: Pick<PageStore, 'source' | 'load'>
+  readonly fetcher: Pick<Fetcher, 'fetch' | 'promote' | 'cancel'>
   readonly clock: Clock
-  /** How long a page or a chunk may take before the request fails with an I/O error. */
+  /** How long a page may take before the request fails. */
   readonly deadlineMs: number
 }
 
 export class VolumeBackend implements Backend {
   readonly #parts: VolumeBackendParts
-  readonly #requests = new Map<Ticket, AbortController>()
-  #lastTicket = 0
+  readonly #pages = new Map<Ticket, AbortController>()
+  #lastPage = 0
 
   constructor(parts: VolumeBackendParts) {
     this.#parts = parts
   }
 
-  get requestCount(): number {
-    return this.#requests.size
-  }
-
+  /** INVARIANT: a page's ticket is odd, a fetch's is twice the fetcher's own. */
   page(pointer: Pointer, done: (answer: Uint8Array | Failure) => void): Ticket {
-    const { pages } = this.#parts
-    const held = pages.source(pointer)
-    const { ticket, run } = this.#begin('a page of the tree', (signal) => pages.load(pointer, signal))
-    if (held === undefined) run(done, done)
-    else {
-      this.#requests.delete(ticket)
+    this.#lastPage += 1
+    const ticket = this.#lastPage * 2 - 1
+    const held = this.#parts.pages.source(pointer)
+    if (held !== undefined) {
       done(held)
+      return ticket
     }
+    const controller = new AbortController()
+    this.#pages.set(ticket, controller)
+    void this.#answer(ticket, pointer, controller.signal, done)
     return ticket
   }
 
   fetch(request: FetchRequest, listener: FetchListener): Ticket {
-    const entry = fileOf(request)
-    const { ticket, run } = this.#begin(`reading "${request.label}"`, async (signal) => {
-      let at = request.range.start
-      for await (const bytes of this.#parts.snapshot.read(entry, request.range, { signal, label: request.label })) {
-        listener.uncached({ start: at, end: at + bytes.length }, bytes)
-        at += bytes.length
-      }
-    })
-    run(() => listener.done(undefined), (failure) => listener.done(failure))
-    return ticket
+    return this.#parts.fetcher.fetch(request, listener) * 2
   }
 
-  promote(_ticket: Ticket): void {
-    // Everything is fetched at once.
+  promote(ticket: Ticket): void {
+    if (ticket % 2 === 0) this.#parts.fetcher.promote(ticket / 2)
   }
 
   cancel(ticket: Ticket): void {
-    this.#requests.get(ticket)?.abort()
+    if (ticket % 2 === 0) this.#parts.fetcher.cancel(ticket / 2)
+    else this.#pages.get(ticket)?.abort()
   }
 
   sync(fd: number, done: (result: number) => void): void {
-    fdatasync(fd, (error) => done(error === null ? 0 : -errnoNumber(error)))
+    fdatasync(fd, (error) => done(error === null ? 0 : -errnoOf(error)))
   }
 
-  /** Aborts everything under way. */
-  close(): void {
-    for (const controller of this.#requests.values()) controller.abort()
+  async #answer(ticket: Ticket, pointer: Pointer, signal: AbortSignal, done: (answer: Uint8Array | Failure) => void): Promise<void> {
+    const answer = await this.#load(pointer, signal)
+    this.#pages.delete(ticket)
+    done(answer)
   }
 
-  #begin<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Begun<T> {
-    this.#lastTicket += 1
-    const ticket = this.#lastTicket
-    const controller = new AbortController()
-    this.#requests.set(ticket, controller)
-    const { clock, deadlineMs } = this.#parts
-    return {
-      ticket,
-      run: (succeed, fail) => {
-        withDeadline(clock, deadlineMs, what, controller.signal, work)
-          .finally(() => this.#requests.delete(ticket))
-          .then(succeed, (error: unknown) => fail({ code: codeOf(error), message: messageOf(error) }))
-      },
+  /** Never rejects. */
+  async #load(pointer: Pointer, parent: AbortSignal): Promise<Uint8Array | Failure> {
+    const { pages, clock, deadlineMs } = this.#parts
+    try {
+      return await withDeadline(clock, deadlineMs, 'loading a page of the tree', parent, (signal) => pages.load(pointer, signal))
+    } catch (error) {
+      return { code: codeOf(error), message: messageOf(error) }
     }
   }
-}
 
-interface Begun<T> {
-  readonly ticket: Ticket
-  run(succeed: (value: T) => void, fail: (failure: Failure) => void): void
-}
-
-/** An entry with nothing in it but the body that is asked for. */
-function fileOf(request: FetchRequest): Entry {
-  const time = { seconds: 0, nanoseconds: 0 }
-  return {
-    kind: 'file',
-    id: 0 as FileId,
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    mtime: time,
-    ctime: time,
-    size: request.range.end,
-    linkCount: 1,
-    xattrs: new Map(),
-    content: { kind: 'manifest', root: decodeManifestRoot(request.manifest) },
+  /** Fails the pages under way. */
+  close(): void {
+    for (const controller of this.#pages.values()) controller.abort()
   }
 }
 
-function errnoNumber(error: NodeJS.ErrnoException): number {
-  const number = Object.entries(osConstants.errno).find(([name]) => name === error.code)?.[1]
-  return number ?? errno.EIO
+function errnoOf(error: NodeJS.ErrnoException): number {
+  return Object.entries(osConstants.errno).find(([name]) => name === error.code)?.[1] ?? errno.EIO
 }
