@@ -66,11 +66,11 @@ export class VolumeModel {
     const lines: string[] = []
     const visit = (node: ModelNode, path: string): void => {
       const { kind, mode, uid, mtime, ctime } = node
-      const xattrs = [...node.xattrs].toSorted().map(([name, value]) => `${name}=${value}`)
+      const xattrs = Array.from(node.xattrs, ([name, value]) => `${name}=${value}`).toSorted(byText)
       const rest = node.kind === 'directory' ? countsOf(node) : `links=${node.linkCount} ${node.body}`
       lines.push(`${path} ${kind} ${mode.toString(8)} ${uid} ${mtime} ${ctime} [${xattrs.join()}] ${rest}`)
       if (node.kind !== 'directory') return
-      for (const [name, child] of [...node.names].toSorted(([a], [b]) => (a < b ? -1 : 1))) visit(child, path === '/' ? `/${name}` : `${path}/${name}`)
+      for (const [name, child] of [...node.names].toSorted(([a], [b]) => byText(a, b))) visit(child, path === '/' ? `/${name}` : `${path}/${name}`)
     }
     visit(this.root, '/')
     return lines
@@ -233,4 +233,9 @@ function holds(node: ModelDirectory, inner: ModelDirectory): boolean {
 function countsOf(directory: ModelDirectory): string {
   const directoryCount = [...directory.names.values()].filter((node) => node.kind === 'directory').length
   return `entries=${directory.names.size} directories=${directoryCount}`
+}
+
+/** Names and attributes here are ASCII. */
+export function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,5 +1,5 @@
 /** Random operations on a volume and on the model of one: they must agree on every outcome, now, after reopening, and in every snapshot. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MemoryStore } from '../../edge/store/memory.ts'
 import type { Clock } from '../../shared/clock.ts'
@@ -9,7 +9,7 @@ import type { Operation } from '../../shared/volume/operation.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { Volume } from '../../shared/volume/volume.ts'
 import { bytesOf, engineOf, inPieces, smallChunks, utf8 } from '../support/test-volume.ts'
-import { VolumeModel } from './volume-model.ts'
+import { VolumeModel, byText } from './volume-model.ts'
 
 /** An operation whose body is still to be written. */
 interface Step {
@@ -115,7 +115,7 @@ async function linesOf(snapshot: Snapshot): Promise<string[]> {
   const lines: string[] = []
   const ids = new Map<number, string>()
   for await (const { path: at, entry } of snapshot.walk()) {
-    const xattrs = [...entry.xattrs].toSorted().map(([key, value]) => `${key}=${new TextDecoder().decode(value)}`)
+    const xattrs = Array.from(entry.xattrs, ([key, value]) => `${key}=${new TextDecoder().decode(value)}`).toSorted(byText)
     const text = entry.kind === 'file' ? new TextDecoder().decode(await bytesOf(snapshot, entry)) : entry.content.kind === 'target' ? entry.content.target : ''
     const rest =
       entry.content.kind === 'tree'
