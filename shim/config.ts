@@ -81,9 +81,8 @@ export const settings = {
   jobs: { kind: 'count', default: 4, env: true, help: 'How many files are read at once.' },
 
   long: { kind: 'flag', default: false, short: 'l', env: false, help: 'Mode, owner, size and time of each entry.' },
-  recursive: { kind: 'flag', default: false, short: 'R', env: false, help: 'Folders with everything in them.' },
+  recursive: { kind: 'flag', default: false, short: 'R', env: false, help: 'Directories with everything in them (`-r` is the same).' },
   force: { kind: 'flag', default: false, short: 'f', env: false, help: 'Do not mind what is missing or in use.' },
-  parents: { kind: 'flag', default: false, short: 'p', env: false, help: 'Make missing folders on the way.' },
   range: { kind: 'text', default: undefined, value: '<start>-<end>', env: false, help: 'Only these bytes, counted from 0 and both included, as HTTP does: `0-99`, `500-`, `-100`.' },
   limit: { kind: 'count', default: undefined, value: '<count>', defaultText: 'all', env: false, help: 'At most so many.' },
   follow: { kind: 'flag', default: false, env: false, help: 'Go on as new ones come, until Ctrl-C.' },

@@ -48,10 +48,15 @@ function parseWords(command: Command, words: readonly string[]): { values: Reado
     }
   }
   try {
-    return parseArgs({ args: [...words], options, allowPositionals: true, allowNegative: true })
+    return parseArgs({ args: words.map(withCapitalR), options, allowPositionals: true, allowNegative: true })
   } catch (error) {
     throw new UsageError(`Cannot run "edgemount ${command.name}": ${sentenceOf(error)}`)
   }
+}
+
+/** `ls -R` and `rm -r` are what fingers type: in a group of short flags both mean `--recursive`. */
+function withCapitalR(word: string): string {
+  return /^-[A-Za-z]+$/.test(word) ? word.replace('r', 'R') : word
 }
 
 /** parseArgs explains itself at length ("To specify a positional argument starting with …"); its first sentence is enough. */

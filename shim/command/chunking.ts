@@ -1,0 +1,13 @@
+/** `--chunking`: `content`, or `fixed:256KiB`. */
+import { type ChunkingParameters, checkChunking, defaultChunking } from '../../shared/chunker.ts'
+import { parseBytes } from './quantity.ts'
+import { UsageError } from './arguments.ts'
+
+export function parseChunking(text: string): ChunkingParameters {
+  if (text === 'content') return defaultChunking
+  const match = /^fixed:(.+)$/.exec(text)
+  if (match === null) throw new UsageError(`Cannot cut files by "${text}": it is neither "content" nor "fixed:<bytes>", such as fixed:256KiB`)
+  const parameters: ChunkingParameters = { kind: 'fixed', bytes: parseBytes(match[1] ?? '') }
+  checkChunking(parameters)
+  return parameters
+}

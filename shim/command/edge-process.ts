@@ -1,0 +1,57 @@
+/**
+ * The one file of `shim/` that imports `edge/`: where the command opens a store itself, or runs an edge in its own process.
+ */
+import { systemClock } from '../../shared/clock.ts'
+import type { Logger } from '../../shared/log.ts'
+import { systemRandom } from '../../shared/random.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import { createApp } from '../../edge/app.ts'
+import { serveNode } from '../../edge/node.ts'
+import { openStore, type OpenedStore } from '../../edge/store/open.ts'
+import { ScopedStore } from '../../edge/store/scoped.ts'
+import { failureName } from '../sys/failure.ts'
+import { nodeHash } from '../sys/node-hash.ts'
+
+/** Throws `invalid` for what is no store, `unsupported` for a kind that this build does not have. */
+export function openObjectStore(text: string): Promise<OpenedStore> {
+  return openStore(text, { clock: systemClock, random: systemRandom })
+}
+
+/** The part of a store that one volume lives in. */
+export function scopeToVolume(store: ObjectStore, volume: string): ObjectStore {
+  return new ScopedStore(store, volume)
+}
+
+export interface EdgeAddress {
+  readonly host: string
+  readonly port: number
+  /** Tries the ports after it while they are taken. */
+  readonly isNextTaken: boolean
+}
+
+export interface RunningEdge {
+  readonly url: string
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** A machine with so many ports in a row taken has other worries. */
+const portsTriedMax = 64
+
+/** An edge in this process. Throws `unavailable` when the port is taken, `denied` when it may not be used. */
+export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger): Promise<RunningEdge> {
+  for (let tried = 0; ; tried += 1) {
+    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, log })
+    try {
+      const port = address.port + tried
+      return await serveNode({ app, host: address.host, port: address.port === 0 ? 0 : port })
+    } catch (error) {
+      await app.dispose()
+      if (!address.isNextTaken || !isTaken(error) || tried === portsTriedMax || address.port + tried >= 65_535) throw error
+    }
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && failureName(error.cause) === 'EADDRINUSE'
+}

@@ -1,0 +1,60 @@
+/** `edgemount ls`: what is in a directory of a volume. */
+import type { Entry } from '../../shared/format/entry.ts'
+import { baseName, childPath } from '../../shared/path.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import { defineCommand, required } from './command.ts'
+import { entryJson, longLine } from './entry-text.ts'
+import { exitCode } from './exit-code.ts'
+import { withVolume } from './session.ts'
+import { plainText } from './terminal.ts'
+
+/** Lines are written in portions: a write for each of a million would take longer than the listing. */
+const portionCharacters = 64 * 1024
+
+export const lsCommand = defineCommand({
+  name: 'ls',
+  summary: 'List a directory of a volume.',
+  parameters: [{ name: 'volume path', help: 'a directory, or any other path to see just that' }],
+  settings: ['long', 'recursive'],
+  details: 'Names come in byte order, one on each line; a directory has a slash at its end. With -R paths are relative to the directory that was asked for. --json prints one line for each entry.',
+  examples: [
+    ['edgemount ls dir:./data/photos', 'The names in the root of the volume.'],
+    ['edgemount ls -l http://127.0.0.1:8787/photos/2024', 'With mode, owner, size and time, over an edge.'],
+    ['edgemount ls -R dir:./data/photos@12', 'Everything, as commit 12 left it.'],
+  ],
+  run: async (call) => {
+    const { settings, terminal } = call
+    return await withVolume(required(call, 0), call, async ({ snapshot, place }) => {
+      let text = ''
+      for await (const { path, entry } of entriesAt(snapshot, place.path, settings.recursive, terminal.signal)) {
+        const shown = plainText(entry.kind === 'directory' ? `${path}/` : path, terminal.output)
+        text += settings.json ? `${JSON.stringify(entryJson(path, entry))}\n` : `${settings.long ? longLine(shown, entry) : shown}\n`
+        if (text.length < portionCharacters) continue
+        await terminal.output.write(text)
+        text = ''
+      }
+      await terminal.output.write(text)
+      return exitCode.ok
+    })
+  },
+})
+
+async function* entriesAt(snapshot: Snapshot, top: string, isRecursive: boolean, signal: AbortSignal): AsyncGenerator<{ path: string; entry: Entry }> {
+  const { path, entry } = await snapshot.follow(top, { signal })
+  if (entry.kind !== 'directory') {
+    yield { path: baseName(path), entry }
+    return
+  }
+  if (!isRecursive) {
+    let after: string | undefined
+    for (let isLast = false; !isLast; ) {
+      const listing = await snapshot.list(entry, { after, signal })
+      for (const item of listing.items) yield { path: item.name, entry: item.entry }
+      after = listing.items.at(-1)?.name
+      isLast = listing.isLast
+    }
+    return
+  }
+  const skipped = childPath(path, 'x').length - 1
+  for await (const found of snapshot.walk(path, { signal })) if (found.path !== path) yield { path: found.path.slice(skipped), entry: found.entry }
+}

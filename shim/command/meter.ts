@@ -1,0 +1,45 @@
+/**
+ * A line that shows how long work goes on: redrawn in place on a terminal, silent elsewhere unless the work takes long.
+ */
+import type { Output } from './terminal.ts'
+
+const terminalMs = 100
+/** In a log a line every so often says that something still happens. */
+const logMs = 10_000
+
+export class Meter {
+  readonly #output: Output
+  readonly #draw: () => string
+  readonly #timer: NodeJS.Timeout | undefined
+  #isDrawn = false
+
+  /** `draw` gives the line; it is asked only when a line is to be shown. */
+  constructor(output: Output, isQuiet: boolean, draw: () => string) {
+    this.#output = output
+    this.#draw = draw
+    if (!isQuiet) this.#timer = setInterval(() => void this.#show(), output.isTerminal ? terminalMs : logMs)
+    this.#timer?.unref()
+  }
+
+  /** Takes the line away. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    if (this.#isDrawn) await this.#output.write('\r\u001b[K')
+  }
+
+  async #show(): Promise<void> {
+    const line = this.#draw()
+    if (!this.#output.isTerminal) {
+      await this.#output.write(`${line}\n`)
+      return
+    }
+    this.#isDrawn = true
+    await this.#output.write(`\r${line.slice(0, this.#output.columns - 1)}\u001b[K`)
+  }
+}
+
+/** `[#####.....]` */
+export function bar(fraction: number, width: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, fraction)) * width)
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`
+}

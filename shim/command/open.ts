@@ -1,0 +1,116 @@
+/**
+ * Opens what a volume path names: over HTTP for the URL of an edge, directly for a store. `target.ts` took the path apart.
+ */
+import { hostname, userInfo } from 'node:os'
+import type { ChunkingParameters } from '../../shared/chunker.ts'
+import { systemClock } from '../../shared/clock.ts'
+import { codeOf, EdgemountError } from '../../shared/error.ts'
+import { systemRandom } from '../../shared/random.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import { configKey } from '../../shared/volume/keys.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import { type Engine, Volume } from '../../shared/volume/volume.ts'
+import { checkVolumeName } from '../../shared/wire/routes.ts'
+import { nodeHash } from '../sys/node-hash.ts'
+import { openEdgeStore } from './edge-client.ts'
+import { openObjectStore, scopeToVolume } from './edge-process.ts'
+import { parseTarget, type Place } from './target.ts'
+
+export interface OpenSettings {
+  readonly author?: string | undefined
+  readonly timeout: number
+  readonly signal: AbortSignal
+}
+
+/** A volume's part of a store, before anybody knows whether there is a volume. */
+export interface OpenPlace {
+  readonly place: Place
+  /** Scoped to the volume. */
+  readonly store: ObjectStore
+  close(): Promise<void>
+}
+
+export interface OpenVolume extends OpenPlace {
+  readonly volume: Volume
+  /** The commit that the path is pinned to, or the newest. */
+  readonly snapshot: Snapshot
+  readonly wasCreated: boolean
+}
+
+/** Finds the store and which part of the path is the volume; without a volume anywhere it is the last part. */
+export async function openPlace(text: string, settings: OpenSettings): Promise<OpenPlace> {
+  const target = parseTarget(text)
+  if (target.kind === 'edge') {
+    checkVolumeName(target.place.volume)
+    return { place: target.place, store: openEdgeStore(target.place, settings.timeout), close: async () => {} }
+  }
+  for (const place of target.places) {
+    const opened = await openStorePlace(place)
+    if ((await opened.store.get(configKey, settings)) !== undefined) return opened
+    await opened.close()
+  }
+  return await openStorePlace(target.places.at(-1) ?? target.places[0])
+}
+
+/** Throws `not-found` with what to do, unless `create` says how to make the volume. */
+export async function openVolume(text: string, settings: OpenSettings, create?: { readonly chunking?: ChunkingParameters }): Promise<OpenVolume> {
+  const opened = await openPlace(text, settings)
+  try {
+    const { volume, wasCreated } = await openOrCreate(opened, settings, create)
+    const { seq } = opened.place
+    const snapshot = seq === undefined ? await volume.head(settings) : await volume.at(seq, settings)
+    const close = async (): Promise<void> => {
+      await volume.close()
+      await opened.close()
+    }
+    return { ...opened, volume, snapshot, wasCreated, close }
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+export function engineOf(store: ObjectStore, settings: { readonly author?: string | undefined }): Engine {
+  return { store, clock: systemClock, random: systemRandom, hash: nodeHash, author: settings.author ?? defaultAuthor() }
+}
+
+/** Snapshots do not change: whoever wants to write to one gets told so. */
+export function refusePinned(place: Place, doing: string): void {
+  if (place.seq === undefined) return
+  throw new EdgemountError('invalid', `Cannot ${doing} "${place.volume}@${place.seq}": a commit never changes; leave "@${place.seq}" out`)
+}
+
+async function openOrCreate(
+  { place, store }: OpenPlace,
+  settings: OpenSettings,
+  create: { readonly chunking?: ChunkingParameters } | undefined,
+): Promise<{ volume: Volume; wasCreated: boolean }> {
+  const engine = engineOf(store, settings)
+  try {
+    return { volume: await Volume.open(engine, settings), wasCreated: false }
+  } catch (error) {
+    if (codeOf(error) !== 'not-found') throw error
+    if (create === undefined) throw missingVolume(place, error)
+  }
+  checkVolumeName(place.volume)
+  return { volume: await Volume.create(engine, { name: place.volume, ...create }), wasCreated: true }
+}
+
+async function openStorePlace(place: Place): Promise<OpenPlace> {
+  const { store, dispose } = await openObjectStore(place.source)
+  return { place, store: scopeToVolume(store, place.volume), close: dispose }
+}
+
+function missingVolume({ source, volume }: Place, cause: unknown): EdgemountError {
+  const how = `edgemount create ${source}/${volume}`
+  return new EdgemountError('not-found', `Cannot open the volume "${volume}": there is none in ${source}. To make it: ${how}`, { cause })
+}
+
+function defaultAuthor(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`
+  } catch {
+    // A user id without a name, as in many containers.
+    return `${process.getuid?.() ?? 'user'}@${hostname()}`
+  }
+}

@@ -1,0 +1,36 @@
+/** `edgemount serve`: an edge over a store, until Ctrl-C. */
+import { defineCommand, required } from './command.ts'
+import { startEdge, openObjectStore } from './edge-process.ts'
+import { exitCode } from './exit-code.ts'
+import { loggerOf } from './logger.ts'
+import { jsonText } from './terminal.ts'
+import { untilInterrupted } from './wait.ts'
+
+export const serveCommand = defineCommand({
+  name: 'serve',
+  summary: 'Serve the volumes of a store over HTTP.',
+  parameters: [{ name: 'store', help: 'for example dir:./data' }],
+  settings: ['port', 'host'],
+  details: 'Each volume is at /v1/<volume>/files/, for browsers and every client that reads ranges; / lists the addresses. There is no authentication yet: whoever reaches the port may read and write.',
+  examples: [
+    ['edgemount serve dir:./data', 'On http://127.0.0.1:8787.'],
+    ['edgemount serve dir:/srv/data --host 0.0.0.0 --port 80', 'For a whole network.'],
+  ],
+  run: async (call) => {
+    const { settings, terminal } = call
+    const { store, dispose } = await openObjectStore(required(call, 0))
+    try {
+      const edge = await startEdge(store, { host: settings.host, port: settings.port, isNextTaken: false }, loggerOf(call))
+      try {
+        const line = `Serving ${store.label} at ${edge.url}\n`
+        await terminal.output.write(settings.json ? jsonText({ url: edge.url, store: store.label, pid: process.pid }, terminal.output) : line)
+        await untilInterrupted(terminal.signal)
+      } finally {
+        await edge.close()
+      }
+      return exitCode.ok
+    } finally {
+      await dispose()
+    }
+  },
+})

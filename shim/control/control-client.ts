@@ -1,0 +1,60 @@
+/**
+ * Talks to mounts over their control sockets: one of them, or all of a user's.
+ */
+import { readdirSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import path from 'node:path'
+import { EdgemountError } from '../../shared/error.ts'
+import { failure, failureName } from '../sys/failure.ts'
+import { answerBytesMax, type ControlRequest, decodeAnswer } from './messages.ts'
+
+/** Asks the mount behind a socket. Gives undefined when nobody is there; its socket is removed then. Throws what the mount answered. */
+export async function askControl(socket: string, request: ControlRequest, deadlineMs: number): Promise<{ readonly answer: unknown } | undefined> {
+  try {
+    return { answer: decodeAnswer(await exchange(socket, `${JSON.stringify(request)}\n`, deadlineMs)) }
+  } catch (error) {
+    const name = failureName(error)
+    if (name === 'ENOENT') return undefined
+    if (name === 'ECONNREFUSED') {
+      // The process is gone and could not clean up.
+      rmSync(socket, { force: true })
+      return undefined
+    }
+    throw failure(`talk to the mount behind "${socket}"`, error)
+  }
+}
+
+/** Sockets in a control directory, also those whose mount is gone. */
+export function listSockets(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith('.sock'))
+      .toSorted()
+      .map((name) => path.join(directory, name))
+  } catch (error) {
+    if (failureName(error) === 'ENOENT') return []
+    throw failure(`list the control directory "${directory}"`, error)
+  }
+}
+
+function exchange(socketFile: string, line: string, deadlineMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(socketFile)
+    let text = ''
+    const finish = (error: Error | undefined): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      if (error === undefined) resolve(text)
+      else reject(error)
+    }
+    const timer = setTimeout(() => finish(new EdgemountError('unavailable', `Cannot talk to the mount behind "${socketFile}": no answer within ${deadlineMs} ms`)), deadlineMs)
+    socket.setEncoding('utf8')
+    socket.on('error', finish)
+    socket.on('data', (part: string) => {
+      text += part
+      if (text.length > answerBytesMax) finish(new EdgemountError('corrupt', `Cannot talk to the mount behind "${socketFile}": its answer has no end`))
+    })
+    socket.on('end', () => finish(text.endsWith('\n') ? undefined : new EdgemountError('unavailable', `Cannot talk to the mount behind "${socketFile}": it ended without an answer`)))
+    socket.write(line)
+  })
+}
