@@ -1,0 +1,40 @@
+/**
+ * The edge on Cloudflare Workers: the R2 bucket that `wrangler.toml` binds is the store.
+ *
+ * workerd forbids one request to wait for another's I/O, so nothing is kept between requests: each gets an app of its own, and with it
+ * its own page cache and its own follower.
+ */
+import { systemClock } from '../shared/clock.ts'
+import { lineLogger } from '../shared/log.ts'
+import { systemRandom } from '../shared/random.ts'
+import { createApp } from './app.ts'
+import { type R2Bucket, R2Store } from './store/r2.ts'
+
+/** What `wrangler.toml` binds. */
+export interface Environment {
+  readonly VOLUMES: R2Bucket
+}
+
+/** The part of Cloudflare's `ExecutionContext` that is used here. */
+interface ExecutionContext {
+  waitUntil(promise: Promise<unknown>): void
+}
+
+const log = lineLogger({ write: (line) => console.log(line), clock: systemClock, level: 'warn', format: 'json' })
+
+export default {
+  async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {
+    const store = new R2Store(environment.VOLUMES, 'VOLUMES')
+    const app = createApp({ store, clock: systemClock, random: systemRandom, log })
+    const response = await app.fetch(request)
+    if (response.body === null) {
+      context.waitUntil(app.dispose())
+      return response
+    }
+    // The app lives until its body is through: an event stream polls the store for as long as somebody listens.
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const body: ReadableStream<Uint8Array> = response.body
+    context.waitUntil(body.pipeTo(writable).catch(() => undefined).finally(() => app.dispose()))
+    return new Response(readable, response)
+  },
+}
