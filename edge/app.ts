@@ -114,7 +114,8 @@ class Handling {
 
   failure(route: string, error: unknown): Response {
     if (error instanceof BodyTooLarge) return respondError(413, error.code, error.message)
-    if (httpStatusOfCode[codeOf(error)] >= 500) this.#edge.log.error('a request failed', { route, error })
+    const code = codeOf(error)
+    if (httpStatusOfCode[code] >= 500 && code !== 'closed') this.#edge.log.error('a request failed', { route, error })
     return respondThrown(error)
   }
 

@@ -14,6 +14,7 @@ import type { App } from './app.ts'
 const idleMs = 120_000
 /** What requests under way may take when the server closes. */
 const closeMsDefault = 5000
+const sweepMs = 20
 
 export interface NodeServerSettings {
   readonly app: Pick<App, 'fetch' | 'dispose'>
@@ -84,11 +85,17 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
 
 async function closeServer(server: Server, app: Pick<App, 'dispose'>, closeMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  const timer = setTimeout(() => server.closeAllConnections(), closeMs)
-  await app.dispose()
-  server.closeIdleConnections()
-  await closed
-  clearTimeout(timer)
+  const limit = setTimeout(() => server.closeAllConnections(), closeMs)
+  // A connection that was busy when the server closed is kept alive after its answer, unless somebody looks again.
+  const sweep = setInterval(() => server.closeIdleConnections(), sweepMs)
+  try {
+    await app.dispose()
+    server.closeIdleConnections()
+    await closed
+  } finally {
+    clearTimeout(limit)
+    clearInterval(sweep)
+  }
 }
 
 /**
