@@ -1,8 +1,8 @@
 /**
  * The file calls of the cache and the journal, as an interface so that tests can make one step fail.
  *
- * Every call gives its result, or a negative errno: nothing throws, so that "not there" and "no space" are ordinary answers on the hot path.
- * Paths are the program's own (plain UTF-8); names out of a volume never come here.
+ * Every call gives its result, or a negative errno: nothing throws, so that "not there" and "no space" are ordinary answers on the hot
+ * path. Paths are the program's own (plain UTF-8); names out of a volume never come here.
  */
 
 export interface FileStat {
@@ -58,11 +58,14 @@ export interface Sys {
   /** Reserves blocks for a range; the size stays. */
   allocate(fd: number, offset: number, length: number): number
   /**
-   * 0 when this descriptor's file is open and mapped nowhere else (F_SETLEASE with F_WRLCK); -EAGAIN when it is. The lease breaks by itself,
-   * so it proves the moment, not the future. It is dropped by `dropLease` or `close`.
+   * 0 when this descriptor's file is open and mapped nowhere else (F_SETLEASE with F_WRLCK); -EAGAIN when it is. The lease breaks by
+   * itself, so it proves the moment, not the future. It is dropped by `dropLease` or `close`.
    */
   takeLease(fd: number): number
   dropLease(fd: number): number
-  /** 0 when this descriptor now holds its file's lock (flock), -EAGAIN when another descriptor does, in any process. It ends with the descriptor. */
+  /**
+   * 0 when this descriptor now holds its file's lock (flock), -EAGAIN when another descriptor does, in any process. It ends with the
+   * descriptor.
+   */
   lock(fd: number): number
 }

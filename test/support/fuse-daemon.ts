@@ -16,6 +16,8 @@ export interface DaemonOptions {
   readonly asUser?: boolean
   readonly hasWatchdog?: boolean
   readonly spinUs?: number
+  /** Served by `native-daemon.ts` instead. */
+  readonly isNative?: boolean
 }
 
 const options: DaemonOptions = JSON.parse(process.argv[2]!)

@@ -16,6 +16,7 @@ import { bigBytes, patternBytes } from './fuse-tree.ts'
 export type Line = Readonly<Record<string, unknown>>
 
 const daemonPath = fileURLToPath(new URL('./fuse-daemon.ts', import.meta.url))
+const nativeDaemonPath = fileURLToPath(new URL('./native-daemon.ts', import.meta.url))
 
 /** A directory with the backing file and an empty mount point; `remove` clears every mount below it first. */
 export class Workplace {
@@ -56,7 +57,8 @@ export class Daemon {
   #onLine: (() => void) | undefined
 
   constructor(options: DaemonOptions, wrapper: readonly string[]) {
-    const [program, ...parameters] = [...wrapper, process.execPath, daemonPath, JSON.stringify(options)]
+    const script = options.isNative === true ? nativeDaemonPath : daemonPath
+    const [program, ...parameters] = [...wrapper, process.execPath, script, JSON.stringify(options)]
     this.child = spawn(program, parameters, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' })
     this.child.stderr!.on('data', (data: Uint8Array) => (this.complaint += new TextDecoder().decode(data)))
     this.ended = new Promise((resolve) => {

@@ -1,0 +1,229 @@
+/**
+ * The operations of libfuse 2 over a `Handler`: what `native-driver.ts` mounts.
+ */
+import { readSync } from 'node:fs'
+import { errno } from '../../shared/error.ts'
+import type { Answer, Attributes, Caller, DirectorySink, Handler, NodeId, ReadReply } from './handler.ts'
+import type { Callback, NativeOperations, NativeStat, NativeStatfs } from './native-binding.ts'
+import { PathWalker, settle } from './native-paths.ts'
+
+interface OpenFile {
+  readonly nodeId: NodeId
+  readonly handle: number
+}
+
+export class HandlerOperations implements NativeOperations {
+  readonly #handler: Handler
+  readonly #caller: Caller
+  readonly #walker: PathWalker
+  readonly #files = new Map<number, OpenFile>()
+  /** The binding keeps 32 bits of a handle, so it gets a number of ours. */
+  #nextFd = 1
+
+  // What would change something. The binding looks these up by name.
+  readonly mkdir = refuse
+  readonly rmdir = refuse
+  readonly unlink = refuse
+  readonly rename = refuse
+  readonly link = refuse
+  readonly symlink = refuse
+  readonly chmod = refuse
+  readonly chown = refuse
+  readonly truncate = refuse
+  readonly ftruncate = refuse
+  readonly utimens = refuse
+  readonly mknod = refuse
+  readonly create = refuse
+  readonly write = refuse
+  readonly setxattr = refuse
+  readonly removexattr = refuse
+
+  constructor(handler: Handler) {
+    this.#handler = handler
+    this.#caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: 0 } // the binding does not tell
+    this.#walker = new PathWalker(handler, this.#caller)
+  }
+
+  /** Files that are open. */
+  get openCount(): number {
+    return this.#files.size
+  }
+
+  getattr(path: string, done: Callback<NativeStat>): void {
+    const ask = (nodeId: NodeId): ReturnType<Handler['getattr']> => this.#handler.getattr(nodeId, undefined)
+    this.#walker.ask(path, ask, (answer) => tell(done, typeof answer === 'number' ? answer : statOf(answer.attributes)))
+  }
+
+  readlink(path: string, done: Callback<string>): void {
+    this.#walker.ask(
+      path,
+      (nodeId) => this.#handler.readlink(nodeId),
+      (answer) => tell(done, answer),
+    )
+  }
+
+  readdir(path: string, done: Callback<readonly string[]>): void {
+    const openDirectory = (nodeId: NodeId): ReturnType<Handler['opendir']> => this.#handler.opendir(nodeId, this.#caller)
+    this.#walker.askAndKeep(path, openDirectory, (opened, nodeId) => {
+      if (typeof opened === 'number') {
+        done(opened)
+        return
+      }
+      this.#list(nodeId, opened.handle, 0, [], (answer) => {
+        this.#handler.releasedir(nodeId, opened.handle)
+        this.#walker.forget(nodeId)
+        tell(done, answer)
+      })
+    })
+  }
+
+  open(path: string, flags: number, done: Callback<number>): void {
+    const openFile = (nodeId: NodeId): ReturnType<Handler['open']> => this.#handler.open(nodeId, flags, this.#caller)
+    this.#walker.askAndKeep(path, openFile, (answer, nodeId) => {
+      if (typeof answer === 'number') {
+        done(answer)
+        return
+      }
+      while (this.#files.has(this.#nextFd)) this.#nextFd = (this.#nextFd % 0x7fffffff) + 1
+      this.#files.set(this.#nextFd, { nodeId, handle: answer.handle })
+      done(0, this.#nextFd)
+    })
+  }
+
+  read(_path: string, fd: number, into: Uint8Array, length: number, offset: number, done: (count: number) => void): void {
+    this.#withFile(
+      fd,
+      (file) => this.#handler.read(file.nodeId, file.handle, offset, length),
+      (answer) => done(copyOut(answer, into, length)),
+    )
+  }
+
+  flush(_path: string, fd: number, done: Callback<undefined>): void {
+    this.#withFile(
+      fd,
+      (file) => this.#handler.flush(file.nodeId, file.handle),
+      (answer) => done(answer ?? 0),
+    )
+  }
+
+  release(_path: string, fd: number, done: Callback<undefined>): void {
+    const file = this.#files.get(fd)
+    if (file !== undefined) {
+      this.#files.delete(fd)
+      this.#handler.release(file.nodeId, file.handle)
+      this.#walker.forget(file.nodeId)
+    }
+    done(0)
+  }
+
+  statfs(path: string, done: Callback<NativeStatfs>): void {
+    this.#walker.ask(
+      path,
+      (nodeId) => this.#handler.statfs(nodeId),
+      (answer) => {
+        if (typeof answer === 'number') {
+          done(answer)
+          return
+        }
+        const { blockBytes, nameBytesMax } = answer
+        const [blocks, blocksFree, files, filesFree] = [answer.blocks, answer.blocksFree, answer.files, answer.filesFree].map(clampToWord)
+        const space = { bsize: blockBytes, frsize: blockBytes, blocks: blocks!, bfree: blocksFree!, bavail: blocksFree! }
+        done(0, { ...space, files: files!, ffree: filesFree!, favail: filesFree!, namemax: nameBytesMax })
+      },
+    )
+  }
+
+  getxattr(path: string, name: string, _position: number, done: Callback<Buffer>): void {
+    this.#walker.ask(
+      path,
+      (nodeId) => this.#handler.getxattr(nodeId, name),
+      (answer) => tell(done, typeof answer === 'number' ? answer : Buffer.from(answer)),
+    )
+  }
+
+  listxattr(path: string, done: Callback<readonly string[]>): void {
+    this.#walker.ask(
+      path,
+      (nodeId) => this.#handler.listxattr(nodeId),
+      (answer) => tell(done, answer),
+    )
+  }
+
+  #withFile<T>(fd: number, ask: (file: OpenFile) => Answer<T>, done: (answer: T | number) => void): void {
+    const file = this.#files.get(fd)
+    if (file === undefined) done(-errno.EIO)
+    else settle(() => ask(file), done)
+  }
+
+  /** Reads a whole directory: libfuse 2 wants it at once. */
+  #list(nodeId: NodeId, handle: number, from: number, names: string[], done: (answer: string[] | number) => void): void {
+    let offset = from
+    const sink: DirectorySink = {
+      isPlus: false,
+      add: (name, _ino, nextOffset) => {
+        // A name that is not UTF-8 could not be looked up again: the binding loses its bytes.
+        if (name.isWellFormed()) names.push(name)
+        offset = nextOffset
+        return true
+      },
+    }
+    settle(
+      () => this.#handler.readdir(nodeId, handle, from, sink),
+      (answer) => {
+        if (typeof answer === 'number' && answer < 0) done(answer)
+        else if (offset === from) done(names)
+        else this.#list(nodeId, handle, offset, names, done)
+      },
+    )
+  }
+}
+
+function refuse(...parameters: unknown[]): void {
+  const done = parameters.at(-1)
+  if (typeof done === 'function') done(-errno.EROFS)
+}
+
+function copyOut(answer: ReadReply | number, into: Uint8Array, length: number): number {
+  if (typeof answer === 'number') return answer
+  if (answer.kind === 'bytes') {
+    const bytes = answer.bytes.length > length ? answer.bytes.subarray(0, length) : answer.bytes
+    into.set(bytes)
+    return bytes.length
+  }
+  try {
+    return readSync(answer.fd, into, 0, Math.min(length, answer.length), answer.offset)
+  } catch {
+    return -errno.EIO
+  }
+}
+
+function tell<T>(done: Callback<T>, answer: T | number): void {
+  if (typeof answer === 'number') done(answer)
+  else done(0, answer)
+}
+
+function statOf(from: Attributes): NativeStat {
+  return {
+    mode: from.mode,
+    uid: from.uid,
+    gid: from.gid,
+    size: from.size,
+    nlink: from.linkCount,
+    ino: from.ino,
+    rdev: from.rdev,
+    blksize: from.blockBytes,
+    blocks: from.blocks,
+    atime: milliseconds(from.atimeSeconds, from.atimeNanoseconds),
+    mtime: milliseconds(from.mtimeSeconds, from.mtimeNanoseconds),
+    ctime: milliseconds(from.ctimeSeconds, from.ctimeNanoseconds),
+  }
+}
+
+function milliseconds(seconds: number, nanoseconds: number): number {
+  return Math.max(0, seconds * 1000 + Math.floor(nanoseconds / 1_000_000))
+}
+
+/** The binding keeps 32 bits. */
+function clampToWord(count: number): number {
+  return Math.min(count, 0xffffffff)
+}
