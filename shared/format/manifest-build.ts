@@ -4,9 +4,8 @@
 import { EdgemountError } from '../error.ts'
 import { type HashFunction, webHash } from '../hash.ts'
 import type { ManifestRoot, Pointer, Run } from './entry.ts'
-import { type ManifestChild, ManifestPage, inlineRunsMax } from './manifest-page.ts'
+import { type ManifestChild, inlineRunsMax } from './manifest-page.ts'
 import { type ManifestItem, type ManifestRules, isChild, manifestRules, makeInlineRoot, makeManifestShape } from './manifest-shape.ts'
-import type { PageIo } from './page.ts'
 import { PageStack } from './page-stack.ts'
 
 export interface ManifestIo {
@@ -77,19 +76,6 @@ export class ManifestBuilder {
     this.#stack.opened(level, pointer, bytes)
   }
 
-  /** As `finish`, for a manifest that may have become a part of an old one: its root is then the lowest page that has it all. */
-  async finishFrom(load: PageIo['load']): Promise<ManifestRoot> {
-    let root = await this.finish()
-    while (root.kind === 'page') {
-      const page: ManifestPage = new ManifestPage(await load(root.pointer), root.pointer)
-      if (page.level === 0) return page.count > inlineRunsMax ? root : await makeInlineRoot(runsOf(page), this.#hash)
-      if (page.count > 1) return root
-      const { pointer, contentId } = page.child(0)
-      root = { kind: 'page', pointer, contentId }
-    }
-    return root
-  }
-
   async #append(item: ManifestItem): Promise<void> {
     if (this.#stack.add(0, item)) await this.#stack.settle(0)
   }
@@ -98,10 +84,6 @@ export class ManifestBuilder {
     this.#length += length
     if (!Number.isSafeInteger(this.#length)) throw new EdgemountError('invalid', 'Cannot write a manifest: the file would be larger than 2^53 bytes')
   }
-}
-
-function runsOf(page: ManifestPage): Run[] {
-  return Array.from({ length: page.count }, (_, index) => page.run(index))
 }
 
 function checkRun(run: Run): void {

@@ -36,7 +36,8 @@ export async function replaceRuns(
   if (root.kind === 'page') editor.builder.opened(page.level, root.pointer, bytes)
   await editor.visit(page, 0)
   await editor.insert()
-  return await editor.builder.finishFrom((pointer) => io.load(pointer))
+  // A page that touches the range was opened, so the root was made here, never passed on: it has the fewest levels that will do.
+  return await editor.builder.finish()
 }
 
 class ManifestEditor {
