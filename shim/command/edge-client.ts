@@ -1,10 +1,11 @@
 /**
  * An edge over HTTP as the store of one volume.
  */
-import { EdgemountError } from '../../shared/error.ts'
+import { systemClock } from '../../shared/clock.ts'
 import type { ObjectStore } from '../../shared/store.ts'
+import { EdgeStore } from '../../shared/wire/edge-store.ts'
 import type { Place } from './target.ts'
 
 export function openEdgeStore(place: Place, timeoutMs: number): ObjectStore {
-  throw new EdgemountError('unsupported', `Cannot reach "${place.source}" (${timeoutMs} ms)`)
+  return new EdgeStore({ url: place.source, volume: place.volume, fetch, clock: systemClock, callMs: timeoutMs })
 }

@@ -8,6 +8,7 @@ import type { ObjectStore } from '../../shared/store.ts'
 import { createApp } from '../../edge/app.ts'
 import { serveNode } from '../../edge/node.ts'
 import { openStore, type OpenedStore } from '../../edge/store/open.ts'
+import { retryDefaults, retryStore } from '../../edge/store/retry.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
 import { failureName } from '../sys/failure.ts'
 import { nodeHash } from '../sys/node-hash.ts'
@@ -20,6 +21,11 @@ export function openObjectStore(text: string): Promise<OpenedStore> {
 /** The part of a store that one volume lives in. */
 export function scopeToVolume(store: ObjectStore, volume: string): ObjectStore {
   return new ScopedStore(store, volume)
+}
+
+/** Tries again what failed for the moment. Mounts do without: their fetcher has tries of its own. */
+export function withRetries(store: ObjectStore): ObjectStore {
+  return retryStore(store, { clock: systemClock, random: systemRandom, ...retryDefaults })
 }
 
 export interface EdgeAddress {

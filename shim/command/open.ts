@@ -4,7 +4,7 @@
 import { hostname, userInfo } from 'node:os'
 import type { ChunkingParameters } from '../../shared/chunker.ts'
 import { systemClock } from '../../shared/clock.ts'
-import { codeOf, EdgemountError } from '../../shared/error.ts'
+import { codeOf, EdgemountError, messageOf } from '../../shared/error.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { configKey } from '../../shared/volume/keys.ts'
@@ -13,7 +13,7 @@ import { type Engine, Volume } from '../../shared/volume/volume.ts'
 import { checkVolumeName } from '../../shared/wire/routes.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 import { openEdgeStore } from './edge-client.ts'
-import { openObjectStore, scopeToVolume } from './edge-process.ts'
+import { openObjectStore, scopeToVolume, withRetries } from './edge-process.ts'
 import { parseTarget, type Place } from './target.ts'
 
 export interface OpenSettings {
@@ -85,10 +85,11 @@ async function openOrCreate(
   settings: OpenSettings,
   create: { readonly chunking?: ChunkingParameters } | undefined,
 ): Promise<{ volume: Volume; wasCreated: boolean }> {
-  const engine = engineOf(store, settings)
+  const engine = engineOf(withRetries(store), settings)
   try {
     return { volume: await Volume.open(engine, settings), wasCreated: false }
   } catch (error) {
+    if (codeOf(error) === 'unavailable') throw unreachable(place, error)
     if (codeOf(error) !== 'not-found') throw error
     if (create === undefined) throw missingVolume(place, error)
   }
@@ -97,11 +98,16 @@ async function openOrCreate(
 }
 
 async function openStorePlace(place: Place): Promise<OpenPlace> {
-  const { store, dispose } = await openObjectStore(place.source)
-  return { place, store: scopeToVolume(store, place.volume), close: dispose }
+  const opened = await openObjectStore(place.source)
+  return { place, store: scopeToVolume(opened.store, place.volume), close: () => opened.dispose() }
 }
 
-function missingVolume({ source, volume }: Place, cause: unknown): EdgemountError {
+function unreachable({ source }: Place, error: unknown): EdgemountError {
+  const hint = source.startsWith('http') ? '. Is an edge running there? To start one: edgemount serve <store>' : ''
+  return new EdgemountError('unavailable', `${messageOf(error)}${hint}`, { cause: error })
+}
+
+export function missingVolume({ source, volume }: Place, cause?: unknown): EdgemountError {
   const how = `edgemount create ${source}/${volume}`
   return new EdgemountError('not-found', `Cannot open the volume "${volume}": there is none in ${source}. To make it: ${how}`, { cause })
 }

@@ -18,8 +18,9 @@ export const serveCommand = defineCommand({
   ],
   run: async (call) => {
     const { settings, terminal } = call
-    const { store, dispose } = await openObjectStore(required(call, 0))
+    const opened = await openObjectStore(required(call, 0))
     try {
+      const { store } = opened
       const edge = await startEdge(store, { host: settings.host, port: settings.port, isNextTaken: false }, loggerOf(call))
       try {
         const line = `Serving ${store.label} at ${edge.url}\n`
@@ -30,7 +31,7 @@ export const serveCommand = defineCommand({
       }
       return exitCode.ok
     } finally {
-      await dispose()
+      await opened.dispose()
     }
   },
 })

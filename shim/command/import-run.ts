@@ -1,0 +1,122 @@
+/**
+ * An import as people see it: the bar while it runs, what could not be read, and the summary. Shared by `import` and `start`.
+ */
+import type { Settings } from '../config.ts'
+import { compileExcludes } from '../upload/exclude.ts'
+import { importFolder, type ImportResult } from '../upload/import-folder.ts'
+import type { LocalPath } from '../upload/local-path.ts'
+import { ImportReport, type Problem } from '../upload/report.ts'
+import { type Scan, scanFolder } from '../upload/scan.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
+import { bar, Meter } from './meter.ts'
+import type { OpenVolume } from './open.ts'
+import { counted, formatBytes, formatDuration } from './quantity.ts'
+import { plainText, type Terminal } from './terminal.ts'
+
+export interface ImportRequest {
+  readonly opened: OpenVolume
+  readonly folder: LocalPath
+  readonly protectedPaths: ReadonlySet<LocalPath>
+  readonly settings: Pick<Settings, 'exclude' | 'delete' | 'checksum' | 'one-file-system' | 'dry-run' | 'jobs' | 'message' | 'quiet' | 'json'>
+  readonly terminal: Terminal
+}
+
+export interface ImportOutcome extends ImportResult {
+  readonly report: ImportReport
+  readonly elapsedMs: number
+  readonly code: ExitCode
+}
+
+const problemLinesMax = 100
+
+export async function runImport({ opened, folder, protectedPaths, settings, terminal }: ImportRequest): Promise<ImportOutcome> {
+  const report = new ImportReport()
+  const startMs = performance.now()
+  const elapsedMs = (): number => performance.now() - startMs
+  const scan: Scan = { fileCount: 0, bytes: 0, isWhole: false }
+  const excludes = compileExcludes(settings.exclude)
+  const scanning = new AbortController()
+  const meter = new Meter(terminal.remarks, settings.quiet || settings.json, () => plainText(progressLine(report, scan, elapsedMs()), terminal.remarks))
+  const scanned = terminal.remarks.isTerminal ? scanFolder(scan, folder, { excludes, protectedPaths }, scanning.signal).catch(() => undefined) : Promise.resolve()
+  try {
+    const result = await importFolder(opened.volume, opened.snapshot, report, {
+      folder,
+      path: opened.place.path,
+      excludes,
+      protectedPaths,
+      isDelete: settings.delete,
+      isChecksum: settings.checksum,
+      isOneFileSystem: settings['one-file-system'],
+      isDryRun: settings['dry-run'],
+      jobCount: settings.jobs,
+      signal: terminal.signal,
+      message: settings.message,
+    })
+    return { ...result, report, elapsedMs: elapsedMs(), code: report.isComplete ? exitCode.ok : exitCode.partly }
+  } finally {
+    scanning.abort()
+    await scanned
+    await meter.stop()
+  }
+}
+
+/** Says what went wrong with single files, on standard error. */
+export async function printProblems(problems: readonly Problem[], terminal: Terminal): Promise<void> {
+  const lines = problems.slice(0, problemLinesMax).map(problemLine)
+  if (problems.length > problemLinesMax) lines.push(`… and ${problems.length - problemLinesMax} more`)
+  for (const line of lines) await terminal.remarks.write(`${plainText(line, terminal.remarks)}\n`)
+}
+
+export function summaryLine({ report, seq, elapsedMs }: ImportOutcome, volume: string, isDryRun: boolean): string {
+  const { fileCount, bytes, addedCount, changedCount, deletedCount, excludedCount, readBytes, newBytes } = report
+  const left = excludedCount === 0 ? '' : `, ${excludedCount} left out`
+  const looked = `${counted(fileCount, 'file')} (${formatBytes(bytes)})`
+  const changes = `${addedCount} added, ${changedCount} changed, ${deletedCount} removed${left}`
+  if (isDryRun) return `Would import ${looked} into "${volume}": ${changes}.`
+  if (seq === undefined) return `Nothing has changed: ${looked} are in "${volume}" already${left}. Looked for ${formatDuration(elapsedMs)}.`
+  const stored = `${formatBytes(newBytes)} stored of ${formatBytes(readBytes)} read (${dedupText(report)} known)`
+  return `Imported ${looked} into "${volume}": ${changes}; ${stored}, in ${formatDuration(elapsedMs)} (${speedText(report, elapsedMs)}). Commit ${seq}.`
+}
+
+export function outcomeJson({ report, seq, conflicts, elapsedMs }: ImportOutcome, volume: string, path: string): Readonly<Record<string, unknown>> {
+  return {
+    volume,
+    path,
+    seq: seq ?? null,
+    files: report.fileCount,
+    bytes: report.bytes,
+    entries: report.entryCount,
+    readFiles: report.readFileCount,
+    readBytes: report.readBytes,
+    newBytes: report.newBytes,
+    added: report.addedCount,
+    changed: report.changedCount,
+    deleted: report.deletedCount,
+    excluded: report.excludedCount,
+    seconds: Math.round(elapsedMs) / 1000,
+    problems: report.problems,
+    conflicts,
+  }
+}
+
+function progressLine(report: ImportReport, scan: Scan, elapsedMs: number): string {
+  const { fileCount, bytes, newBytes, readBytes, current } = report
+  const numbers = `${formatBytes(readBytes)} read, ${formatBytes(newBytes)} new (${dedupText(report)} known), ${speedText(report, elapsedMs)}`
+  if (!scan.isWhole) return `${counted(fileCount, 'file')}, ${numbers}  ${current}`
+  const fraction = scan.bytes === 0 ? fileCount / Math.max(1, scan.fileCount) : bytes / scan.bytes
+  return `${bar(fraction, 20)} ${fileCount}/${counted(scan.fileCount, 'file')}, ${numbers}  ${current}`
+}
+
+function dedupText({ readBytes, newBytes }: ImportReport): string {
+  return readBytes === 0 ? '0 %' : `${Math.max(0, Math.round((1 - newBytes / readBytes) * 100))} %`
+}
+
+function speedText({ readBytes, fileCount }: ImportReport, elapsedMs: number): string {
+  const seconds = Math.max(elapsedMs, 1) / 1000
+  return `${(readBytes / 1e6 / seconds).toFixed(0)} MB/s, ${(fileCount / seconds).toFixed(0)} files/s`
+}
+
+function problemLine({ kind, path, reason }: Problem): string {
+  const what = { unread: 'Cannot read', changed: 'Cannot be sure of', grew: 'Note on', vanished: 'Cannot find any more' }[kind]
+  return `${what} "${path}": ${reason}`
+}
