@@ -1,0 +1,70 @@
+/**
+ * A whole edge for a test: an app over a store in memory, listening on a free port, with one volume.
+ */
+import { createApp } from '../../edge/app.ts'
+import { nodeHash, serveNode } from '../../edge/node.ts'
+import { MemoryStore } from '../../edge/store/memory.ts'
+import { ScopedStore } from '../../edge/store/scoped.ts'
+import { type Clock, systemClock } from '../../shared/clock.ts'
+import type { Logger } from '../../shared/log.ts'
+import { silentLogger } from '../../shared/log.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import { type Engine, Volume } from '../../shared/volume/volume.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
+import { type RawRequest, type RawResponse, rawRequest } from '../support/raw-http.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+
+export interface EdgeUnderTest {
+  readonly url: string
+  readonly port: number
+  readonly store: ObjectStore
+  /** As another process would have it: over the store, not through the edge. */
+  readonly volume: Volume
+  readonly raw: (request: RawRequest) => Promise<RawResponse>
+  readonly fetch: (path: string, init?: RequestInit) => Promise<Response>
+  commit(...operations: Operation[]): Promise<number>
+  close(): Promise<void>
+}
+
+export interface EdgeTestSettings {
+  /** What the edge sees; the volume is made in it. */
+  readonly store?: ObjectStore
+  /** Put between the edge and the store after the volume was made. */
+  readonly wrap?: (store: ObjectStore) => ObjectStore
+  readonly clock?: Clock
+  readonly log?: Logger
+  readonly pollMs?: number
+  readonly storeCallMs?: number
+}
+
+export const volumeName = 'demo'
+
+export async function startEdge(settings: EdgeTestSettings = {}): Promise<EdgeUnderTest> {
+  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs } = settings
+  const engine: Engine = { store: new ScopedStore(store, volumeName), clock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
+  const volume = await Volume.create(engine, { name: volumeName })
+  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, log, pollMs, storeCallMs })
+  const server = await serveNode({ app, port: 0, closeMs: 1000 })
+  return {
+    url: server.url,
+    port: server.port,
+    store,
+    volume,
+    raw: (request) => rawRequest(server.port, request),
+    fetch: (path, init) => fetch(`${server.url}${path}`, init),
+    commit: async (...operations) => (await volume.writer().commit(operations)).seq,
+    close: async () => {
+      await server.close()
+      await volume.close()
+    },
+  }
+}
+
+/** A `create` with this body. */
+export async function fileOperation(volume: Volume, path: string, body: Uint8Array | string, more: object = {}): Promise<Operation> {
+  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+  const writer = volume.writer()
+  const { content, size } = await writer.write([bytes])
+  await writer.flush()
+  return { op: 'create', path, content, size, parents: true, ...more }
+}
