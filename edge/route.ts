@@ -98,6 +98,6 @@ export function volumeNameOf(parameters: Readonly<Record<string, string>>): stri
 
 /** The canonical volume path that a request is about, and whether the address ended with a slash. */
 export function pathOf({ parameters }: Exchange): { readonly path: string; readonly isSlashed: boolean } {
-  const text = parameters['path'] ?? ''
-  return { path: percentDecodePath(text), isSlashed: text === '' || text.endsWith('/') }
+  const text = parameters['path']
+  return { path: percentDecodePath(text ?? ''), isSlashed: text === '' || text?.endsWith('/') === true }
 }
