@@ -7,7 +7,7 @@
 import { systemClock } from '../shared/clock.ts'
 import { lineLogger } from '../shared/log.ts'
 import { systemRandom } from '../shared/random.ts'
-import { createApp } from './app.ts'
+import { type App, createApp } from './app.ts'
 import { type R2Bucket, R2Store } from './store/r2.ts'
 
 /** What `wrangler.toml` binds. */
@@ -34,7 +34,17 @@ export default {
     // The app lives until its body is through: an event stream polls the store for as long as somebody listens.
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
     const body: ReadableStream<Uint8Array> = response.body
-    context.waitUntil(body.pipeTo(writable).catch(() => undefined).finally(() => app.dispose()))
+    context.waitUntil(pipeThenDispose(body, writable, app))
     return new Response(readable, response)
   },
+}
+
+async function pipeThenDispose(body: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>, app: App): Promise<void> {
+  try {
+    await body.pipeTo(writable)
+  } catch {
+    // The client is gone or the store broke off; the pipe has told the other side.
+  } finally {
+    await app.dispose()
+  }
 }
