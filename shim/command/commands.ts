@@ -7,13 +7,21 @@ import { getCommand } from './get.ts'
 import { importCommand } from './import.ts'
 import { logCommand } from './log.ts'
 import { lsCommand } from './ls.ts'
+import { mountCommand } from './mount.ts'
 import { putCommand } from './put.ts'
 import { rmCommand } from './rm.ts'
 import { serveCommand } from './serve.ts'
+import { startCommand } from './start.ts'
 import { statCommand } from './stat.ts'
+import { statusCommand } from './status.ts'
+import { umountCommand } from './umount.ts'
 
 export const commands: readonly Command[] = [
+  startCommand,
   serveCommand,
+  mountCommand,
+  umountCommand,
+  statusCommand,
   importCommand,
   createCommand,
   putCommand,

@@ -1,7 +1,6 @@
 /**
  * Opens what a volume path names: over HTTP for the URL of an edge, directly for a store. `target.ts` took the path apart.
  */
-import { hostname, userInfo } from 'node:os'
 import type { ChunkingParameters } from '../../shared/chunker.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { codeOf, EdgemountError, messageOf } from '../../shared/error.ts'
@@ -14,6 +13,7 @@ import { checkVolumeName } from '../../shared/wire/routes.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 import { openEdgeStore } from './edge-client.ts'
 import { openObjectStore, scopeToVolume, withRetries } from './edge-process.ts'
+import { authorName } from './user.ts'
 import { parseTarget, type Place } from './target.ts'
 
 export interface OpenSettings {
@@ -70,8 +70,17 @@ export async function openVolume(text: string, settings: OpenSettings, create?: 
   }
 }
 
+/** For those who open the volume themselves. A source that cannot be reached is theirs to deal with too. */
+export async function requireVolume({ place, store }: OpenPlace, signal: AbortSignal): Promise<void> {
+  const config = await store.get(configKey, { signal }).catch((error: unknown) => {
+    if (codeOf(error) === 'unavailable') return 'unknown'
+    throw error
+  })
+  if (config === undefined) throw missingVolume(place)
+}
+
 export function engineOf(store: ObjectStore, settings: { readonly author?: string | undefined }): Engine {
-  return { store, clock: systemClock, random: systemRandom, hash: nodeHash, author: settings.author ?? defaultAuthor() }
+  return { store, clock: systemClock, random: systemRandom, hash: nodeHash, author: settings.author ?? authorName() }
 }
 
 /** Snapshots do not change: whoever wants to write to one gets told so. */
@@ -107,16 +116,7 @@ function unreachable({ source }: Place, error: unknown): EdgemountError {
   return new EdgemountError('unavailable', `${messageOf(error)}${hint}`, { cause: error })
 }
 
-export function missingVolume({ source, volume }: Place, cause?: unknown): EdgemountError {
+function missingVolume({ source, volume }: Place, cause?: unknown): EdgemountError {
   const how = `edgemount create ${source}/${volume}`
   return new EdgemountError('not-found', `Cannot open the volume "${volume}": there is none in ${source}. To make it: ${how}`, { cause })
-}
-
-function defaultAuthor(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`
-  } catch {
-    // A user id without a name, as in many containers.
-    return `${process.getuid?.() ?? 'user'}@${hostname()}`
-  }
 }

@@ -1,0 +1,67 @@
+/** `edgemount status`: the mounts of this user. */
+import { messageOf, EdgemountError } from '../../shared/error.ts'
+import { fieldOf } from '../../shared/wire/messages.ts'
+import { askControl, listSockets } from '../control/control-client.ts'
+import { socketDirectory, socketPath } from '../control/socket-directory.ts'
+import { defineCommand } from './command.ts'
+import { exitCode } from './exit-code.ts'
+import { findMountPoint } from './mount-point.ts'
+import { formatBytes, formatDuration } from './quantity.ts'
+import { jsonText, plainText, type Terminal } from './terminal.ts'
+import { userId } from './user.ts'
+
+const statusMs = 5000
+
+export const statusCommand = defineCommand({
+  name: 'status',
+  summary: 'Say what is mounted, and how it does.',
+  parameters: [{ name: 'folder', help: 'one mount only', isOptional: true }],
+  settings: [],
+  examples: [
+    ['edgemount status', 'All mounts of this user.'],
+    ['edgemount status --json ~/photos', 'Everything about one, for a script.'],
+  ],
+  run: async ({ settings, parameters, terminal }) => {
+    const folder = parameters[0]
+    const statuses = folder === undefined ? await askAll(terminal) : [await askOne(folder, terminal)]
+    if (settings.json) await terminal.output.write(jsonText({ mounts: statuses }, terminal.output))
+    else if (statuses.length === 0) await terminal.output.write('Nothing is mounted.\n')
+    else await terminal.output.write(statuses.map((status) => plainText(statusLines(status), { ...terminal.output, isTerminal: false })).join('\n'))
+    return exitCode.ok
+  },
+})
+
+async function askOne(folder: string, terminal: Terminal): Promise<unknown> {
+  const { directory } = await findMountPoint(folder)
+  const asked = await askControl(socketPath(socketDirectory(terminal.environment, userId()), directory), { command: 'status' }, statusMs)
+  if (asked === undefined) throw new EdgemountError('not-found', `Cannot say the status of "${folder}": no mount of this user answers there`)
+  return asked.answer
+}
+
+/** A mount that does not answer is told as such; the others still are. */
+async function askAll(terminal: Terminal): Promise<readonly unknown[]> {
+  const sockets = listSockets(socketDirectory(terminal.environment, userId()))
+  const asked = await Promise.all(sockets.map((socket) => askControl(socket, { command: 'status' }, statusMs).catch((error: unknown) => ({ answer: { error: messageOf(error) } }))))
+  return asked.filter((each) => each !== undefined).map(({ answer }) => answer)
+}
+
+function statusLines(status: unknown): string {
+  const text = (name: string): string => {
+    const value = fieldOf(status, name)
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : '?'
+  }
+  const number = (value: unknown, name: string): number => Number(fieldOf(value, name) ?? 0)
+  if (fieldOf(status, 'error') !== undefined) return `${text('error')}\n`
+  const metadata = fieldOf(status, 'metadata')
+  const state = fieldOf(status, 'isFixed') === true ? 'fixed' : fieldOf(status, 'isConnected') === true ? 'following' : 'source not reachable; showing what is known'
+  const url = fieldOf(status, 'url')
+  return [
+    text('directory'),
+    `  volume    ${text('source')}`,
+    `  commit    ${text('seq')}, ${state}`,
+    `  process   ${text('pid')}, for ${formatDuration(number(status, 'uptimeMs'))}, driver ${text('driver')}`,
+    ...(typeof url === 'string' ? [`  http      ${url}`] : []),
+    `  metadata  ${formatBytes(number(metadata, 'bytes'))} on disk`,
+    '',
+  ].join('\n')
+}
