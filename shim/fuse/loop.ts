@@ -4,26 +4,22 @@
  * Every request is answered once, but for those that want no answer. A handler that throws spoils its request only (EIO). The loop never
  * sends notifications: the kernel may make the sender wait for a request that only the loop can answer.
  */
+import { getSystemErrorName } from 'node:util'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { connectionErrno } from '../sys/constants.ts'
-import { allocateMemory } from '../sys/memory.ts'
+import { Answerer } from './answerer.ts'
+import type { CachePromise } from './answerer.ts'
 import type { Device } from './device.ts'
-import { Deferred } from './handler.ts'
 import type { Caller, Connection, Handler } from './handler.ts'
 import { operations } from './operations.ts'
-import type { Call, Desk, Operation } from './operations.ts'
-import { PendingRequests } from './pending.ts'
+import type { Call } from './operations.ts'
 import { writeHeader } from './protocol/answer.ts'
-import { DirectoryPacker } from './protocol/directory.ts'
-import { planInit, readInitOffer, transferBytesMax, writeInitAnswer } from './protocol/init.ts'
+import { planInit, readInitOffer, writeInitAnswer } from './protocol/init.ts'
 import type { InitPlan, InitWish } from './protocol/init.ts'
 import { answerHeader, batchForgetRequest, forgetRequest, header, interruptRequest, readWide } from './protocol/layout.ts'
 import { changingOpcodes, opcode, opcodeCount, opcodeName } from './protocol/opcode.ts'
 import { SpinPolicy } from './spin.ts'
-
-/** The largest request is a WRITE: data, and room for its header, as fuse(4) demands. */
-export const messageBytesMax = transferBytesMax + 8192
 
 /** A sleeping thread cannot be ended by `process.exit`, so it wakes now and then. */
 const sleepMs = 250
@@ -47,8 +43,7 @@ export interface LoopParts {
   readonly counts?: Uint32Array
 }
 
-export interface LoopConnection extends Connection {
-  readonly mayKeepCache: boolean
+export interface LoopConnection extends Connection, CachePromise {
   /** Hands on what did not fit in the queue before. */
   retry(): void
 }
@@ -58,11 +53,7 @@ export class Loop {
   readonly #device: Device
   readonly #handler: Handler
   readonly #log: Logger
-  readonly #pending = new PendingRequests()
-  readonly #packer: DirectoryPacker
-  readonly #desk: Desk
-  /** Deferred answers have a buffer of their own: they may come while another answer is being built. */
-  readonly #lateDesk: Desk
+  readonly #answerer: Answerer
   readonly #counts: Uint32Array
   readonly #call: Call = {
     opcode: 0,
@@ -76,10 +67,7 @@ export class Loop {
     flags: 0,
     name: '',
   }
-  /** Done between two requests, because it calls the handler. */
-  readonly #afterwards: (() => void)[] = []
   #connection: LoopConnection | undefined
-  #isOver = false
   #nextTickMs = 0
 
   constructor(parts: LoopParts) {
@@ -88,9 +76,7 @@ export class Loop {
     this.#handler = parts.handler
     this.#log = parts.log
     this.#counts = parts.counts ?? new Uint32Array(opcodeCount)
-    this.#packer = new DirectoryPacker(parts.device.reply)
-    this.#desk = this.#deskOver(parts.device.reply)
-    this.#lateDesk = this.#deskOver(allocateMemory(messageBytesMax))
+    this.#answerer = new Answerer(parts.device, parts.handler, parts.log)
   }
 
   /** Serves until the file system is unmounted or its connection is aborted. Throws when the device fails in any other way. */
@@ -100,12 +86,11 @@ export class Loop {
       for (;;) {
         const code = this.#drain()
         if (code === -errno.ENODEV || code === -connectionErrno.ECONNABORTED) return
-        if (code < 0) throw new EdgemountError('internal', `Cannot read requests of the mount: errno ${-code}`)
+        if (code < 0) throw new EdgemountError('internal', `Cannot read requests of the mount: ${getSystemErrorName(code)}`)
         this.#idle(spin)
       }
     } finally {
-      this.#isOver = true
-      this.#pending.clear()
+      this.#answerer.close()
       if (this.#connection !== undefined) this.#handler.stop()
     }
   }
@@ -143,7 +128,7 @@ export class Loop {
   #lookAround(timeoutMs: number): boolean {
     const ready = this.#device.wait(timeoutMs)
     if (ready.hasControl) this.#guard('the control pipe', () => this.#parts.onControl())
-    if (this.#afterwards.length > 0) this.#runAfterwards()
+    this.#answerer.runAfterwards()
     if (timeoutMs > 0) this.#tick()
     return ready.hasRequest
   }
@@ -154,6 +139,7 @@ export class Loop {
     if (nowMs < this.#nextTickMs) return
     this.#nextTickMs = nowMs + sleepMs
     this.#guard('a tick', () => this.#parts.onTick?.())
+    this.#answerer.runAfterwards()
   }
 
   #serve(length: number): void {
@@ -167,8 +153,8 @@ export class Loop {
     const call = this.#begin(words, number)
     const operation = operations[number]
     if (operation === undefined) this.#serveOther(call, length)
-    else this.#serveOperation(call, operation, length)
-    if (this.#afterwards.length > 0) this.#runAfterwards()
+    else this.#answerer.serve(call, operation, length)
+    this.#answerer.runAfterwards()
   }
 
   #begin(words: Uint32Array, number: number): Call {
@@ -181,82 +167,6 @@ export class Loop {
     // Handlers may keep the caller, so it is a new object whenever it is another one.
     if (words[header.uid] !== uid || words[header.gid] !== gid || words[header.pid] !== pid) call.caller = callerOf(words)
     return call
-  }
-
-  #serveOperation(call: Call, operation: Operation<unknown>, length: number): void {
-    let answer: unknown
-    try {
-      if (this.#connection === undefined) answer = -errno.EIO
-      else {
-        operation.decode?.(call, this.#device.request, length)
-        answer = operation.ask(this.#handler, call, this.#packer)
-      }
-    } catch (error) {
-      answer = this.#thrown(call, error)
-    }
-    if (answer instanceof Deferred) this.#defer({ ...call }, operation, answer)
-    else this.#answer(call, operation, answer, this.#desk)
-  }
-
-  #defer(call: Call, operation: Operation<unknown>, deferred: Deferred<unknown>): void {
-    if (isListing(call)) {
-      // What was packed before it deferred is not sent.
-      this.#undo(call, operation, undefined, this.#desk)
-      this.#packer.clear()
-    }
-    this.#pending.add({ call, deferred })
-    deferred.listen((answer) => {
-      if (this.#isOver || !this.#pending.remove(call)) return
-      const isError = typeof answer === 'number' && answer < 0
-      if (isListing(call) && !isError) this.#afterwards.push(() => this.#askAgain(call, operation))
-      else this.#answer(call, operation, answer, this.#lateDesk)
-    })
-  }
-
-  #askAgain(call: Call, operation: Operation<unknown>): void {
-    let answer: unknown
-    try {
-      answer = operation.ask(this.#handler, call, this.#packer)
-    } catch (error) {
-      answer = this.#thrown(call, error)
-    }
-    if (answer instanceof Deferred) this.#defer(call, operation, answer)
-    else this.#answer(call, operation, answer, this.#desk)
-  }
-
-  /** Encodes and sends; the only place where operations are answered. */
-  #answer(call: Call, operation: Operation<unknown>, answer: unknown, desk: Desk): void {
-    const { memory } = desk
-    let length = answerHeader.bytes
-    let error = typeof answer === 'number' ? answer : 0
-    if (error > 0) error = this.#thrown(call, new EdgemountError('internal', `Cannot answer with ${error}: errnos are negative`))
-    if (error === 0 && operation.encode !== undefined) {
-      try {
-        if (typeof answer === 'number' && !isListing(call)) throw new EdgemountError('internal', 'Cannot answer with 0: a value is needed')
-        const bodyBytes = operation.encode(desk, answer, call)
-        if (bodyBytes < 0) error = bodyBytes
-        else length += bodyBytes
-      } catch (thrown) {
-        error = this.#thrown(call, thrown)
-      }
-    }
-    writeHeader(memory.words, error < 0 ? answerHeader.bytes : length, error, call.uniqueLow, call.uniqueHigh)
-    const code = this.#device.send(memory, error < 0 ? answerHeader.bytes : length)
-    if (code < 0) this.#notSent(call, code)
-    const isTaken = code >= 0 && error === 0
-    if (!isTaken) this.#undo(call, operation, answer, desk)
-    if (isListing(call) && desk === this.#desk) this.#packer.clear()
-  }
-
-  /** Takes back what the answer would have given: lookup counts, an open file. */
-  #undo(call: Call, operation: Operation<unknown>, answer: unknown, desk: Desk): void {
-    const hasGiven = isListing(call) ? desk === this.#desk : typeof answer !== 'number'
-    if (operation.undo === undefined || !hasGiven) return
-    try {
-      operation.undo(this.#handler, answer, call, this.#packer)
-    } catch (error) {
-      this.#thrown(call, error)
-    }
   }
 
   #serveOther(call: Call, length: number): void {
@@ -275,10 +185,10 @@ export class Loop {
         this.#init(call, length)
         return
       case opcode.DESTROY:
-        this.#sendError(call, 0)
+        this.#answerer.sendError(call, 0)
         return
       default:
-        this.#sendError(call, changingOpcodes.has(call.opcode) ? -errno.EROFS : -errno.ENOSYS)
+        this.#answerer.sendError(call, changingOpcodes.has(call.opcode) ? -errno.EROFS : -errno.ENOSYS)
     }
   }
 
@@ -296,43 +206,26 @@ export class Loop {
   #interrupt(call: Call, words: Uint32Array): void {
     let isKnown = false
     this.#guard('INTERRUPT', () => {
-      isKnown = this.#pending.interrupt(words[interruptRequest.unique]!, words[interruptRequest.unique + 1]!)
+      isKnown = this.#answerer.pending.interrupt(words[interruptRequest.unique]!, words[interruptRequest.unique + 1]!)
     })
-    if (!isKnown) this.#sendError(call, -errno.EAGAIN)
+    if (!isKnown) this.#answerer.sendError(call, -errno.EAGAIN)
   }
 
   #init(call: Call, length: number): void {
     const plan = planInit(readInitOffer(this.#device.request.words, length), this.#parts.wish)
     if (plan.kind === 'refused') {
-      this.#sendError(call, -plan.errno)
+      this.#answerer.sendError(call, -plan.errno)
       throw new EdgemountError('unsupported', `Cannot serve the mount: ${plan.reason}`)
     }
-    const { memory } = this.#desk
+    const memory = this.#device.reply
     const byteCount = answerHeader.bytes + writeInitAnswer(memory.words, answerHeader.words, plan)
     writeHeader(memory.words, byteCount, 0, call.uniqueLow, call.uniqueHigh)
     const code = this.#device.send(memory, byteCount)
-    if (code < 0) throw new EdgemountError('internal', `Cannot agree with the kernel on the mount: errno ${-code}`)
+    if (code < 0) throw new EdgemountError('internal', `Cannot agree with the kernel on the mount: ${getSystemErrorName(code)}`)
     if (plan.kind === 'again') return
     this.#connection = this.#parts.connect(plan)
+    this.#answerer.open(this.#connection)
     this.#handler.start(this.#connection)
-  }
-
-  #sendError(call: Call, error: number): void {
-    const { memory } = this.#desk
-    writeHeader(memory.words, answerHeader.bytes, error, call.uniqueLow, call.uniqueHigh)
-    const code = this.#device.send(memory, answerHeader.bytes)
-    if (code < 0) this.#notSent(call, code)
-  }
-
-  /** ENOENT is normal: nobody waits for the answer any more. Anything else (EINVAL: a wrong length or errno) is a bug here. */
-  #notSent(call: Call, code: number): void {
-    if (code === -errno.ENOENT || code === -errno.ENODEV) return
-    this.#log.error(`Cannot send the answer to ${opcodeName(call.opcode)}: errno ${-code}`, { node: call.nodeId })
-  }
-
-  #thrown(call: Call, error: unknown): number {
-    this.#log.error(`Cannot answer ${opcodeName(call.opcode)}: the handler failed`, { node: call.nodeId, error })
-    return -errno.EIO
   }
 
   #guard(what: string, work: () => void): void {
@@ -342,28 +235,8 @@ export class Loop {
       this.#log.error(`Cannot finish ${what}: the handler failed`, { error })
     }
   }
-
-  #runAfterwards(): void {
-    for (let work = this.#afterwards.shift(); work !== undefined; work = this.#afterwards.shift()) work()
-  }
-
-  #deskOver(memory: Device['reply']): Desk {
-    const mayKeepCache = (): boolean => this.#connection?.mayKeepCache ?? true
-    return {
-      memory,
-      device: this.#device,
-      packer: this.#packer,
-      get mayKeepCache() {
-        return mayKeepCache()
-      },
-    }
-  }
 }
 
 function callerOf(words: Uint32Array): Caller {
   return { uid: words[header.uid]!, gid: words[header.gid]!, pid: words[header.pid]! }
-}
-
-function isListing(call: Call): boolean {
-  return call.opcode === opcode.READDIR || call.opcode === opcode.READDIRPLUS
 }

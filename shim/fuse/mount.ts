@@ -2,6 +2,7 @@
  * Makes a mount: directly as root, through fusermount3 as anybody else. Gives the descriptor that `runLoop` serves.
  */
 import { writeFileSync } from 'node:fs'
+import { getSystemErrorName } from 'node:util'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { createSocketPair, receiveFd } from '../sys/fd-passing.ts'
 import { isRoot, mountFileSystem, openFuseDevice } from '../sys/mount-calls.ts'
@@ -49,7 +50,8 @@ export async function mountRoot(options: MountOptions): Promise<FuseMount> {
   const code = mountFileSystem(options.source, mountPoint, 'fuse.edgemount', options.isReadOnly, settings)
   if (code < 0) {
     closeFd(fd)
-    throw new EdgemountError('denied', `Cannot mount on "${options.directory}": mount(2) failed with errno ${-code}`)
+    const hint = code === -errno.EPERM ? '. A container needs the capability SYS_ADMIN for it' : ''
+    throw new EdgemountError('denied', `Cannot mount on "${options.directory}": mount(2) failed with ${getSystemErrorName(code)}${hint}`)
   }
   const mounted = describe(fd, mountPoint, true)
   raiseReadAhead(mounted.deviceMinor)
@@ -99,7 +101,7 @@ function deviceError(directory: string, code: number): EdgemountError {
   if (code === -errno.ENOENT || code === -errno.ENODEV || code === -errno.ENXIO) {
     return new EdgemountError('unsupported', `Cannot mount on "${directory}": /dev/fuse is missing. Load the module: modprobe fuse`)
   }
-  return new EdgemountError('denied', `Cannot mount on "${directory}": opening /dev/fuse failed with errno ${-code}`)
+  return new EdgemountError('denied', `Cannot mount on "${directory}": opening /dev/fuse failed with ${getSystemErrorName(code)}`)
 }
 
 /** Only makes reads faster; a container may not let us. */

@@ -7,6 +7,7 @@
  * The pipe is the bounded queue. When it is full, invalidations wait here, each node and name once; when there are too many of them, the
  * names are given up for one "forget every name", and from then on no open file keeps its cached data.
  */
+import { getSystemErrorName } from 'node:util'
 import type { Logger } from '../../shared/log.ts'
 import { offerMessage } from '../sys/pipe.ts'
 import type { Device } from './device.ts'
@@ -55,7 +56,7 @@ export class Notifier implements Connection {
 
   closeBacking(backingId: number): void {
     const code = this.#parts.device.closeBacking(backingId)
-    if (code < 0) this.#parts.log.warn(`Cannot close backing file ${backingId}: errno ${-code}`)
+    if (code < 0) this.#parts.log.warn(`Cannot close backing file ${backingId}: ${getSystemErrorName(code)}`)
   }
 
   invalidateNode(nodeId: NodeId, offset: number, length: number): void {

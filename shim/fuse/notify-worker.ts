@@ -11,7 +11,12 @@ import { answerHeader } from './protocol/layout.ts'
 import { notificationBytesMax } from './protocol/notification.ts'
 
 export interface NotifyThreadData {
-  readonly edgemountNotifications: { readonly deviceFd: number; readonly pipeFd: number }
+  readonly edgemountNotifications: {
+    readonly deviceFd: number
+    readonly pipeFd: number
+    /** Shared; element 0 becomes 1 when this thread runs. */
+    readonly state: Int32Array
+  }
 }
 
 /** Passes messages on until the pipe is closed. ENOENT (the kernel knows no such node or name) is normal, so results are not looked at. */
@@ -45,6 +50,7 @@ function isOurs(data: unknown): data is NotifyThreadData {
 }
 
 if (!isMainThread && isOurs(workerData)) {
-  const { deviceFd, pipeFd } = workerData.edgemountNotifications
+  const { deviceFd, pipeFd, state } = workerData.edgemountNotifications
+  Atomics.store(state, 0, 1)
   passNotificationsOn(deviceFd, pipeFd)
 }

@@ -6,8 +6,9 @@ import { messageOf } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { FuseDevice } from '../sys/fuse-device.ts'
 import { closeFd, createPipe, duplicate, setNonBlocking } from '../sys/pipe.ts'
+import { messageBytesMax } from './answerer.ts'
 import type { Handler } from './handler.ts'
-import { Loop, messageBytesMax } from './loop.ts'
+import { Loop } from './loop.ts'
 import type { FuseMount } from './mount.ts'
 import { Notifier, offerToPipe } from './notifier.ts'
 import type { NotifyThreadData } from './notify-worker.ts'
@@ -32,6 +33,11 @@ export interface RunLoopOptions {
   readonly notifyModule?: URL
 }
 
+/** A thread starts in some 50 ms. */
+const notifyStartMsMax = 10_000
+/** It keeps one message at a time. */
+const notifyThreadLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 }
+
 /**
  * Serves until the mount ends; call it on a thread with nothing else to do. It closes the mount's descriptor. Throws what made serving
  * impossible; the mount is gone by then.
@@ -39,7 +45,7 @@ export interface RunLoopOptions {
 export function runLoop(options: RunLoopOptions): void {
   const { mount, log } = options
   const device = new FuseDevice(mount.fd, options.controlFd, messageBytesMax)
-  const queueFd = startNotifying(mount.fd, options.notifyModule)
+  const { queueFd, warnWhenAbsent } = startNotifying(options)
   const loop = new Loop({
     device,
     handler: options.handler,
@@ -51,7 +57,10 @@ export function runLoop(options: RunLoopOptions): void {
     onControl: options.onControl,
     spinUs: options.spinUs,
     log,
-    ...(options.onTick === undefined ? {} : { onTick: options.onTick }),
+    onTick: () => {
+      warnWhenAbsent()
+      options.onTick?.()
+    },
     ...(options.counts === undefined ? {} : { counts: options.counts }),
   })
   try {
@@ -66,11 +75,25 @@ export function runLoop(options: RunLoopOptions): void {
   }
 }
 
-/** Gives the write end of the queue; the thread ends when that is closed. */
-function startNotifying(fuseFd: number, module: URL | undefined): number {
+interface NotifyThread {
+  /** Write end of the queue; the thread ends when it is closed. */
+  readonly queueFd: number
+  /** This thread gets no events, so it looks whether the other one came up, and says so once when it did not. */
+  warnWhenAbsent(): void
+}
+
+function startNotifying({ mount, log, notifyModule }: RunLoopOptions): NotifyThread {
   const { readFd, writeFd } = createPipe({ isNonBlocking: false })
   setNonBlocking(writeFd, true) // the reader sleeps, the serving thread never does
-  const workerData: NotifyThreadData = { edgemountNotifications: { deviceFd: duplicate(fuseFd), pipeFd: readFd } }
-  new Worker(module ?? new URL('./notify-worker.ts', import.meta.url), { workerData }).unref()
-  return writeFd
+  const state = new Int32Array(new SharedArrayBuffer(4))
+  const workerData: NotifyThreadData = { edgemountNotifications: { deviceFd: duplicate(mount.fd), pipeFd: readFd, state } }
+  const module = notifyModule ?? new URL('./notify-worker.ts', import.meta.url)
+  new Worker(module, { workerData, resourceLimits: notifyThreadLimits }).unref()
+  let lookAtMs = performance.now() + notifyStartMsMax
+  const warnWhenAbsent = (): void => {
+    if (performance.now() < lookAtMs) return
+    lookAtMs = Infinity
+    if (Atomics.load(state, 0) === 0) log.error('Cannot tell the kernel what has changed: the notifying thread did not start')
+  }
+  return { queueFd: writeFd, warnWhenAbsent }
 }

@@ -3,6 +3,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { getSystemErrorName } from 'node:util'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { abortAndDetach, isRoot, unmountOffThread } from '../sys/mount-calls.ts'
 import { findMount, readMountTable } from './mount-table.ts'
@@ -30,7 +31,7 @@ export async function unmount(mountPoint: string, options: UnmountOptions): Prom
   if (code >= 0) return 'unmounted'
   if (code === -errno.EBUSY) return 'busy'
   if (code === -errno.EINVAL || code === -errno.ENOENT) return 'absent'
-  throw new EdgemountError('denied', `Cannot unmount "${mountPoint}": errno ${-code}`)
+  throw new EdgemountError('denied', `Cannot unmount "${mountPoint}": ${getSystemErrorName(code)}`)
 }
 
 async function unmountAsUser(mountPoint: string, options: UnmountOptions): Promise<UnmountResult> {

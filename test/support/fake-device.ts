@@ -3,7 +3,7 @@
  */
 import { errno } from '../../shared/error.ts'
 import type { Device } from '../../shim/fuse/device.ts'
-import { messageBytesMax } from '../../shim/fuse/loop.ts'
+import { messageBytesMax } from '../../shim/fuse/answerer.ts'
 import { header } from '../../shim/fuse/protocol/layout.ts'
 import { opcode } from '../../shim/fuse/protocol/opcode.ts'
 import { allocateMemory } from '../../shim/sys/memory.ts'
