@@ -55,8 +55,8 @@ function operationOf(route: Route): object {
   }
 }
 
-/** `GET /v1/{volume}/log/{seq}` → `getVolumeLogSeq`. */
+/** `GET /v1/{volume}/log/{seq}` → `getV1VolumeLogSeq`. */
 function operationId(route: Route, method: string): string {
-  const words = route.template.replace('/v1', '').replaceAll('.', '-').split(/[^A-Za-z0-9]+/).filter((word) => word !== '')
-  return [method, ...words.map((word) => word[0]!.toUpperCase() + word.slice(1))].join('')
+  const words = route.template.split(/[^A-Za-z0-9]+/).filter((word) => word !== '')
+  return [method, ...(words.length === 0 ? ['root'] : words)].map((word, index) => (index === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('')
 }

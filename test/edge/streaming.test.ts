@@ -1,0 +1,120 @@
+/**
+ * Bodies under trouble: what fails before the first byte has a status, what fails later breaks the connection, and nothing is read that nobody takes.
+ */
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type Fault, faultStore } from '../../edge/store/fault.ts'
+import { systemClock } from '../../shared/clock.ts'
+import { rangeLength } from '../../shared/range.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import { pattern } from '../support/store-bytes.ts'
+import { type EdgeUnderTest, fileOperation, startEdge } from './edge-under-test.ts'
+
+/** What the edge asked of its store, and what goes wrong there. */
+interface Trouble {
+  fault: (key: string) => Fault | undefined
+  readonly reads: { readonly key: string; readonly bytes: number }[]
+}
+
+async function startTroubled(): Promise<{ edge: EdgeUnderTest; trouble: Trouble }> {
+  const trouble: Trouble = { fault: () => undefined, reads: [] }
+  const wrap = (store: ObjectStore): ObjectStore => {
+    const noted: ObjectStore = Object.assign(Object.create(store), {
+      get: async (...[key, options]: Parameters<ObjectStore['get']>) => {
+        trouble.reads.push({ key, bytes: options?.range === undefined ? Infinity : rangeLength(options.range) })
+        return await store.get(key, options)
+      },
+    })
+    return faultStore(noted, { clock: systemClock, plan: ({ operation, key }) => (operation === 'get' ? trouble.fault(key) : undefined) })
+  }
+  const edge = await startEdge({ wrap })
+  onTestFinished(() => edge.close())
+  return { edge, trouble }
+}
+
+const body = pattern(24_000_000)
+
+describe('HEAD', () => {
+  it('reads no content', async () => {
+    const { edge, trouble } = await startTroubled()
+    await edge.commit(await fileOperation(edge.volume, '/x', body))
+    await edge.raw({ method: 'HEAD', path: '/v1/demo/files/x' })
+    await edge.raw({ method: 'HEAD', path: '/v1/demo/files/x', headers: { range: 'bytes=0-99' } })
+    await edge.raw({ path: '/v1/demo/files/x', headers: { 'if-none-match': '*' } })
+    expect(trouble.reads.filter(({ key }) => key.includes('/data/'))).toEqual([])
+  })
+})
+
+describe('a store that fails', () => {
+  it.each<[string, Fault, number]>([
+    ['is away', { kind: 'error' }, 503],
+    ['cuts the body', { kind: 'cut' }, 503],
+    ['gives wrong bytes', { kind: 'flip', bit: 12_345 }, 502],
+  ])('%s before the first byte: a status', async (_, fault, status) => {
+    const { edge, trouble } = await startTroubled()
+    await edge.commit(await fileOperation(edge.volume, '/x', body.subarray(0, 100_000)))
+    trouble.fault = (key) => (key.includes('/data/') ? fault : undefined)
+    const response = await edge.raw({ path: '/v1/demo/files/x' })
+    expect([response.status, response.isCut, response.headers['cache-control']]).toEqual([status, false, 'no-store'])
+  })
+
+  it('in the middle breaks the connection, and what came before is right', async () => {
+    const { edge, trouble } = await startTroubled()
+    await edge.commit(await fileOperation(edge.volume, '/x', body))
+    let count = 0
+    trouble.fault = (key) => {
+      if (!key.includes('/data/')) return undefined
+      count += 1
+      return count > 2 ? { kind: 'flip', bit: 999 } : undefined
+    }
+    const response = await edge.raw({ path: '/v1/demo/files/x' })
+    expect([response.status, response.isCut]).toEqual([200, true])
+    expect(response.body.length).toBeGreaterThan(0)
+    expect(response.body.length).toBeLessThan(body.length)
+    expect(response.body.equals(body.subarray(0, response.body.length))).toBe(true)
+  })
+
+  it('in the middle of several ranges breaks the connection', async () => {
+    const { edge, trouble } = await startTroubled()
+    await edge.commit(await fileOperation(edge.volume, '/x', body))
+    let count = 0
+    trouble.fault = (key) => (key.includes('/data/') && (count += 1) > 1 ? { kind: 'error' } : undefined)
+    const response = await edge.raw({ path: '/v1/demo/files/x', headers: { range: 'bytes=0-99,20000000-20000099' } })
+    expect([response.status, response.isCut]).toEqual([206, true])
+  })
+
+  it('hangs: the deadline ends it', async () => {
+    const hanging = await startEdge({
+      storeCallMs: 150,
+      wrap: (store) => Object.assign(Object.create(store), { get: () => new Promise(() => undefined) }),
+    })
+    onTestFinished(() => hanging.close())
+    const start = performance.now()
+    expect((await hanging.raw({ path: '/v1/demo/files/x' })).status).toBe(503)
+    expect(performance.now() - start).toBeLessThan(2000)
+  })
+})
+
+describe('a client that goes away', () => {
+  it('ends the reading; one that is slow holds it back', async () => {
+    const { edge, trouble } = await startTroubled()
+    const big = pattern(96_000_000)
+    await edge.commit(await fileOperation(edge.volume, '/x', big))
+    const dataBytes = (): number => trouble.reads.filter(({ key }) => key.includes('/data/')).reduce((sum, { bytes }) => sum + bytes, 0)
+    const socket = connect({ port: edge.port, host: '127.0.0.1' }, () => socket.write('GET /v1/demo/files/x HTTP/1.1\r\nhost: x\r\n\r\n'))
+    socket.on('error', () => undefined)
+    await new Promise((resolve) => socket.once('readable', resolve))
+    await sleep(500)
+    const stalledAt = dataBytes()
+    expect(stalledAt).toBeLessThan(48_000_000)
+    await sleep(200)
+    expect(dataBytes()).toBe(stalledAt)
+    socket.destroy()
+    await sleep(200)
+    const goneAt = dataBytes()
+    expect(goneAt - stalledAt).toBeLessThanOrEqual(16_000_000)
+    await sleep(200)
+    expect(dataBytes()).toBe(goneAt)
+  })
+})
