@@ -4,6 +4,7 @@
  *
  * INVARIANT: where pages end depends on the runs' kinds and chunk hashes alone, never on the bytes of pointers.
  */
+import { concatBytes } from '../bytes.ts'
 import { Writer } from '../codec.ts'
 import { type HashFunction, hashToBytes } from '../hash.ts'
 import type { Hash, ManifestRoot, Run } from './entry.ts'
@@ -22,7 +23,7 @@ export const manifestRules: ManifestRules = {
   inner: { min: 128, target: 640, max: 960, spanBelow: 1280, spanAbove: 80 },
 }
 
-/** First byte of what is hashed for a content id: `M`, so that it is never what is hashed for something else of edgemount. */
+/** First byte of what is hashed for a content id: `M`. */
 const contentIdMark = 0x4d
 
 /** A run in a leaf, or a page in a page above. */
@@ -62,10 +63,9 @@ export function idOfOneChunk(runs: readonly Run[]): Hash | undefined {
   return only?.kind === 'chunk' ? only.pointer.hash : undefined
 }
 
+/** Hashed twice: what the id is the hash of always has 34 bytes, and a body of 34 bytes never has a manifest, so no body can pose as another of its size. */
 async function contentIdOf(level: number, items: readonly ManifestItem[], hash: HashFunction): Promise<Hash> {
-  const writer = new Writer(items.length * 40 + 2)
-  writer.u8(contentIdMark)
-  writer.u8(level)
+  const writer = new Writer(items.length * 40)
   for (const item of items) {
     writer.varint(item.length)
     if (isChild(item)) {
@@ -77,7 +77,8 @@ async function contentIdOf(level: number, items: readonly ManifestItem[], hash: 
       writer.raw(hashToBytes(item.pointer.hash))
     }
   }
-  return await hash(writer.finish())
+  const inner = hashToBytes(await hash(writer.finish()))
+  return await hash(concatBytes([Uint8Array.of(contentIdMark, level), inner]))
 }
 
 /** The first 32 bits of the hash; a hole has the highest lot, so that it never ends a page by chance. */
