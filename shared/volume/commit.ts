@@ -8,11 +8,12 @@ import { throwIfAborted } from '../abort.ts'
 import { toHex } from '../bytes.ts'
 import { EdgemountError } from '../error.ts'
 import type { CommitRecord } from '../format/commit.ts'
-import type { FileId, Pointer, Root, Time } from '../format/entry.ts'
+import type { FileId, Pointer, Time } from '../format/entry.ts'
 import { type CommitOperation, planOperations } from '../format/commit-operation.ts'
 import type { PageIo } from '../format/page.ts'
 import { randomFraction } from '../random.ts'
 import type { LoggedRecord } from './commit-log.ts'
+import { Moves } from './moves.ts'
 import type { Conflict, Operation } from './operation.ts'
 import { Overlay } from './overlay.ts'
 import type { VolumeParts } from './parts.ts'
@@ -83,6 +84,8 @@ class Commit {
   readonly #prepared: readonly Prepared[]
   readonly #now: Time
   readonly #nonce: string
+  /** What the operations were applied to first. */
+  #base: Snapshot | undefined
 
   constructor(parts: VolumeParts, session: CommitSession, operations: readonly Operation[], options: CommitOptions) {
     this.#parts = parts
@@ -95,7 +98,7 @@ class Commit {
 
   /** Applies the operations to what they were made from, to see what they expect; nothing is written. */
   async look(base: Snapshot): Promise<void> {
-    await this.#apply(base.root, base.seq + 1)
+    await this.#apply(base)
   }
 
   /** One try for the slot after `head`; undefined when somebody else got it. */
@@ -103,7 +106,7 @@ class Commit {
     const { pages, commits, clock } = this.#parts
     const { signal, message } = this.#options
     const seq = head.record.seq + 1
-    const { overlay, replay } = await this.#apply(head.record.root, seq)
+    const { overlay, replay } = await this.#apply(new Snapshot(head.record, this.#parts))
     const io: PageIo = { load: (pointer) => pages.load(pointer, signal), store: (page) => this.#session.storePage(page) }
     const root = await overlay.flush(io)
     const told = await this.#tell(replay.performed)
@@ -128,12 +131,14 @@ class Commit {
     return this.#options.author ?? this.#parts.author
   }
 
-  async #apply(root: Root, seq: number): Promise<{ readonly overlay: Overlay; readonly replay: Replay }> {
-    const overlay = new Overlay(root, this.#parts.pages)
+  async #apply(snapshot: Snapshot): Promise<{ readonly overlay: Overlay; readonly replay: Replay }> {
+    const overlay = new Overlay(snapshot.root, this.#parts.pages)
     const transaction = new Transaction(overlay, { now: this.#now, newFileId: () => this.#session.newFileId() })
+    const moves = this.#base === undefined ? undefined : new Moves(this.#base, snapshot)
     const refusesConflicts = this.#options.onConflict === 'refuse'
-    const replay = new Replay(transaction, { hash: this.#parts.hash, author: this.#author, seq, refusesConflicts })
+    const replay = new Replay(transaction, { hash: this.#parts.hash, author: this.#author, seq: snapshot.seq + 1, moves, refusesConflicts })
     for (const prepared of this.#prepared) await replay.run(prepared)
+    this.#base ??= snapshot
     return { overlay, replay }
   }
 

@@ -11,7 +11,7 @@ import type { PageIo } from '../format/page.ts'
 import { inodeKey } from '../format/inode-key.ts'
 import { type TreeEdit, editTree } from '../format/tree-edit.ts'
 import { findInTree, listTree } from '../format/tree-page.ts'
-import { compareBytes, decodeName, encodeName } from '../name.ts'
+import { compareBytes, compareNames, decodeName, encodeName } from '../name.ts'
 import { childPath } from '../path.ts'
 import { readPages } from './page-loop.ts'
 import type { PageStore } from './page-store.ts'
@@ -118,12 +118,16 @@ export class Overlay {
   /** The whole entry of a file, also when it has several names. */
   async whole(entry: Entry): Promise<Entry> {
     if (entry.content.kind !== 'link') return entry
-    const changed = this.#inodes.get(entry.id)
-    if (changed !== undefined && changed !== null) return changed
-    const key = inodeKey(entry.id)
-    const value = changed === null ? undefined : await readPages(this.#pages, (source) => findInTree(this.#baseInodes, key, source))
-    if (value === undefined) throw new EdgemountError('corrupt', `Cannot find inode ${entry.id}: a name links to it, the inode tree does not have it`)
-    return decodeEntry(value)
+    const inode = await this.inode(entry.id)
+    if (inode !== undefined) return inode
+    throw new EdgemountError('corrupt', `Cannot find inode ${entry.id}: a name links to it, the inode tree does not have it`)
+  }
+
+  async inode(id: FileId): Promise<Entry | undefined> {
+    const changed = this.#inodes.get(id)
+    if (changed !== undefined) return changed ?? undefined
+    const value = await readPages(this.#pages, (source) => findInTree(this.#baseInodes, inodeKey(id), source))
+    return value === undefined ? undefined : decodeEntry(value)
   }
 
   setInode(id: FileId, entry: Entry | null): void {
@@ -158,19 +162,25 @@ export class Overlay {
 
   async #flushDirectory(node: DirectoryNode, path: string, io: PageIo): Promise<Entry> {
     if (!node.isDirty) return node.entry
-    const changes: { readonly key: Uint8Array; readonly name: string; readonly slot: Found | null }[] = []
-    for (const [name, slot] of node.slots) {
-      if (!(slot instanceof DirectoryNode) || slot.isDirty) changes.push({ key: encodeName(name), name, slot })
+    const names = Array.from(node.slots.keys()).toSorted(compareNames)
+    const directories = new Map<string, Entry>()
+    for (const name of names) {
+      const slot = node.slots.get(name)
+      if (slot instanceof DirectoryNode && slot.isDirty) directories.set(name, await this.#flushDirectory(slot, childPath(path, name), io))
     }
-    changes.sort((a, b) => compareBytes(a.key, b.key))
-    const edits: TreeEdit[] = []
-    for (const { key, name, slot } of changes) {
-      const entry = slot instanceof DirectoryNode ? await this.#flushDirectory(slot, childPath(path, name), io) : slot
-      edits.push({ key, value: entry === null ? undefined : encodeNamed(entry, childPath(path, name)) })
-    }
-    const pointer = await editTree(node.base, edits, io)
+    const pointer = await editTree(node.base, editsOf(node, path, names, directories), io)
     const root: TreeRoot = { pointer, entryCount: node.entryCount, directoryCount: node.directoryCount }
     return { ...node.entry, content: { kind: 'tree', root } }
+  }
+}
+
+/** Encoded one by one as the tree takes them: a directory may have a million new entries. */
+function* editsOf(node: DirectoryNode, path: string, names: readonly string[], directories: ReadonlyMap<string, Entry>): Generator<TreeEdit> {
+  for (const name of names) {
+    const slot = node.slots.get(name)
+    const entry = slot instanceof DirectoryNode ? directories.get(name) : slot
+    // An opened directory that did not change has no edit.
+    if (entry !== undefined) yield { key: encodeName(name), value: entry === null ? undefined : encodeNamed(entry, path, name) }
   }
 }
 
@@ -184,10 +194,10 @@ function countDirectory(found: Found | undefined): number {
 }
 
 /** What cannot be stored (attributes that are too large, an impossible mode) is told by its path. */
-function encodeNamed(entry: Entry, path: string): Uint8Array {
+function encodeNamed(entry: Entry, directoryPath: string, name: string): Uint8Array {
   try {
     return encodeEntry(entry)
   } catch (error) {
-    throw new EdgemountError(codeOf(error), `Cannot store "${path}": ${messageOf(error)}`, { cause: error })
+    throw new EdgemountError(codeOf(error), `Cannot store "${childPath(directoryPath, name)}": ${messageOf(error)}`, { cause: error })
   }
 }

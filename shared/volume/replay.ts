@@ -5,12 +5,14 @@
 import { EdgemountError, codeOf } from '../error.ts'
 import { contentVersionOf } from '../format/entry-codec.ts'
 import type { Entry, FileId } from '../format/entry.ts'
-import type { CommitOperation } from '../format/commit-operation.ts'
+import { type CommitOperation, operationsMax, planOperations } from '../format/commit-operation.ts'
 import type { HashFunction } from '../hash.ts'
 import { baseName, childPath, isWithin, parentPath } from '../path.ts'
 import { type Ground, compareSeen, conflictName, judge, judgeTarget } from './merge.ts'
+import type { Moves } from './moves.ts'
 import type { ChosenAttributes, Conflict, Create, Expectation, Link, Operation, Rename } from './operation.ts'
-import type { Place, Transaction } from './transaction.ts'
+import { DirectoryNode, treeRootOf } from './overlay.ts'
+import type { Past, Place, Transaction } from './transaction.ts'
 
 /** What stood at an operation's places when it was applied for the first time. */
 interface Seen {
@@ -31,6 +33,8 @@ export interface ReplayContext {
   readonly author: string
   /** The slot that this try is for. */
   readonly seq: number
+  /** What happened since the operations were applied for the first time; undefined when this is the first time. */
+  readonly moves: Moves | undefined
   /** Refuse with `stale` what is not as the caller said, instead of keeping both. */
   readonly refusesConflicts: boolean
 }
@@ -42,7 +46,9 @@ export class Replay {
   readonly #context: ReplayContext
   /** Where the batch's own paths have gone: conflict names. */
   readonly #redirects = new Map<string, string>()
-  readonly performed: CommitOperation[] = []
+  /** Files and directories that this batch has made or given content, noted where it is merged. */
+  readonly #made = new Set<FileId>()
+  performed: CommitOperation[] = []
   readonly conflicts: Conflict[] = []
 
   constructor(transaction: Transaction, context: ReplayContext) {
@@ -64,7 +70,9 @@ export class Replay {
     return this.#merge(operation, prepared, prepared.seen)
   }
 
-  async #merge(operation: Operation, prepared: Prepared, seen: Seen): Promise<void> {
+  async #merge(asked: Operation, prepared: Prepared, seen: Seen): Promise<void> {
+    const operation = await this.#relocated(asked, seen)
+    if (operation === undefined) return
     const place = await this.#locateAnyhow(operation)
     const ground = await this.#compare(operation.expected, seen.entry, place.entry)
     const verdict = judge(operation, ground)
@@ -82,15 +90,68 @@ export class Replay {
       case 'make':
         return this.#makeAnew(operation, prepared, seen, place)
       case 'apply':
-        return 'to' in operation ? this.#applyToTarget(operation, prepared, seen) : this.#applyOrYield(operation, place, undefined, prepared.id)
+        if ('to' in operation) return this.#applyToTarget(operation, prepared, seen)
+        if (operation.op === 'rmdir' && operation.recursive === true && this.#isChangedBelow(place, seen)) return this.#removeTree(operation.path, seen.entry)
+        return this.#applyOrYield(operation, place, undefined, prepared.id)
     }
+  }
+
+  /**
+   * The operation with its paths as they are now, after another commit renamed what it is about or a directory on the way. Undefined when
+   * nothing is left to do: of two renames of one thing the first holds.
+   */
+  async #relocated(operation: Operation, seen: Seen): Promise<Operation | undefined> {
+    const { moves } = this.#context
+    if (moves === undefined) return operation
+    const place = await this.#transaction.locate(operation.path)
+    const isThere = seen.entry === undefined ? place.fault === undefined : place.entry?.id === seen.entry.id
+    let path: string | undefined
+    if (!isThere) {
+      const followsFile = seen.entry !== undefined && operation.op !== 'unlink' && operation.op !== 'rmdir'
+      const moved = followsFile ? await moves.pathOf(seen.entry.id) : undefined
+      if (moved !== undefined && operation.op === 'rename') {
+        if (moved !== operation.to) this.#conflict(operation.path, moved)
+        this.#redirects.set(operation.to, moved)
+        return undefined
+      }
+      path = moved ?? (await moves.relocate(operation.path))
+    }
+    const here = path === undefined ? operation : { ...operation, path }
+    if (!('to' in here)) return here
+    const target = await this.#transaction.locate(here.to)
+    const to = target.fault === undefined ? undefined : await moves.relocate(here.to)
+    return to === undefined ? here : { ...here, to }
+  }
+
+  /** Somebody else's commit changed something in the directory, or a file with several names that may have one there. */
+  #isChangedBelow(place: Place, seen: Seen): boolean {
+    const { moves } = this.#context
+    if (moves === undefined || seen.entry?.kind !== 'directory' || !(place.found instanceof DirectoryNode)) return false
+    return treeRootOf(seen.entry).pointer?.hash !== place.found.base?.hash || moves.hasChangedInodes
+  }
+
+  /** Removes what was there when we looked and what this batch has made, and keeps what others added or edited. */
+  async #removeTree(path: string, seen: Entry | undefined): Promise<void> {
+    const { moves } = this.#context
+    const names = await this.#transaction.namesIn(await this.#transaction.locate(path))
+    for (const name of names) {
+      const childOf = childPath(path, name)
+      const place = await this.#transaction.locate(childOf)
+      const before = seen === undefined ? undefined : await moves!.base.child(seen, name)
+      const isOurs = this.#made.has(place.entry!.id)
+      const ground = compareSeen(before, place.entry)
+      if (place.entry!.kind === 'directory' && (isOurs || ground.isSame)) await this.#removeTree(childOf, ground.isSame ? before : undefined)
+      else if (place.entry!.kind !== 'directory' && (isOurs || ground.isExpected)) {
+        await this.#apply({ op: 'unlink', path: childOf }, place, undefined, place.entry!.id)
+      } else this.#conflict(childOf, childOf)
+    }
+    const place = await this.#transaction.locate(path)
+    if (place.found instanceof DirectoryNode && place.found.isEmpty) await this.#apply({ op: 'rmdir', path }, place, undefined, place.entry!.id)
   }
 
   /** Ours gets a name beside the one that is taken, and later operations of the batch on that path go there. */
   async #divert(operation: Operation, prepared: Prepared, seen: Seen): Promise<void> {
-    const path = await this.#conflictPath(operation.path)
-    this.#redirects.set(operation.path, path)
-    this.#conflict(operation.path, path)
+    const path = await this.#besides(operation.path)
     const moved: Operation = operation.op === 'write' ? remade(operation.content, operation.size, seen.entry, path) : { ...operation, path }
     await this.#apply(moved, await this.#locateMaking(path, attributesOf(moved)), undefined, prepared.id)
   }
@@ -104,12 +165,13 @@ export class Replay {
     }
     if (!('to' in operation) || seen.entry === undefined) return
     if (place.entry !== undefined) this.#conflict(operation.path, operation.path)
-    const to = await this.#freeTarget(operation, seen)
-    const target = await this.#locateMaking(to, attributesOf(operation))
-    const isAlive = place.entry !== undefined || seen.entry.linkCount > 1
-    const entry = seen.entry.kind === 'directory' || !isAlive ? seen.entry : { ...seen.entry, id: prepared.id, linkCount: 1 }
-    this.#transaction.restore(target, { ...entry, linkCount: 1 })
-    this.performed.push({ op: 'create', path: to, id: entry.id })
+    let target = await this.#locateMaking(await this.#freeTarget(operation, seen), attributesOf(operation))
+    if (target.entry?.id === seen.entry.id) return
+    if (target.found instanceof DirectoryNode) target = await this.#locateMaking(await this.#besides(operation.to), attributesOf(operation))
+    // A file gets a fresh id: under its old one it may come back with a directory, too.
+    const id = seen.entry.kind === 'directory' ? seen.entry.id : prepared.id
+    await this.#transaction.restore(target, { ...seen.entry, id, linkCount: 1 }, pastOf(this.#context.moves))
+    this.#tell({ op: 'create', path: target.path, id })
   }
 
   async #applyToTarget(operation: Rename | Link, prepared: Prepared, seen: Seen): Promise<void> {
@@ -124,16 +186,15 @@ export class Replay {
   async #freeTarget(operation: Rename | Link, seen: Seen): Promise<string> {
     const target = await this.#transaction.locate(operation.to)
     if (judgeTarget(operation, compareSeen(seen.target, target.entry)) === 'apply') return operation.to
-    const path = await this.#conflictPath(operation.to)
-    this.#redirects.set(operation.to, path)
-    this.#conflict(operation.to, path)
-    return path
+    return this.#besides(operation.to)
   }
 
   async #apply(operation: Operation, place: Place, target: Place | undefined, id: FileId): Promise<void> {
     await this.#transaction.apply(operation, place, target, id)
-    const record: CommitOperation = { op: operation.op, path: operation.path, id: place.entry?.id ?? ('id' in operation ? operation.id : undefined) ?? id }
-    this.performed.push('to' in operation ? { ...record, to: operation.to } : record)
+    const made = ('id' in operation ? operation.id : undefined) ?? place.entry?.id ?? id
+    if (this.#context.moves !== undefined && (bringsContent(operation) || operation.op === 'write')) this.#made.add(made)
+    const record: CommitOperation = { op: operation.op, path: operation.path, id: made }
+    this.#tell('to' in operation ? { ...record, to: operation.to } : record)
   }
 
   /** When the rules of POSIX refuse it on the newer root (a directory that is not empty any more, say), the other's version stays. */
@@ -150,31 +211,40 @@ export class Replay {
 
   /** Operations that bring content make the directories they need; the others find nothing where a directory is gone. */
   #locateAnyhow(operation: Operation): Promise<Place> {
-    const bringsContent = operation.op === 'create' || operation.op === 'mkdir' || operation.op === 'symlink' || operation.op === 'mknod'
-    return bringsContent ? this.#locateMaking(operation.path, attributesOf(operation)) : this.#transaction.locate(operation.path)
+    return bringsContent(operation) ? this.#locateMaking(operation.path, attributesOf(operation)) : this.#transaction.locate(operation.path)
   }
 
   /** A directory on the way that has become something else gets a conflict name. */
   async #locateMaking(path: string, maker: ChosenAttributes): Promise<Place> {
     const place = await this.#transaction.locate(path, maker)
     if (place.fault === undefined) return place
-    const beside = await this.#conflictPath(place.fault.part)
-    this.#redirects.set(place.fault.part, beside)
-    this.#conflict(place.fault.part, beside)
+    const beside = await this.#besides(place.fault.part)
     return this.#locateMaking(beside + path.slice(place.fault.part.length), maker)
   }
 
-  async #conflictPath(path: string): Promise<string> {
+  /** A free name beside a path, told as a conflict; the batch's later operations on the path go there. */
+  async #besides(path: string): Promise<string> {
     const { author, seq } = this.#context
     for (let count = 0; ; count += 1) {
       const candidate = childPath(parentPath(path) ?? '/', conflictName(baseName(path), author, seq, count))
-      if ((await this.#transaction.locate(candidate)).found === undefined) return candidate
+      if ((await this.#transaction.locate(candidate)).found !== undefined) continue
+      this.#redirects.set(path, candidate)
+      this.#conflict(path, candidate)
+      return candidate
     }
   }
 
   #conflict(path: string, keptAs: string): void {
     this.conflicts.push({ path, keptAs })
-    this.performed.push({ op: 'conflict', path, to: keptAs })
+    this.#tell({ op: 'conflict', path, to: keptAs })
+  }
+
+  /** More than a record may tell is told in short at once, so that a commit of any size holds a bounded list. */
+  #tell(performed: CommitOperation): void {
+    this.performed.push(performed)
+    if (this.performed.length <= operationsMax) return
+    const plan = planOperations(this.performed)
+    if ('inline' in plan) this.performed = [...plan.inline]
   }
 
   #redirected(operation: Operation): Operation {
@@ -204,6 +274,17 @@ function remade(content: Create['content'], size: number, old: Entry | undefined
   if (old === undefined) return { op: 'create', path, content, size }
   const { mode, uid, gid, xattrs } = old
   return { op: 'create', path, content, size, mode, uid, gid, xattrs }
+}
+
+function pastOf(moves: Moves | undefined): Past {
+  return {
+    inode: async (id) => moves?.base.inode(id),
+    isElsewhere: async (id) => (await moves?.pathOf(id)) !== undefined,
+  }
+}
+
+function bringsContent({ op }: Operation): boolean {
+  return op === 'create' || op === 'mkdir' || op === 'symlink' || op === 'mknod'
 }
 
 function makesParents(operation: Operation): boolean {

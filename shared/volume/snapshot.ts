@@ -79,7 +79,7 @@ export class Snapshot {
     const names = splitPath(path)
     for (const [index, name] of names.entries()) {
       if (entry.kind !== 'directory') throw notFound(path, `"/${names.slice(0, index).join('/')}" is not a directory`)
-      const found = await this.#find(entry, name, options.signal)
+      const found = await this.child(entry, name, options)
       if (found === undefined) throw notFound(path, index === names.length - 1 ? undefined : `"/${names.slice(0, index + 1).join('/')}" does not exist`)
       entry = found
     }
@@ -99,7 +99,7 @@ export class Snapshot {
         reached.pop()
         continue
       }
-      const entry = await this.#find(current(), name, options.signal)
+      const entry = await this.child(current(), name, options)
       if (entry === undefined) throw notFound(path, linkCount > 0 ? `the symlink on the way leads to "${name}", which does not exist` : undefined)
       if (entry.content.kind !== 'target') {
         reached.push({ name, entry })
@@ -111,6 +111,14 @@ export class Snapshot {
       pending.push(...entry.content.target.split('/').toReversed())
     }
     return { path: `/${reached.map((part) => part.name).join('/')}`, entry: current() }
+  }
+
+  /** One name of a directory. */
+  async child(directory: Entry, name: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Entry | undefined> {
+    const { pointer } = treeRootOf(directory)
+    const key = encodeName(name)
+    const value = await readPages(this.pages, (source) => findInTree(pointer, key, source), options.signal)
+    return value === undefined ? undefined : this.#whole(decodeEntry(value), options.signal)
   }
 
   /** Names of a directory, in byte order, a part at a time. Throws `invalid` for what is no directory. */
@@ -190,13 +198,6 @@ export class Snapshot {
       if (listing.isLast) return
       after = listing.items.at(-1)!.name
     }
-  }
-
-  async #find(directory: Entry, name: string, signal: AbortSignal | undefined): Promise<Entry | undefined> {
-    const { pointer } = treeRootOf(directory)
-    const key = encodeName(name)
-    const value = await readPages(this.pages, (source) => findInTree(pointer, key, source), signal)
-    return value === undefined ? undefined : this.#whole(decodeEntry(value), signal)
   }
 
   async #whole(entry: Entry, signal: AbortSignal | undefined): Promise<Entry> {

@@ -39,6 +39,13 @@ export interface Place {
   readonly fault: { readonly part: string; readonly isMissing: boolean } | undefined
 }
 
+/** The snapshot that something is brought back from. */
+export interface Past {
+  inode(id: FileId): Promise<Entry | undefined>
+  /** It stands under another name now. */
+  isElsewhere(id: FileId): Promise<boolean>
+}
+
 type Making = Create | MakeDirectory | MakeSymlink | MakeNode
 
 const defaultModes: Readonly<Record<Making['op'], number>> = { create: 0o644, mkdir: 0o755, symlink: 0o777, mknod: 0o644 }
@@ -97,11 +104,43 @@ export class Transaction {
     }
   }
 
-  /** Puts an entry as it is, at a free place. A directory comes back with all that its tree holds. */
-  restore(place: Place, entry: Entry): void {
-    if (place.directory === undefined || place.found !== undefined) throw new EdgemountError('internal', `Cannot restore "${place.path}": its place is not free`)
-    this.#overlay.put(place.directory, place.name, entry.kind === 'directory' ? new DirectoryNode(entry, undefined) : entry, undefined)
+  /** The names of the directory at a place; none for what is no directory. */
+  async namesIn(place: Place): Promise<readonly string[]> {
+    return place.found instanceof DirectoryNode ? this.#overlay.names(place.found) : []
+  }
+
+  /**
+   * Brings back what another commit removed: an entry of the older snapshot, in place of what is there, which is no directory. A directory
+   * comes with all that its tree holds.
+   */
+  async restore(place: Place, entry: Entry, past: Past): Promise<void> {
+    if (place.directory === undefined || place.found instanceof DirectoryNode) throw new EdgemountError('internal', `Cannot restore "${place.path}": a directory is there`)
+    if (place.found !== undefined) await this.#dropName(place.found)
+    const found = entry.kind === 'directory' ? new DirectoryNode(entry, undefined) : entry
+    this.#overlay.put(place.directory, place.name, found, place.found)
     place.directory.touch(this.#now)
+    if (found instanceof DirectoryNode) await this.#reconcile(found, past)
+  }
+
+  /** Names in a tree that comes back count as links again, and what lives on elsewhere under its id gets another id here. */
+  async #reconcile(top: DirectoryNode, past: Past): Promise<void> {
+    const pending = [top]
+    for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+      for (const name of await this.#overlay.names(directory)) {
+        const found = await this.#overlay.find(directory, name)
+        if (found instanceof DirectoryNode) {
+          if (await past.isElsewhere(found.entry.id)) found.entry = { ...found.entry, id: this.#newFileId() }
+          found.markDirty()
+          pending.push(found)
+        } else if (found?.content.kind === 'link') {
+          const alive = await this.#overlay.inode(found.id)
+          const inode = alive ?? (await past.inode(found.id))
+          if (inode !== undefined) this.#overlay.setInode(found.id, { ...inode, linkCount: alive === undefined ? 1 : alive.linkCount + 1 })
+        } else if (found !== undefined && (await past.isElsewhere(found.id))) {
+          this.#overlay.put(directory, name, { ...found, id: this.#newFileId() }, found)
+        }
+      }
+    }
   }
 
   async #walk(names: readonly string[], maker: ChosenAttributes | undefined): Promise<DirectoryNode | NonNullable<Place['fault']>> {

@@ -1,0 +1,98 @@
+/**
+ * Where things went between two snapshots: asked when an operation does not find what it was made for, because another commit renamed it or a
+ * directory above it.
+ */
+import { decodeEntry } from '../format/entry-codec.ts'
+import type { Entry, FileId } from '../format/entry.ts'
+import { diffTrees } from '../format/tree-diff.ts'
+import { decodeName } from '../name.ts'
+import { childPath, joinPath, rootPath, splitPath } from '../path.ts'
+import { treeRootOf } from './overlay.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** With more changes than this nothing is looked for: what is missing counts as deleted, and is kept as such. */
+const changesMax = 100_000
+
+export class Moves {
+  readonly base: Snapshot
+  readonly #head: Snapshot
+  /** Paths of what the newer snapshot has under a name that had something else before. Read once, when first asked for. */
+  #paths: Promise<ReadonlyMap<FileId, string>> | undefined
+
+  constructor(base: Snapshot, head: Snapshot) {
+    this.base = base
+    this.#head = head
+  }
+
+  get hasChangedInodes(): boolean {
+    return this.base.root.inodes?.hash !== this.#head.root.inodes?.hash
+  }
+
+  /** The file or directory stands under this path now, and under another one before. */
+  async pathOf(id: FileId): Promise<string | undefined> {
+    return (await this.#read()).get(id)
+  }
+
+  /** The path as it is now that a directory on the way was renamed; undefined when none was. */
+  async relocate(path: string): Promise<string | undefined> {
+    const paths = await this.#read()
+    if (paths.size === 0) return undefined
+    const names = splitPath(path)
+    let best: string | undefined
+    let entry = this.base.root.directory
+    for (let depth = 1; depth < names.length; depth += 1) {
+      const found = await this.base.child(entry, names[depth - 1]!)
+      if (found === undefined || found.kind !== 'directory') break
+      entry = found
+      const moved = paths.get(found.id)
+      if (moved !== undefined) best = joinPath([...splitPath(moved), ...names.slice(depth)])
+    }
+    return best
+  }
+
+  #read(): Promise<ReadonlyMap<FileId, string>> {
+    this.#paths ??= readMoves(this.base, this.#head)
+    return this.#paths
+  }
+}
+
+/** A directory of the newer snapshot, and the same one (or none) of the older. */
+interface Pair {
+  readonly path: string
+  readonly before: Entry | undefined
+  readonly after: Entry
+}
+
+/**
+ * Directories are compared with themselves, wherever they went; those that are new are read whole, because what was renamed may be in them. So
+ * the cost is what changed, and what is in new directories.
+ */
+async function readMoves(base: Snapshot, head: Snapshot): Promise<ReadonlyMap<FileId, string>> {
+  const paths = new Map<FileId, string>()
+  const gone = new Map<FileId, Entry>()
+  const added: Pair[] = []
+  const pending: Pair[] = [{ path: rootPath, before: base.root.directory, after: head.root.directory }]
+  let count = 0
+  for (;;) {
+    const pair = pending.pop() ?? pairUp(added.pop(), gone)
+    if (pair === undefined) return paths
+    const from = pair.before === undefined ? undefined : treeRootOf(pair.before).pointer
+    for await (const difference of diffTrees(from, treeRootOf(pair.after).pointer, (pointer) => head.pages.load(pointer))) {
+      count += 1
+      if (count > changesMax) return new Map()
+      const before = difference.before === undefined ? undefined : decodeEntry(difference.before)
+      const after = difference.after === undefined ? undefined : decodeEntry(difference.after)
+      if (before?.kind === 'directory' && before.id !== after?.id) gone.set(before.id, before)
+      if (after === undefined) continue
+      const path = childPath(pair.path, decodeName(difference.key))
+      if (after.id !== before?.id) paths.set(after.id, path)
+      if (after.kind !== 'directory') continue
+      if (after.id === before?.id) pending.push({ path, before, after })
+      else added.push({ path, before: undefined, after })
+    }
+  }
+}
+
+function pairUp(added: Pair | undefined, gone: ReadonlyMap<FileId, Entry>): Pair | undefined {
+  return added === undefined ? undefined : { ...added, before: gone.get(added.after.id) }
+}
