@@ -36,6 +36,8 @@ export interface LoopParts {
   onControl(): void
   /** Called at least every 250 ms while the mount is idle, and now and then while it is busy. */
   onTick?(): void
+  /** A clock that never jumps, in milliseconds and fractions. */
+  nowMs(): number
   /** The least busy wait before sleeping; 0 for none. */
   readonly spinUs: number
   readonly log: Logger
@@ -117,12 +119,12 @@ export class Loop {
 
   /** Waits for the next request: awake for a short while when it is worth it, then asleep. */
   #idle(spin: SpinPolicy): void {
-    const startMs = performance.now()
+    const startMs = this.#parts.nowMs()
     const awakeUntilMs = startMs + spin.windowUs / 1000
     let hasRequest = false
-    while (!hasRequest && performance.now() < awakeUntilMs) hasRequest = this.#lookAround(0)
+    while (!hasRequest && this.#parts.nowMs() < awakeUntilMs) hasRequest = this.#lookAround(0)
     hasRequest ||= this.#lookAround(sleepMs)
-    spin.observe(hasRequest ? (performance.now() - startMs) * 1000 : Infinity)
+    spin.observe(hasRequest ? (this.#parts.nowMs() - startMs) * 1000 : Infinity)
   }
 
   #lookAround(timeoutMs: number): boolean {
@@ -135,7 +137,7 @@ export class Loop {
 
   #tick(): void {
     this.#connection?.retry()
-    const nowMs = performance.now()
+    const nowMs = this.#parts.nowMs()
     if (nowMs < this.#nextTickMs) return
     this.#nextTickMs = nowMs + sleepMs
     this.#guard('a tick', () => this.#parts.onTick?.())

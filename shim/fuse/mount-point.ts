@@ -2,13 +2,15 @@
  * Is a directory fit to be mounted on? Looks at the mount table first, so that a dead mount is never touched from this process.
  */
 import { lstat, readdir, realpath } from 'node:fs/promises'
+import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
 import { findMount, isFuse, readMountTable } from './mount-table.ts'
 import type { MountEntry } from './mount-table.ts'
 import { runCommand } from './run-command.ts'
 import { unmount } from './unmount.ts'
 
-/** Local directories answer in no time; a path that goes through somebody else's dead mount never does. */
+/** Local directories answer in no time. */
 const inspectDeadlineMs = 5000
 const staleMountsMax = 8
 
@@ -16,45 +18,45 @@ const staleMountsMax = 8
  * The real path of a free, empty directory. A dead FUSE mount found there is cleared first.
  * Throws 'not-found', 'invalid' or 'conflict'.
  */
-export async function prepareMountPoint(directory: string): Promise<string> {
-  const path = await resolvePath(directory)
+export async function prepareMountPoint(directory: string, clock: Clock): Promise<string> {
+  const path = await resolvePath(directory, clock)
   for (let count = 0; count < staleMountsMax; count += 1) {
     const mounted = findMount(readMountTable(), path)
     if (mounted === undefined) break
-    if (!(await isStale(mounted))) throw alreadyMounted(directory, mounted)
-    await unmount(path, { isLazy: true })
+    if (!(await isStale(mounted, clock))) throw alreadyMounted(directory, mounted)
+    await unmount(path, { isLazy: true, clock })
   }
   const left = findMount(readMountTable(), path)
   if (left !== undefined) throw alreadyMounted(directory, left)
-  await assertEmptyDirectory(directory, path)
+  await assertEmptyDirectory(directory, path, clock)
   return path
 }
 
 /**
  * A FUSE mount whose daemon is gone: every request fails with ENOTCONN. Asked by a child, because a daemon that hangs would hang us too.
  */
-export async function isStale(mounted: MountEntry): Promise<boolean> {
+export async function isStale(mounted: MountEntry, clock: Clock): Promise<boolean> {
   if (!isFuse(mounted)) return false
-  const asked = await runCommand('stat', ['-f', '--', mounted.mountPoint], { deadlineMs: 2000 })
+  const asked = await runCommand('stat', ['-f', '--', mounted.mountPoint], { clock, deadlineMs: 2000 })
   return asked.code !== undefined && asked.code !== 0 && /not connected|connection abort/i.test(asked.complaint)
 }
 
 /** realpath(3) reads links only, which asks nothing of a mount at the end of the path. */
-async function resolvePath(directory: string): Promise<string> {
+async function resolvePath(directory: string, clock: Clock): Promise<string> {
   try {
-    return await inTime(directory, realpath(directory))
+    return await inTime(directory, clock, () => realpath(directory))
   } catch (error) {
     if (errorName(error) === 'ENOTCONN') return directory
     throw unusable(directory, error)
   }
 }
 
-async function assertEmptyDirectory(directory: string, path: string): Promise<void> {
+async function assertEmptyDirectory(directory: string, path: string, clock: Clock): Promise<void> {
   let names: string[]
   try {
-    const found = await inTime(directory, lstat(path))
+    const found = await inTime(directory, clock, () => lstat(path))
     if (!found.isDirectory()) throw new EdgemountError('invalid', `Cannot mount on "${directory}": it is not a directory`)
-    names = await inTime(directory, readdir(path))
+    names = await inTime(directory, clock, () => readdir(path))
   } catch (error) {
     throw unusable(directory, error)
   }
@@ -78,18 +80,9 @@ function alreadyMounted(directory: string, mounted: MountEntry): EdgemountError 
   return new EdgemountError('conflict', `Cannot mount on "${directory}": ${why}`)
 }
 
-async function inTime<T>(directory: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const why = 'its path does not answer; a mount on the way may be dead'
-    const error = new EdgemountError('unavailable', `Cannot mount on "${directory}": ${why}`)
-    timer = setTimeout(() => reject(error), inspectDeadlineMs)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** A path that goes through somebody's dead mount may never answer. */
+function inTime<T>(directory: string, clock: Clock, work: () => Promise<T>): Promise<T> {
+  return withDeadline(clock, inspectDeadlineMs, `mount on "${directory}"`, undefined, work)
 }
 
 function errorName(error: unknown): string {

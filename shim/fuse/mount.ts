@@ -3,6 +3,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
+import { type Clock, systemClock } from '../../shared/clock.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { createSocketPair, receiveFd } from '../sys/fd-passing.ts'
 import { isRoot, mountFileSystem, openFuseDevice } from '../sys/mount-calls.ts'
@@ -20,6 +21,7 @@ export interface MountOptions {
   readonly isReadOnly: boolean
   /** Other users may enter; permissions are checked by the kernel in any case. Root always allows it. */
   readonly allowOther: boolean
+  readonly clock?: Clock
 }
 
 /** A mount that was made. Plain data: it can be sent to the thread that serves it. */
@@ -43,7 +45,7 @@ export function mountFuse(options: MountOptions): Promise<FuseMount> {
 }
 
 export async function mountRoot(options: MountOptions): Promise<FuseMount> {
-  const mountPoint = await prepareMountPoint(options.directory)
+  const mountPoint = await prepareMountPoint(options.directory, options.clock ?? systemClock)
   const fd = openFuseDevice()
   if (fd < 0) throw deviceError(options.directory, fd)
   const settings = `fd=${fd},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions,max_read=${transferBytesMax}`
@@ -59,13 +61,14 @@ export async function mountRoot(options: MountOptions): Promise<FuseMount> {
 }
 
 export async function mountUser(options: MountOptions): Promise<FuseMount> {
-  const mountPoint = await prepareMountPoint(options.directory)
+  const mountPoint = await prepareMountPoint(options.directory, options.clock ?? systemClock)
   const { ours, theirs } = createSocketPair()
   let asked
   let fd
   try {
     const parameters = ['-o', userSettings(options), '--', mountPoint]
     asked = await runCommand('fusermount3', parameters, {
+      clock: options.clock ?? systemClock,
       deadlineMs: fusermountDeadlineMs,
       extraFd: theirs,
       environment: { _FUSE_COMMFD: '3' },

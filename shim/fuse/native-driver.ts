@@ -3,6 +3,7 @@
  * the Linux driver works, that one is used. What it cannot do: passthrough, invalidation (names and attributes live for a second), names
  * that are not UTF-8, interrupts, extents, the caller's identity.
  */
+import { type Clock, systemClock } from '../../shared/clock.ts'
 import { EdgemountError, errno, messageOf } from '../../shared/error.ts'
 import type { Connection, Handler } from './handler.ts'
 import { prepareMountPoint } from './mount-point.ts'
@@ -36,7 +37,8 @@ const noConnection: Connection = {
 /** Mounts and serves, on this (the main) thread. Throws as `mountFuse` does; 'unsupported' when fuse-native cannot be loaded. */
 export async function mountNative(options: MountOptions, handler: Handler): Promise<NativeMount> {
   const Fuse = loadNativeFuse()
-  const mountPoint = await prepareMountPoint(options.directory)
+  const { clock = systemClock } = options
+  const mountPoint = await prepareMountPoint(options.directory, clock)
   const settings = {
     allowOther: options.allowOther || process.getuid?.() === 0,
     defaultPermissions: true,
@@ -52,16 +54,10 @@ export async function mountNative(options: MountOptions, handler: Handler): Prom
     })
   })
   handler.start(noConnection)
-  const ended = untilGone(mountPoint).then(() => handler.stop())
-  return { mountPoint, ended, unmount: (how) => unmount(mountPoint, how) }
+  const ended = untilGone(mountPoint, clock).then(() => handler.stop())
+  return { mountPoint, ended, unmount: (how) => unmount(mountPoint, { ...how, clock }) }
 }
 
-function untilGone(mountPoint: string): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      if (findMount(readMountTable(), mountPoint) !== undefined) return
-      clearInterval(timer)
-      resolve()
-    }, endPollMs)
-  })
+async function untilGone(mountPoint: string, clock: Clock): Promise<void> {
+  while (findMount(readMountTable(), mountPoint) !== undefined) await clock.sleep(endPollMs)
 }

@@ -2,6 +2,8 @@
  * Runs a small program of the system (fusermount3, stat) with a deadline.
  */
 import { spawn } from 'node:child_process'
+import type { Clock } from '../../shared/clock.ts'
+import { deadline } from '../../shared/lifetime.ts'
 
 export interface CommandResult {
   /** undefined: the program is missing, was killed, or did not end in time. */
@@ -13,6 +15,7 @@ export interface CommandResult {
 }
 
 export interface CommandOptions {
+  readonly clock: Clock
   readonly deadlineMs: number
   /** A descriptor that becomes number 3 of the child. */
   readonly extraFd?: number
@@ -31,15 +34,16 @@ export function runCommand(program: string, parameters: readonly string[], optio
     })
     let complaint = ''
     const finish = (end: Partial<CommandResult>): void => {
-      clearTimeout(timer)
+      limit.dispose()
       resolve({ code: undefined, isMissing: false, isLate: false, complaint: complaint.trim(), ...end })
     }
-    const timer = setTimeout(() => {
+    const limit = deadline(options.clock, options.deadlineMs, `run ${program}`)
+    limit.signal.addEventListener('abort', () => {
       child.kill('SIGKILL')
       child.unref()
       child.stderr?.destroy()
       finish({ isLate: true })
-    }, options.deadlineMs)
+    })
     child.stderr?.on('data', (data: Uint8Array) => {
       if (complaint.length < complaintBytesMax) complaint += new TextDecoder().decode(data)
     })

@@ -45,20 +45,21 @@ const notifyThreadLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeM
 export function runLoop(options: RunLoopOptions): void {
   const { mount, log } = options
   const device = new FuseDevice(mount.fd, options.controlFd, messageBytesMax)
-  const { queueFd, warnWhenAbsent } = startNotifying(options)
+  const notifying = startNotifying(options)
   const loop = new Loop({
     device,
     handler: options.handler,
     wish: { wantsPassthrough: options.wantsPassthrough ?? mount.isPrivileged, invalidatesExplicitly: true },
     connect: (plan) => {
       const { canPassthrough, canIncrementEpoch } = plan
-      return new Notifier({ device, canPassthrough, canIncrementEpoch, offer: offerToPipe(queueFd), log })
+      return new Notifier({ device, canPassthrough, canIncrementEpoch, offer: offerToPipe(notifying.queueFd), log })
     },
     onControl: options.onControl,
+    nowMs,
     spinUs: options.spinUs,
     log,
     onTick: () => {
-      warnWhenAbsent()
+      notifying.warnWhenAbsent()
       options.onTick?.()
     },
     ...(options.counts === undefined ? {} : { counts: options.counts }),
@@ -70,10 +71,12 @@ export function runLoop(options: RunLoopOptions): void {
     endMountNow(mount.mountPoint, mount.deviceMinor)
     throw error
   } finally {
-    closeFd(queueFd)
+    closeFd(notifying.queueFd)
     closeFd(mount.fd)
   }
 }
+
+const nowMs = (): number => performance.now()
 
 interface NotifyThread {
   /** Write end of the queue; the thread ends when it is closed. */
@@ -89,9 +92,9 @@ function startNotifying({ mount, log, notifyModule }: RunLoopOptions): NotifyThr
   const workerData: NotifyThreadData = { edgemountNotifications: { deviceFd: duplicate(mount.fd), pipeFd: readFd, state } }
   const module = notifyModule ?? new URL('./notify-worker.ts', import.meta.url)
   new Worker(module, { workerData, resourceLimits: notifyThreadLimits }).unref()
-  let lookAtMs = performance.now() + notifyStartMsMax
+  let lookAtMs = nowMs() + notifyStartMsMax
   const warnWhenAbsent = (): void => {
-    if (performance.now() < lookAtMs) return
+    if (nowMs() < lookAtMs) return
     lookAtMs = Infinity
     if (Atomics.load(state, 0) === 0) log.error('Cannot tell the kernel what has changed: the notifying thread did not start')
   }

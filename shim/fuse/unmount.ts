@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
+import { type Clock, systemClock } from '../../shared/clock.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { abortAndDetach, isRoot, unmountOffThread } from '../sys/mount-calls.ts'
 import { findMount, readMountTable } from './mount-table.ts'
@@ -12,6 +13,7 @@ import { runCommand } from './run-command.ts'
 export interface UnmountOptions {
   /** Take it out of the tree now, and let it end when its last open file is closed. */
   readonly isLazy: boolean
+  readonly clock?: Clock
 }
 
 /** `busy`: somebody has a file open or a working directory there; `absent`: nothing is mounted there. */
@@ -36,7 +38,7 @@ export async function unmount(mountPoint: string, options: UnmountOptions): Prom
 
 async function unmountAsUser(mountPoint: string, options: UnmountOptions): Promise<UnmountResult> {
   const parameters = [...fusermountParameters(options.isLazy), mountPoint]
-  const asked = await runCommand('fusermount3', parameters, { deadlineMs: fusermountDeadlineMs })
+  const asked = await runCommand('fusermount3', parameters, { clock: options.clock ?? systemClock, deadlineMs: fusermountDeadlineMs })
   if (asked.code === 0) return 'unmounted'
   if (asked.isMissing) throw fusermountMissing(`unmount "${mountPoint}"`)
   if (/busy/i.test(asked.complaint)) return 'busy'

@@ -35,6 +35,7 @@ function play(handler: Handler, steps: readonly Step[], change?: (device: FakeDe
       retry: () => {},
     }),
     onControl: () => {},
+    nowMs: () => performance.now(),
     spinUs: 0,
     log: { ...silentLogger, error: (message) => errors.push(message) },
     ...parts,
