@@ -14,6 +14,9 @@ import type { TreePages } from './tree-pages.ts'
 /** What a step may give: the answer, a negative errno, or the page it lacks. */
 export type Step<T> = () => T | number | Missing
 
+/** One answer needs a few pages, a listing of huge entries some dozens. More means that pages leave the memory faster than they come. */
+const loadCountMax = 1000
+
 export class Attempts {
   readonly #pages: TreePages
   readonly #log: Logger
@@ -28,7 +31,13 @@ export class Attempts {
     const first = this.#guard(what, path, step)
     if (!isMissing(first)) return first
     const deferred = new Deferred<T>()
+    let loadCount = 0
     const waitFor = (lack: Missing): void => {
+      loadCount += 1
+      if (loadCount > loadCountMax) {
+        deferred.settle(this.#fail(what, path, { code: 'internal', message: `it took more than ${loadCountMax} pages` }))
+        return
+      }
       const leave = this.#pages.load(lack.missing, {
         done: (failure) => {
           if (deferred.isSettled) return

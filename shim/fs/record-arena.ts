@@ -16,8 +16,9 @@ export class RecordArena {
   #end = 1
   #freedBytes = 0
 
-  get bytes(): number {
-    return this.#bytes.byteLength
+  /** Records and the gaps between them. */
+  get usedBytes(): number {
+    return this.#end
   }
 
   /** Gaps are more than half: time for `compact`. */
@@ -79,7 +80,7 @@ export class RecordArena {
 
   #reserve(length: number): void {
     if (this.#end + length <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.ceil((this.#end + length) * 1.5))
+    const grown = new Uint8Array(Math.ceil((this.#end + length) * 1.25))
     grown.set(this.#bytes.subarray(0, this.#end))
     this.#bytes = grown
   }

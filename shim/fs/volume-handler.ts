@@ -57,6 +57,7 @@ export interface VolumeHandlerParts {
   /** A snapshot that never changes: the kernel may keep everything. */
   readonly isFixed: boolean
   readonly log: Logger
+  /** Memory for pages. At least what one listing may need at once: 16 MiB are enough for any. */
   readonly pageBytesMax?: number | undefined
   /** Called when the kernel and the driver have agreed: the mount answers from now on. */
   readonly onStart?: (() => void) | undefined

@@ -1,0 +1,232 @@
+/** The file system over a volume in memory, without a kernel: requests are made by the test, invalidations are written down. */
+import type { ObjectStore } from '../../shared/store.ts'
+import { MemoryStore } from '../../edge/store/memory.ts'
+import { errno } from '../../shared/error.ts'
+import { encodeRoot } from '../../shared/format/entry-codec.ts'
+import type { Entry } from '../../shared/format/entry.ts'
+import { type Logger, silentLogger } from '../../shared/log.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import type { Volume } from '../../shared/volume/volume.ts'
+import type { Backend } from '../../shim/fs/backend.ts'
+import type { BodySource, FileBody } from '../../shim/fs/open-files.ts'
+import { VolumeHandler } from '../../shim/fs/volume-handler.ts'
+import { type Answer, type Connection, Deferred, type DirectorySink, type EntryReply, type OpenReply } from '../../shim/fuse/handler.ts'
+import { changeBetween } from '../../shim/volume/change.ts'
+import { VolumeBackend } from '../../shim/volume/volume-backend.ts'
+import { engineOf, newVolume, utf8 } from './test-volume.ts'
+
+export const caller = { uid: 0, gid: 0, pid: 1 }
+
+/** What an answer is in the end: a value or a negative errno. */
+export function answered<T>(answer: Answer<T>): Promise<T | number> {
+  if (!(answer instanceof Deferred)) return Promise.resolve(answer)
+  return new Promise((resolve) => answer.listen((value) => resolve(typeof value === 'object' ? structuredClone(value) : value)))
+}
+
+export class FakeConnection implements Connection {
+  canPassthrough = false
+  canForgetNames = true
+  readonly told: string[] = []
+  readonly backings = new Set<number>()
+  #lastBacking = 0
+
+  openBacking(): number {
+    this.#lastBacking += 1
+    this.backings.add(this.#lastBacking)
+    return this.#lastBacking
+  }
+
+  closeBacking(backingId: number): void {
+    this.backings.delete(backingId)
+  }
+
+  invalidateNode(nodeId: number, offset: number): void {
+    this.told.push(`${offset < 0 ? 'attributes' : 'node'} ${nodeId}`)
+  }
+
+  invalidateEntry(parent: number, name: string): void {
+    this.told.push(`name ${parent}/${name}`)
+  }
+
+  invalidateAllEntries(): boolean {
+    this.told.push('everything')
+    return this.canForgetNames
+  }
+
+  take(): string[] {
+    return this.told.splice(0)
+  }
+}
+
+/** Bodies that are not fetched: the test says which are complete. */
+export class FakeBodies implements BodySource {
+  readonly opened: string[] = []
+  readonly complete = new Set<string>()
+  openCount = 0
+
+  open(entry: Entry, path: string): FileBody {
+    this.opened.push(path)
+    this.openCount += 1
+    return {
+      read: (offset, length) => ({ kind: 'bytes', bytes: new Uint8Array(length).fill(offset === 0 ? entry.size % 256 : 1) }),
+      completeFd: () => (this.complete.has(path) ? 9 : -1),
+      close: () => (this.openCount -= 1),
+    }
+  }
+}
+
+export interface Listed {
+  readonly name: string
+  readonly ino: number
+  readonly offset: number
+  readonly nodeId: number
+  readonly size: number
+}
+
+/** A sink that takes `limit` entries. */
+export class ListSink implements DirectorySink {
+  readonly isPlus: boolean
+  readonly entries: Listed[] = []
+  readonly #limit: number
+
+  constructor(isPlus: boolean, limit = Infinity) {
+    this.isPlus = isPlus
+    this.#limit = limit
+  }
+
+  add(name: string, ino: number, nextOffset: number, _mode: number, entry: EntryReply | undefined): boolean {
+    if (this.entries.length >= this.#limit) return false
+    this.entries.push({ name, ino, offset: nextOffset, nodeId: entry?.nodeId ?? 0, size: entry?.attributes.size ?? 0 })
+    return true
+  }
+}
+
+export class HandlerBed {
+  readonly handler: VolumeHandler
+  readonly connection = new FakeConnection()
+  readonly bodies: FakeBodies
+  readonly volume: Volume
+  #snapshot: Snapshot
+
+  constructor(volume: Volume, snapshot: Snapshot, options: { readonly backend?: Backend; readonly isFixed?: boolean; readonly pageBytesMax?: number; readonly log?: Logger }) {
+    this.volume = volume
+    this.#snapshot = snapshot
+    this.bodies = new FakeBodies()
+    const { backend = backendOf(snapshot), isFixed = false, log = silentLogger, pageBytesMax } = options
+    this.handler = new VolumeHandler({ backend, bodies: this.bodies, root: encodeRoot(snapshot.root), seq: snapshot.seq, isFixed, log, pageBytesMax })
+    this.handler.start(this.connection)
+    this.connection.take()
+  }
+
+  static async make(
+    operations: readonly Operation[],
+    options: {
+      readonly store?: ObjectStore
+      readonly backend?: (snapshot: Snapshot) => Backend
+      readonly isFixed?: boolean
+      readonly pageBytesMax?: number
+      readonly log?: Logger
+    } = {},
+  ): Promise<HandlerBed> {
+    const { store = new MemoryStore(), backend, ...rest } = options
+    const volume = await newVolume({ store })
+    await volume.writer().commit(operations)
+    const snapshot = await volume.head()
+    return new HandlerBed(volume, snapshot, backend === undefined ? rest : { ...rest, backend: backend(snapshot) })
+  }
+
+  /** Commits without telling the file system. */
+  async commit(operations: readonly Operation[]): Promise<void> {
+    await this.volume.writer().commit(operations)
+  }
+
+  /** Tells the file system of what was committed; with `isBig`, as a change too big to list. Gives what the kernel was told. */
+  async follow(isBig = false): Promise<string[]> {
+    const next = await this.volume.head()
+    const change = await changeBetween(this.#snapshot, next)
+    this.#snapshot = next
+    this.connection.take()
+    this.handler.applyChange(isBig ? { ...change, names: undefined, inodes: [] } : change)
+    return this.connection.take()
+  }
+
+  async lookup(path: string): Promise<EntryReply | number> {
+    let reply: EntryReply | number = -errno.ENOENT
+    let parent = 1
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      const found: EntryReply | number = await answered(this.handler.lookup(parent, name, caller))
+      if (typeof found === 'number' || found.nodeId === 0) return found
+      reply = structuredClone(found)
+      parent = found.nodeId
+    }
+    return reply
+  }
+
+  /** The node of a path that is there. */
+  async node(path: string): Promise<number> {
+    if (path === '/') return 1
+    const reply = await this.lookup(path)
+    if (typeof reply === 'number' || reply.nodeId === 0) throw new Error(`"${path}" is not there: ${JSON.stringify(reply)}`)
+    return reply.nodeId
+  }
+
+  async open(node: number, flags = 0): Promise<OpenReply | number> {
+    const reply = await answered(this.handler.open(node, flags, caller))
+    return typeof reply === 'number' ? reply : { ...reply }
+  }
+
+  async text(node: number, handle: number, offset = 0, length = 4096): Promise<string | number> {
+    const reply = await answered(this.handler.read(node, handle, offset, length))
+    if (typeof reply === 'number') return reply
+    return reply.kind === 'bytes' ? new TextDecoder().decode(reply.bytes) : `fd ${reply.fd}`
+  }
+
+  async openDirectory(node: number): Promise<number> {
+    const reply = await answered(this.handler.opendir(node, caller))
+    if (typeof reply === 'number') throw new Error(`opendir: ${reply}`)
+    return reply.handle
+  }
+
+  /** One READDIR, asked again while it defers, as drivers do. */
+  async read(node: number, handle: number, offset: number, options: { isPlus?: boolean; limit?: number } = {}): Promise<Listed[] | number> {
+    for (;;) {
+      const sink = new ListSink(options.isPlus === true, options.limit)
+      const answer = this.handler.readdir(node, handle, offset, sink)
+      if (!(answer instanceof Deferred)) return answer === undefined ? sink.entries : answer
+      const outcome = await answered(answer)
+      if (typeof outcome === 'number') return outcome
+    }
+  }
+
+  /** A whole directory, by replies of `limit` entries. */
+  async list(path: string, options: { isPlus?: boolean; limit?: number } = {}): Promise<Listed[]> {
+    const node = await this.node(path)
+    const handle = await this.openDirectory(node)
+    const all: Listed[] = []
+    for (;;) {
+      const part = await this.read(node, handle, all.at(-1)?.offset ?? 0, options)
+      if (typeof part === 'number') throw new Error(`readdir: ${part}`)
+      if (part.length === 0) break
+      all.push(...part)
+    }
+    this.handler.releasedir(node, handle)
+    return all
+  }
+}
+
+export function backendOf(snapshot: Snapshot): Backend {
+  const fetcher = { fetch: () => 0, promote: () => undefined, cancel: () => undefined }
+  return new VolumeBackend({ pages: snapshot.pages, fetcher, clock: engineOf(new MemoryStore()).clock, deadlineMs: 5000 })
+}
+
+export function file(path: string, text: string, more: object = {}): Operation {
+  const bytes = utf8(text)
+  return { op: 'create', path, content: { kind: 'inline', bytes }, size: bytes.length, ...more }
+}
+
+/** Replaces a file's content; the file keeps its id. */
+export function write(path: string, text: string): Operation {
+  const bytes = utf8(text)
+  return { op: 'write', path, content: { kind: 'inline', bytes }, size: bytes.length }
+}
