@@ -34,7 +34,7 @@ export function isHash(value: unknown): value is Hash {
 
 export function hashFromBytes(bytes: Uint8Array): Hash {
   const text = toHex(bytes)
-  if (isHash(text)) return text
+  if (hasHashLength(text)) return text
   throw new EdgemountError('invalid', `Cannot read a hash: it has ${bytes.length} bytes, not ${hashBytes}`)
 }
 
@@ -42,4 +42,9 @@ export function hashToBytes(hash: Hash): Uint8Array {
   const bytes = fromHex(hash)
   if (bytes.length !== hashBytes) throw new EdgemountError('invalid', `Cannot write hash "${hash}": it has ${bytes.length} bytes, not ${hashBytes}`)
   return bytes
+}
+
+/** All that can be wrong with hex that was just made; `isHash` would be a tenth of the time that decoding an entry takes. */
+function hasHashLength(hex: string): hex is Hash {
+  return hex.length === hashBytes * 2
 }

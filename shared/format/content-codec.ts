@@ -5,7 +5,7 @@ import { Reader, Writer } from '../codec.ts'
 import { EdgemountError } from '../error.ts'
 import { hashBytes, hashFromBytes, hashToBytes } from '../hash.ts'
 import { decodeName, encodeName } from '../name.ts'
-import { type Content, type ManifestRoot, type TreeRoot, inlineBytesMax } from './entry.ts'
+import { type Content, type Hash, type ManifestRoot, type Run, type TreeRoot, inlineBytesMax } from './entry.ts'
 import { ManifestPage, inlineRunsMax } from './manifest-page.ts'
 import { idOfOneChunk } from './manifest-shape.ts'
 import { readPointer, writePointer } from './pointer-codec.ts'
@@ -130,10 +130,12 @@ function readManifestRoot(reader: Reader, code: number): ManifestRoot {
 }
 
 /** The content id of a manifest of one chunk is the chunk's hash, and is not written again. Checks the whole page, too. */
-function oneChunkIdOf(bytes: Uint8Array): ReturnType<typeof idOfOneChunk> {
+function oneChunkIdOf(bytes: Uint8Array): Hash | undefined {
   const page = new ManifestPage(bytes, undefined, 0)
   if (page.count > inlineRunsMax) page.fail(`it has ${page.count} runs, more than ${inlineRunsMax}`)
-  return idOfOneChunk(Array.from({ length: page.count }, (_, index) => page.run(index)))
+  const runs: Run[] = []
+  for (let index = 0; index < page.count; index += 1) runs.push(page.run(index))
+  return idOfOneChunk(runs)
 }
 
 function writeTreeRoot(writer: Writer, root: TreeRoot): void {

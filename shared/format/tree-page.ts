@@ -68,11 +68,14 @@ export class TreePage extends Page {
   }
 
   #compare(index: number, key: Uint8Array): number {
+    const { bytes } = this
     const start = this.start(index) + 1
-    const length = this.#keyLength(index)
-    const shorter = Math.min(length, key.length)
+    const length = bytes[start - 1] ?? 0
+    // Enough for a comparison; `#keyLength` checks the item when it is taken.
+    if (start + length > bytes.length) this.fail(`the key of item ${index} lies past its end`)
+    const shorter = length < key.length ? length : key.length
     for (let at = 0; at < shorter; at += 1) {
-      const difference = this.bytes[start + at]! - key[at]!
+      const difference = bytes[start + at]! - key[at]!
       if (difference !== 0) return difference
     }
     return length - key.length
