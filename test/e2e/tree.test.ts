@@ -28,7 +28,7 @@ const run = (args: readonly string[]): Running => {
 beforeAll(() => {
   mkdirSync(mountPoint)
   const modules = resolve(import.meta.dirname, '../../node_modules')
-  for (const copy of ['first', 'second', 'third']) copyModules(modules, join(source, copy, 'node_modules'))
+  for (const copy of ['first', 'second']) copyModules(modules, join(source, copy, 'node_modules'))
   writeBigFile(join(source, 'big.bin'))
 }, 240_000)
 
