@@ -36,6 +36,11 @@ export function helpOfAll(commands: readonly Command[]): string {
   ].join('\n\n')}\n`
 }
 
+export function readmeCommands(commands: readonly Command[]): string {
+  const lines = commands.map((command) => tableLine([`\`${usageLine(command).replace(' [flags]', '')}\``, command.summary]))
+  return [tableLine(['command', 'what it does']), tableLine(['---', '---']), ...lines].join('\n')
+}
+
 export function readmeSettings(): string {
   const lines = settingNames.map((name) => {
     const variable = environmentName(name)

@@ -40,6 +40,6 @@ export class Meter {
 
 /** `[#####.....]` */
 export function bar(fraction: number, width: number): string {
-  const filled = Math.round(Math.min(1, Math.max(0, fraction)) * width)
+  const filled = Math.round(Math.min(1, Math.max(0, fraction || 0)) * width)
   return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]`
 }

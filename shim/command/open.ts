@@ -4,6 +4,7 @@
 import type { ChunkingParameters } from '../../shared/chunker.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { codeOf, EdgemountError, messageOf } from '../../shared/error.ts'
+import { baseName, rootPath } from '../../shared/path.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { configKey } from '../../shared/volume/keys.ts'
@@ -49,7 +50,9 @@ export async function openPlace(text: string, settings: OpenSettings): Promise<O
     if ((await opened.store.get(configKey, settings)) !== undefined) return opened
     await opened.close()
   }
-  return await openStorePlace(target.places.at(-1) ?? target.places[0])
+  const last = target.places.at(-1) ?? target.places[0]
+  if (last.path !== rootPath) checkVolumeName(baseName(last.path))
+  return await openStorePlace(last)
 }
 
 /** Throws `not-found` with what to do, unless `create` says how to make the volume. */

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { parseTarget } from '../../../shim/command/target.ts'
+
+test.each([
+  ['http://127.0.0.1:8787/photos', { source: 'http://127.0.0.1:8787', volume: 'photos', seq: undefined, path: '/' }],
+  ['http://127.0.0.1:8787/photos/2024/a%20b.jpg', { source: 'http://127.0.0.1:8787', volume: 'photos', seq: undefined, path: '/2024/a b.jpg' }],
+  ['https://example.org/photos@12/x/', { source: 'https://example.org', volume: 'photos', seq: 12, path: '/x' }],
+  ['https://example.org/photos/@12/x', { source: 'https://example.org', volume: 'photos', seq: 12, path: '/x' }],
+  ['https://example.org/v1/photos/files/a/b', { source: 'https://example.org', volume: 'photos', seq: undefined, path: '/a/b' }],
+  ['https://example.org/base/v1/photos/@3/a', { source: 'https://example.org/base', volume: 'photos', seq: 3, path: '/a' }],
+  ['http://h/v/caf%C3%A9/%FF', { source: 'http://h', volume: 'v', seq: undefined, path: '/café/\udcff' }],
+])('the address %s', (text, place) => {
+  expect(parseTarget(text)).toEqual({ kind: 'edge', text, place })
+})
+
+test('in the text of a store every part may be the volume, from left to right', () => {
+  expect(parseTarget('dir:./data/photos@7/2024/x.jpg')).toMatchObject({
+    kind: 'store',
+    places: [
+      { source: 'dir:.', volume: 'data', path: '/photos@7/2024/x.jpg', seq: undefined },
+      { source: 'dir:./data', volume: 'photos', path: '/2024/x.jpg', seq: 7 },
+      { source: 'dir:./data/photos@7', volume: '2024', path: '/x.jpg', seq: undefined },
+      { source: 'dir:./data/photos@7/2024', volume: 'x.jpg', path: '/', seq: undefined },
+    ],
+  })
+})
+
+test('an absolute store stays absolute, and parts that can be no volume are none', () => {
+  const target = parseTarget('dir:/srv/../my data/v')
+  expect(target).toMatchObject({ places: [{ source: 'dir:/srv/../my data', volume: 'v', path: '/' }] })
+})
+
+test.each([
+  ['./data/photos', 'it has no source. For a folder on this disk write "dir:./data/photos"'],
+  ['http://127.0.0.1:8787', 'the volume is missing'],
+  ['http://127.0.0.1:8787/', 'the volume is missing'],
+  ['http://h/v?x=1', 'write "?" as %3F'],
+  ['http://[', 'it is not a URL'],
+  ['dir:', 'the volume is missing'],
+  ['dir:..', 'must be 1 to 63 letters'],
+  ['http://h/v/a%00b', 'a name contains a NUL'],
+])('%s is refused', (text, why) => {
+  expect(() => parseTarget(text)).toThrow(why)
+})
