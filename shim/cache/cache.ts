@@ -34,6 +34,8 @@ export interface CacheOptions {
   readonly sync?: SyncFile
   /** Descriptors kept open at most; held ones are beyond. */
   readonly openFilesMax?: number
+  /** The index is rewritten when its log is longer than this (4 MiB unless given), and than half of the index. */
+  readonly snapshotBytesMin?: number
 }
 
 export interface CacheStats {

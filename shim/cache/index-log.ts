@@ -17,8 +17,7 @@ import { blockRows, encodeBlock } from './index-snapshot.ts'
 export type SyncFile = (fd: number, done: (result: number) => void) => void
 
 const bufferBytes = 64 * 1024
-/** A log is folded into a snapshot when it is longer than this, and than half of what the snapshot would take. */
-const logBytesMin = 4 * 1024 * 1024
+const snapshotBytesMinDefault = 4 * 1024 * 1024
 const snapshotBytesPerRow = 69
 const logCountMax = 8
 /** After a failure (most likely a full disk) nothing is tried for so long. */
@@ -38,6 +37,8 @@ export interface IndexLogOptions {
   readonly bootId: string
   readonly log: Logger
   readonly sync: SyncFile
+  /** A log is folded into a snapshot when it is longer than this, and than half of what the snapshot would take. */
+  readonly snapshotBytesMin?: number
 }
 
 export class IndexLog {
@@ -93,7 +94,8 @@ export class IndexLog {
   step(nowMs: number): boolean {
     const writing = this.#writing
     if (writing === undefined) {
-      const isLong = this.#logBytes > Math.max(logBytesMin, (this.#table.rowLimit * snapshotBytesPerRow) / 2)
+      const bytesMin = this.#options.snapshotBytesMin ?? snapshotBytesMinDefault
+      const isLong = this.#logBytes > Math.max(bytesMin, (this.#table.rowLimit * snapshotBytesPerRow) / 2)
       if (!isLong && this.#logCount <= logCountMax && !this.#isBroken && !this.#isSnapshotDue) return false
       if (nowMs < this.#retryAtMs) return false
       if (!this.#beginSnapshot()) this.#retryAtMs = nowMs + retryMs

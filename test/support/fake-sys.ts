@@ -1,0 +1,353 @@
+/**
+ * A disk in memory behind `Sys`, which fails where a test says so, fills up, and loses power.
+ *
+ * Losing power is as harsh as a journaling file system allows: names, sizes and punched holes come back as they were at some moment not before
+ * the last sync, in order; of data written since a file's own last sync each page is there or not, at random.
+ */
+import { errno } from '../../shared/error.ts'
+import { openFlag } from '../../shim/sys/constants.ts'
+import type { DiskSpace, FileStat, Sys } from '../../shim/sys/sys.ts'
+import type { SeededRandom } from './seeded-random.ts'
+
+const pageBytes = 4096
+
+interface Inode {
+  size: number
+  readonly pages: Map<number, Uint8Array>
+}
+
+interface Image {
+  /** Inode numbers; 0 is a directory. */
+  readonly names: Map<string, number>
+  readonly inodes: Map<number, Inode>
+}
+
+type Change = (image: Image) => void
+
+export class FakeSys implements Sys {
+  #live: Image = { names: new Map([['', 0]]), inodes: new Map() }
+  #durable: Image = { names: new Map([['', 0]]), inodes: new Map() }
+  #journal: Change[] = []
+  #dirty = new Map<number, Set<number>>()
+  #lastInode = 0
+  #lastFd = 2
+  readonly #fds = new Map<number, number>()
+  readonly #locks = new Map<number, number>()
+  readonly #failures: { call: keyof Sys; code: number; skip: number; count: number }[] = []
+  /** Inodes that somebody else holds or maps. */
+  readonly heldPaths = new Set<string>()
+  readonly calls: string[] = []
+  capacityBytes = Infinity
+
+  /** Makes calls of a kind fail: after `skip` good ones, `count` times. */
+  fail(call: keyof Sys, code: number, { skip = 0, count = 1 } = {}): void {
+    this.#failures.push({ call, code, skip, count })
+  }
+
+  /** The process ends; what it wrote is with the kernel. */
+  crash(): void {
+    this.#fds.clear()
+    this.#locks.clear()
+    this.#failures.length = 0
+  }
+
+  losePower(random: SeededRandom): void {
+    const kept = this.#journal.slice(0, random.next() % (this.#journal.length + 1))
+    for (const change of kept) change(this.#durable)
+    for (const [ino, pages] of this.#dirty) {
+      for (const page of pages) if (random.next() % 2 === 0) copyPage(this.#live.inodes.get(ino), this.#durable.inodes.get(ino), page)
+    }
+    this.#live = cloneImage(this.#durable)
+    this.#journal = []
+    this.#dirty = new Map()
+    this.crash()
+  }
+
+  get openCount(): number {
+    return this.#fds.size
+  }
+
+  paths(): string[] {
+    return [...this.#live.names].filter(([, ino]) => ino !== 0).map(([path]) => path)
+  }
+
+  /** Content of a file, for changing it behind everybody's back. */
+  readFile(path: string): Uint8Array {
+    const inode = this.#live.inodes.get(this.#live.names.get(path) ?? -1)!
+    const bytes = new Uint8Array(inode.size)
+    this.#copyOut(inode, bytes, 0)
+    return bytes
+  }
+
+  writeFile(path: string, bytes: Uint8Array): void {
+    const failures = this.#failures.splice(0)
+    const fd = this.open(path, openFlag.O_RDWR | openFlag.O_CREAT, 0o600)
+    this.ftruncate(fd, bytes.length)
+    this.pwrite(fd, bytes, 0)
+    this.close(fd)
+    this.#failures.push(...failures)
+  }
+
+  get usedBytes(): number {
+    const inodes = new Set([...this.#live.names.values(), ...this.#fds.values()])
+    let pages = 0
+    for (const ino of inodes) pages += this.#live.inodes.get(ino)?.pages.size ?? 0
+    return pages * pageBytes
+  }
+
+  open(path: string, flags: number, _mode: number): number {
+    const failure = this.#enter('open', path)
+    if (failure !== 0) return failure
+    let ino = this.#live.names.get(path)
+    if (ino === 0) return -errno.EISDIR
+    if (ino !== undefined && (flags & openFlag.O_EXCL) !== 0) return -errno.EEXIST
+    if (ino === undefined) {
+      if ((flags & openFlag.O_CREAT) === 0 || this.#live.names.get(parentOf(path)) !== 0) return -errno.ENOENT
+      this.#lastInode += 1
+      const made = this.#lastInode
+      ino = made
+      this.#change((image) => {
+        image.names.set(path, made)
+        image.inodes.set(made, { size: 0, pages: new Map() })
+      })
+    }
+    if ((flags & openFlag.O_TRUNC) !== 0) this.#setSize(ino, 0)
+    this.#lastFd += 1
+    this.#fds.set(this.#lastFd, ino)
+    return this.#lastFd
+  }
+
+  close(fd: number): number {
+    if (!this.#fds.has(fd)) throw new Error(`close of descriptor ${fd}, which is not open`)
+    if (this.#locks.get(this.#fds.get(fd)!) === fd) this.#locks.delete(this.#fds.get(fd)!)
+    this.#fds.delete(fd)
+    return 0
+  }
+
+  pread(fd: number, into: Uint8Array, offset: number): number {
+    const failure = this.#enter('pread', String(fd))
+    return failure === 0 ? this.#copyOut(this.#inode(fd), into, offset) : failure
+  }
+
+  pwrite(fd: number, from: Uint8Array, offset: number): number {
+    const failure = this.#enter('pwrite', String(fd))
+    if (failure !== 0) return failure
+    const inode = this.#inode(fd)
+    const first = Math.floor(offset / pageBytes)
+    const end = Math.ceil((offset + from.length) / pageBytes)
+    let fresh = 0
+    for (let page = first; page < end; page += 1) if (!inode.pages.has(page)) fresh += 1
+    if (this.usedBytes + fresh * pageBytes > this.capacityBytes) return -errno.ENOSPC
+    const dirty = this.#dirty.get(this.#fds.get(fd)!) ?? new Set()
+    this.#dirty.set(this.#fds.get(fd)!, dirty)
+    for (let page = first; page < end; page += 1) {
+      const target = inode.pages.get(page) ?? new Uint8Array(pageBytes)
+      inode.pages.set(page, target)
+      const start = Math.max(offset, page * pageBytes)
+      const stop = Math.min(offset + from.length, (page + 1) * pageBytes)
+      target.set(from.subarray(start - offset, stop - offset), start - page * pageBytes)
+      dirty.add(page)
+    }
+    if (offset + from.length > inode.size) this.#setSize(this.#fds.get(fd)!, offset + from.length)
+    return from.length
+  }
+
+  ftruncate(fd: number, size: number): number {
+    const failure = this.#enter('ftruncate', String(fd))
+    if (failure !== 0) return failure
+    this.#inode(fd)
+    this.#setSize(this.#fds.get(fd)!, size)
+    return 0
+  }
+
+  fdatasync(fd: number): number {
+    const failure = this.#enter('fdatasync', String(fd))
+    if (failure !== 0) return failure
+    const ino = this.#fds.get(fd)!
+    this.#commit()
+    for (const page of this.#dirty.get(ino) ?? []) copyPage(this.#live.inodes.get(ino), this.#durable.inodes.get(ino), page)
+    this.#dirty.delete(ino)
+    return 0
+  }
+
+  fsync(fd: number): number {
+    return this.fdatasync(fd)
+  }
+
+  unlink(path: string): number {
+    const failure = this.#enter('unlink', path)
+    if (failure !== 0) return failure
+    if (!this.#live.names.has(path)) return -errno.ENOENT
+    this.#change((image) => image.names.delete(path))
+    return 0
+  }
+
+  rename(from: string, to: string): number {
+    const failure = this.#enter('rename', from)
+    if (failure !== 0) return failure
+    const ino = this.#live.names.get(from)
+    if (ino === undefined) return -errno.ENOENT
+    this.#change((image) => {
+      image.names.delete(from)
+      image.names.set(to, ino)
+    })
+    return 0
+  }
+
+  mkdir(path: string, _mode: number): number {
+    const failure = this.#enter('mkdir', path)
+    if (failure !== 0) return failure
+    if (this.#live.names.has(path)) return -errno.EEXIST
+    if (!this.#live.names.has(parentOf(path))) return -errno.ENOENT
+    this.#change((image) => image.names.set(path, 0))
+    return 0
+  }
+
+  rmdir(path: string): number {
+    return this.unlink(path)
+  }
+
+  fstat(fd: number): FileStat | number {
+    return statOf(this.#fds.get(fd)!, this.#inode(fd))
+  }
+
+  stat(path: string): FileStat | number {
+    const ino = this.#live.names.get(path)
+    if (ino === undefined) return -errno.ENOENT
+    return statOf(ino, this.#live.inodes.get(ino) ?? { size: 0, pages: new Map() })
+  }
+
+  list(path: string): string[] | number {
+    if (this.#live.names.get(path) !== 0) return -errno.ENOENT
+    const prefix = `${path}/`
+    return [...this.#live.names.keys()].filter((name) => parentOf(name) === path && name.startsWith(prefix)).map((name) => name.slice(prefix.length))
+  }
+
+  statvfs(_path: string): DiskSpace | number {
+    const blocks = this.capacityBytes === Infinity ? 2 ** 40 : Math.floor(this.capacityBytes / pageBytes)
+    const free = blocks - this.usedBytes / pageBytes
+    return { blockBytes: pageBytes, blocks, blocksFree: free, blocksAvailable: free, files: 2 ** 20, filesFree: 2 ** 20 }
+  }
+
+  seekData(): number {
+    return -errno.EINVAL
+  }
+
+  seekHole(): number {
+    return -errno.EINVAL
+  }
+
+  punch(fd: number, offset: number, length: number): number {
+    const failure = this.#enter('punch', String(fd))
+    if (failure !== 0) return failure
+    this.#inode(fd)
+    const ino = this.#fds.get(fd)!
+    this.#change((image) => {
+      const inode = image.inodes.get(ino)
+      if (inode !== undefined) for (const page of inode.pages.keys()) zeroWithin(inode, page, offset, offset + length)
+    })
+    return 0
+  }
+
+  allocate(): number {
+    return 0
+  }
+
+  takeLease(fd: number): number {
+    const failure = this.#enter('takeLease', String(fd))
+    if (failure !== 0) return failure
+    const ino = this.#fds.get(fd)!
+    const isHeld = [...this.heldPaths].some((path) => this.#live.names.get(path) === ino)
+    const openCount = [...this.#fds.values()].filter((other) => other === ino).length
+    return isHeld || openCount > 1 ? -errno.EAGAIN : 0
+  }
+
+  dropLease(): number {
+    return 0
+  }
+
+  lock(fd: number): number {
+    const ino = this.#fds.get(fd)!
+    if (this.#locks.has(ino)) return -errno.EAGAIN
+    this.#locks.set(ino, fd)
+    return 0
+  }
+
+  #enter(call: keyof Sys, what: string): number {
+    this.calls.push(`${call} ${what}`)
+    const failure = this.#failures.find((candidate) => candidate.call === call)
+    if (failure === undefined) return 0
+    if (failure.skip > 0) {
+      failure.skip -= 1
+      return 0
+    }
+    failure.count -= 1
+    if (failure.count === 0) this.#failures.splice(this.#failures.indexOf(failure), 1)
+    return -failure.code
+  }
+
+  #inode(fd: number): Inode {
+    const inode = this.#live.inodes.get(this.#fds.get(fd) ?? -1)
+    if (inode === undefined) throw new Error(`use of descriptor ${fd}, which is not open`)
+    return inode
+  }
+
+  #setSize(ino: number, size: number): void {
+    this.#change((image) => {
+      const inode = image.inodes.get(ino)
+      if (inode === undefined) return
+      for (const page of inode.pages.keys()) zeroWithin(inode, page, size, Infinity)
+      inode.size = size
+    })
+  }
+
+  #copyOut(inode: Inode, into: Uint8Array, offset: number): number {
+    const end = Math.min(inode.size, offset + into.length)
+    into.fill(0, 0, Math.max(0, end - offset))
+    for (let page = Math.floor(offset / pageBytes); page * pageBytes < end; page += 1) {
+      const start = Math.max(offset, page * pageBytes)
+      const stop = Math.min(end, (page + 1) * pageBytes)
+      const bytes = inode.pages.get(page)
+      if (bytes !== undefined) into.set(bytes.subarray(start - page * pageBytes, stop - page * pageBytes), start - offset)
+    }
+    return Math.max(0, end - offset)
+  }
+
+  #change(change: Change): void {
+    change(this.#live)
+    this.#journal.push(change)
+  }
+
+  #commit(): void {
+    for (const change of this.#journal) change(this.#durable)
+    this.#journal = []
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
+
+function copyPage(from: Inode | undefined, to: Inode | undefined, page: number): void {
+  const bytes = from?.pages.get(page)
+  if (to === undefined) return
+  if (bytes === undefined) to.pages.delete(page)
+  else to.pages.set(page, bytes.slice())
+}
+
+function zeroWithin(inode: Inode, page: number, start: number, end: number): void {
+  const from = Math.max(0, start - page * pageBytes)
+  const to = Math.min(pageBytes, end - page * pageBytes)
+  if (from >= to) return
+  if (from === 0 && to === pageBytes) inode.pages.delete(page)
+  else inode.pages.get(page)?.fill(0, from, to)
+}
+
+function cloneImage(image: Image): Image {
+  const inodes = new Map([...image.inodes].map(([ino, { size, pages }]) => [ino, { size, pages: new Map([...pages].map(([page, bytes]) => [page, bytes.slice()])) }]))
+  return { names: new Map(image.names), inodes }
+}
+
+function statOf(ino: number, inode: Inode): FileStat {
+  return { ino, size: inode.size, blocks: (inode.pages.size * pageBytes) / 512, mode: 0o100600, linkCount: 1, mtimeSeconds: 0, mtimeNanoseconds: 0 }
+}
