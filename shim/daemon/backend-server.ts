@@ -17,10 +17,6 @@ export class BackendServer {
     this.#send = send
   }
 
-  get requestCount(): number {
-    return this.#tickets.size
-  }
-
   /** A request. True when it was one. */
   receive(message: ToNetwork): boolean {
     switch (message.kind) {

@@ -14,6 +14,9 @@ import { CachedBodies } from '../fs/cached-bodies.ts'
 import { type HandlerStatus, VolumeHandler } from '../fs/volume-handler.ts'
 import { linuxSys } from '../sys/linux-sys.ts'
 
+/** A backend that says how many requests are under way. */
+export type CountingBackend = Backend & { readonly requestCount: number }
+
 /** Plain data: it is sent to the thread. */
 export interface FileSystemSettings {
   /** As `encodeRoot` gives it. */
@@ -48,7 +51,7 @@ const speculationBytesMax = 256 * 1024 * 1024
 const uncachedBytesMax = 64 * 1024 * 1024
 
 export interface FileSystemParts {
-  readonly backend: Backend & { readonly requestCount: number }
+  readonly backend: CountingBackend
   readonly log: Logger
   /** The mount answers from now on. */
   readonly onStart: () => void

@@ -3,35 +3,25 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
-import type { Logger } from '../../shared/log.ts'
-import type { Backend } from '../fs/backend.ts'
 import type { FuseMount } from '../fuse/mount.ts'
-import { opcodeCount } from '../fuse/protocol/opcode.ts'
+import { opcodeCount, opcodeName } from '../fuse/protocol/opcode.ts'
 import { endMountNow } from '../fuse/unmount.ts'
 import { type Pipe, closeFd, createPipe, wake } from '../sys/pipe.ts'
 import { BackendServer } from './backend-server.ts'
-import type { FileSystemSettings, FileSystemStatus } from './file-system.ts'
+import type { FileSystemStatus } from './file-system.ts'
 import type { FsThreadData } from './fs-thread.ts'
 import type { ToFileSystem, ToNetwork } from './messages.ts'
+import type { FileSystemEnd, ServeParts } from './served.ts'
 
-/** How the file system ended: undefined when it was unmounted, or why it could not go on. */
-export type FileSystemEnd = Error | undefined
-
-export interface FsWorkerParts {
-  readonly mount: FuseMount
-  readonly settings: FileSystemSettings
-  readonly backend: Backend
-  readonly spinUs: number
-  readonly log: Logger
-}
+export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'spinUs' | 'log'> & { readonly mount: FuseMount }
 
 const statusDeadlineMs = 2000
 
 export class FsWorker {
   readonly ready: Promise<void>
   readonly ended: Promise<FileSystemEnd>
-  /** Requests by opcode since the start. */
-  readonly counts = new Uint32Array(new SharedArrayBuffer(opcodeCount * 4))
+  /** Requests by opcode since the start, written by the thread. */
+  readonly #counts = new Uint32Array(new SharedArrayBuffer(opcodeCount * 4))
   readonly #parts: FsWorkerParts
   readonly #control: Pipe
   readonly #port: MessagePort
@@ -49,7 +39,7 @@ export class FsWorker {
     this.#port = port1
     this.#server = new BackendServer(parts.backend, (message, transfer) => this.send(message, transfer))
     const { mount, settings, spinUs } = parts
-    const workerData: FsThreadData = { mount, settings, spinUs, controlFd: this.#control.readFd, port: port2, counts: this.counts }
+    const workerData: FsThreadData = { mount, settings, spinUs, controlFd: this.#control.readFd, port: port2, counts: this.#counts }
     this.#worker = new Worker(new URL('./fs-thread.ts', import.meta.url), { workerData, transferList: [port2] })
     const start = Promise.withResolvers<undefined>()
     this.ready = start.promise
@@ -66,8 +56,10 @@ export class FsWorker {
     })
   }
 
-  get requestCount(): number {
-    return this.#server.requestCount
+  requestCounts(): Record<string, number> {
+    const named: Record<string, number> = {}
+    for (const [number, count] of this.#counts.entries()) if (count > 0) named[opcodeName(number)] = count
+    return named
   }
 
   send(message: ToFileSystem, transfer: readonly ArrayBuffer[] = []): void {

@@ -7,7 +7,7 @@
 import { availableParallelism, homedir } from 'node:os'
 import path from 'node:path'
 import { type Clock, systemClock } from '../../shared/clock.ts'
-import { EdgemountError } from '../../shared/error.ts'
+import { messageOf } from '../../shared/error.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
 import { Lifetime } from '../../shared/lifetime.ts'
 import { type Logger, silentLogger } from '../../shared/log.ts'
@@ -15,15 +15,16 @@ import { type Random, systemRandom } from '../../shared/random.ts'
 import { writeAt } from '../fetch/fd-writer.ts'
 import { Fetcher, type FetcherStats } from '../fetch/fetcher.ts'
 import { storeTier } from '../fetch/tier.ts'
-import { type FuseMount, mountFuse } from '../fuse/mount.ts'
-import { opcodeName } from '../fuse/protocol/opcode.ts'
-import { endMountNow, unmount } from '../fuse/unmount.ts'
-import { startWatchdog } from '../fuse/watchdog.ts'
+import { nodeHash } from '../sys/node-hash.ts'
 import { Follower } from '../volume/follower.ts'
-import { type MountedVolume, type VolumeSource, nodeHash, openMountedVolume } from '../volume/mounted-volume.ts'
+import { type MountedVolume, type VolumeSource, openMountedVolume } from '../volume/mounted-volume.ts'
 import { VolumeBackend } from '../volume/volume-backend.ts'
 import type { FileSystemStatus } from './file-system.ts'
-import { FsWorker } from './fs-worker.ts'
+import { serveByLinux } from './linux-mount.ts'
+import { serveByNative } from './native-mount.ts'
+import type { ServedFileSystem } from './served.ts'
+
+export type Driver = 'linux' | 'fuse-native'
 
 export interface StartMountOptions {
   readonly source: VolumeSource
@@ -36,6 +37,8 @@ export interface StartMountOptions {
   readonly cacheBytesMax?: number | undefined
   /** What must stay free on the cache's disk. */
   readonly freeBytesMin?: number | undefined
+  /** Our own for Linux unless given. */
+  readonly driver?: Driver | undefined
   readonly allowOther?: boolean | undefined
   /** How long a read may wait for the store before it fails with EIO. */
   readonly deadlineMs?: number | undefined
@@ -53,7 +56,7 @@ export interface MountStatus {
   readonly volumeId: string
   readonly source: string
   readonly directory: string
-  readonly driver: 'linux' | 'fuse-native'
+  readonly driver: Driver
   readonly pid: number
   readonly uptimeMs: number
   /** The commit that is shown. */
@@ -114,14 +117,10 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
     const tiers = [storeTier(source.tierName ?? 'store', source.store)]
     const fetcher = new Fetcher({ tiers, pages, hash: nodeHash, write: writeAt, clock, log, limits: { demandDeadlineMs: deadlineMs } })
     await lifetime.defer(() => fetcher.close())
-    const backend = new VolumeBackend({ pages, fetcher, clock, deadlineMs })
+    const backend = new VolumeBackend({ pages, fetcher, clock, random, deadlineMs })
     await lifetime.defer(() => backend.close())
-    const mount = await mountFuse({ directory, source: source.label, isReadOnly: true, allowOther: options.allowOther ?? false })
-    const watchdog = startWatchdog(mount)
-    await lifetime.defer(() => watchdog.stop())
-    const worker = startWorker(options, { mount, opened, backend, log })
-    const daemon = new Daemon({ options, opened, mount, worker, fetcher, lifetime, clock, log })
-    await worker.ready
+    const served = await serve(options, opened, backend, log)
+    const daemon = new Daemon({ options, opened, served, fetcher, lifetime, clock, log })
     daemon.follow(random, deadlineMs)
     return daemon
   } catch (error) {
@@ -130,14 +129,14 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
   }
 }
 
-function startWorker(
-  options: StartMountOptions,
-  { mount, opened, backend, log }: { mount: FuseMount; opened: MountedVolume; backend: VolumeBackend; log: Logger },
-): FsWorker {
+function serve(options: StartMountOptions, opened: MountedVolume, backend: VolumeBackend, log: Logger): Promise<ServedFileSystem> {
   const bodies = path.join(opened.directory, 'bodies')
   const cacheDirectories = Array.from({ length: mountsOfVolumeMax }, (_, index) => (index === 0 ? bodies : `${bodies}-${index + 1}`))
-  return new FsWorker({
-    mount,
+  const serveBy = options.driver === 'fuse-native' ? serveByNative : serveByLinux
+  return serveBy({
+    directory: options.directory,
+    label: options.source.label,
+    allowOther: options.allowOther ?? false,
     backend,
     log,
     spinUs: options.spinUs ?? (availableParallelism() > 1 ? 20 : 0),
@@ -155,8 +154,7 @@ function startWorker(
 interface DaemonParts {
   readonly options: StartMountOptions
   readonly opened: MountedVolume
-  readonly mount: FuseMount
-  readonly worker: FsWorker
+  readonly served: ServedFileSystem
   readonly fetcher: Fetcher
   readonly lifetime: Lifetime
   readonly clock: Clock
@@ -173,16 +171,13 @@ class Daemon implements MountDaemon {
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
-    this.directory = parts.mount.mountPoint
+    this.directory = parts.served.directory
     this.#startedMs = parts.clock.now()
-    this.ended = parts.worker.ended.then(async (failure) => {
-      await parts.lifetime.dispose()
-      return failure === undefined ? { kind: 'unmounted' } : { kind: 'failed', error: failure }
-    })
+    this.ended = this.#untilEnded()
   }
 
   follow(random: Random, deadlineMs: number): void {
-    const { options, opened, worker, clock, log, lifetime } = this.#parts
+    const { options, opened, served, clock, log, lifetime } = this.#parts
     void opened.remember(opened.snapshot.seq)
     if (options.seq !== undefined) return
     const follower = new Follower({
@@ -194,28 +189,29 @@ class Daemon implements MountDaemon {
       log,
       pollMs: options.pollMs ?? pollMsDefault,
       deadlineMs,
+      events: options.source.events,
       onChange: (change) => {
-        worker.send({ kind: 'change', change })
+        served.applyChange(change)
         void opened.remember(change.seq)
       },
-      onFollowing: (isFollowing) => worker.send({ kind: 'following', isFollowing }),
+      onFollowing: (isFollowing) => served.setFollowing(isFollowing),
     })
     this.#follower = follower
-    if (!opened.isConnected) worker.send({ kind: 'following', isFollowing: false })
+    if (!opened.isConnected) served.setFollowing(false)
     follower.start()
     lifetime.defer(() => follower.close()).catch(() => undefined)
   }
 
   async status(): Promise<MountStatus> {
-    const { options, opened, worker, fetcher, clock } = this.#parts
+    const { options, opened, served, fetcher, clock } = this.#parts
     const isConnected = this.#follower?.isConnected ?? opened.isConnected
-    const fileSystem = await worker.status()
+    const fileSystem = await served.status()
     return {
       volume: opened.volume.config.name,
       volumeId: opened.volume.config.id,
       source: options.source.label,
       directory: this.directory,
-      driver: 'linux',
+      driver: options.driver ?? 'linux',
       pid: process.pid,
       uptimeMs: clock.now() - this.#startedMs,
       seq: fileSystem?.seq ?? this.#follower?.seq ?? opened.snapshot.seq,
@@ -223,7 +219,7 @@ class Daemon implements MountDaemon {
       isConnected,
       isFixed: options.seq !== undefined,
       metadata: opened.metadata.stats,
-      requests: requestCounts(worker.counts),
+      requests: served.requestCounts(),
       fetch: fetcher.stats,
       fileSystem,
     }
@@ -234,23 +230,22 @@ class Daemon implements MountDaemon {
     return this.#closing
   }
 
+  async #untilEnded(): Promise<MountEnd> {
+    const error = await this.#parts.served.ended
+    await this.#parts.lifetime.dispose().catch((failure: unknown) => this.#parts.log.warn(messageOf(failure)))
+    return error === undefined ? { kind: 'unmounted' } : { kind: 'failed', error }
+  }
+
   async #close(): Promise<void> {
-    const { mount, worker, log, clock } = this.#parts
-    const result = await unmount(this.directory, { isLazy: false })
+    const { served, log, clock } = this.#parts
+    const result = await served.unmount({ isLazy: false })
     if (result === 'busy') {
-      log.warn(`"${this.directory}" is in use; it is detached, and programs that still have files open there will get errors`)
-      await unmount(this.directory, { isLazy: true })
-      const isOver = await Promise.race([worker.ended.then(() => true), clock.sleep(detachedMsMax).then(() => false)])
-      if (!isOver) await worker.terminate()
+      log.warn(`"${this.directory}" is in use: it is detached, and programs that have files open there will get errors`)
+      await served.unmount({ isLazy: true })
+      const isOver = await Promise.race([served.ended.then(() => true), clock.sleep(detachedMsMax).then(() => false)])
+      if (!isOver) await served.terminate()
     }
     const end = await this.ended
-    endMountNow(this.directory, mount.deviceMinor)
-    if (end.kind === 'failed' && result !== 'busy') throw new EdgemountError('internal', end.error.message, { cause: end.error })
+    if (end.kind === 'failed' && result !== 'busy') throw end.error
   }
-}
-
-function requestCounts(counts: Uint32Array): Record<string, number> {
-  const named: Record<string, number> = {}
-  for (const [number, count] of counts.entries()) if (count > 0) named[opcodeName(number)] = count
-  return named
 }

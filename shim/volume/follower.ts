@@ -12,6 +12,7 @@ import { type Random, randomFraction } from '../../shared/random.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { Volume } from '../../shared/volume/volume.ts'
 import type { Change } from '../fs/backend.ts'
+import type { VolumeSource } from './mounted-volume.ts'
 import { changeBetween } from './change.ts'
 
 export interface FollowerParts {
@@ -23,11 +24,15 @@ export interface FollowerParts {
   readonly random: Random
   readonly log: Logger
   readonly pollMs: number
+  /** Announces commits. While it does, the log is looked at rarely. */
+  readonly events?: VolumeSource['events']
   readonly deadlineMs: number
   onChange(change: Change): void
   onFollowing(isFollowing: boolean): void
 }
 
+/** The safety net below announced commits. */
+const announcedPollMs = 15_000
 const backoffMsMin = 250
 const backoffMsMax = 5000
 
@@ -37,7 +42,10 @@ export class Follower {
   #current: Snapshot
   #isConnected: boolean
   #pausing: AbortController | undefined
-  #running: Promise<void> | undefined
+  #running: Promise<unknown> | undefined
+  #isAnnounced = false
+  /** Somebody announced a commit since the log was last looked at. */
+  #isDue = false
 
   constructor(parts: FollowerParts) {
     this.#parts = parts
@@ -54,11 +62,12 @@ export class Follower {
   }
 
   start(): void {
-    this.#running ??= this.#run()
+    this.#running ??= Promise.all([this.#run(), this.#listen()])
   }
 
   /** Somebody says that there is a newer commit: look now. */
   announce(): void {
+    this.#isDue = true
     this.#pausing?.abort()
   }
 
@@ -72,19 +81,35 @@ export class Follower {
     const { signal } = this.#stop
     let backoffMs = backoffMsMin
     while (!signal.aborted) {
+      this.#isDue = false
       try {
         // After a break there may be many: the newest is asked for. Then they come one by one.
         const next = this.#isConnected ? await this.#next() : await this.#deadline('the newest commit', (limit) => this.#parts.volume.head({ signal: limit }))
         backoffMs = backoffMsMin
         if (next !== undefined && next.seq > this.#current.seq) await this.#advance(next)
         this.#setConnected(true)
-        if (next === undefined) await this.#pause(this.#parts.pollMs)
+        if (next === undefined) await this.#pause(this.#isAnnounced ? Math.max(announcedPollMs, this.#parts.pollMs) : this.#parts.pollMs)
       } catch (error) {
         if (signal.aborted) return
         this.#noteFailure(error)
         await this.#pause(backoffMs * (0.5 + randomFraction(this.#parts.random)))
         backoffMs = Math.min(backoffMsMax, backoffMs * 2)
       }
+    }
+  }
+
+  /** Each announcement makes `#run` look; what is announced is not used, so that there is one way for commits to come in. */
+  async #listen(): Promise<void> {
+    const { events, log } = this.#parts
+    const onConnected = (isConnected: boolean): void => {
+      this.#isAnnounced = isConnected
+      this.announce()
+    }
+    try {
+      const stream = events?.({ after: this.#current.seq, signal: this.#stop.signal, onConnected })
+      for await (const { seq } of stream ?? []) if (seq > this.#current.seq) this.announce()
+    } catch (error) {
+      if (!this.#stop.signal.aborted) log.warn(`Commits are not announced, the log is looked at instead: ${messageOf(error)}`)
     }
   }
 
@@ -121,7 +146,7 @@ export class Follower {
 
   /** Until the time is over, a commit is announced, or the end. */
   async #pause(ms: number): Promise<void> {
-    if (this.#stop.signal.aborted) return
+    if (this.#stop.signal.aborted || this.#isDue) return
     const pausing = new AbortController()
     this.#pausing = pausing
     // It rejects when it is woken, which is as good as the end of the time.

@@ -10,13 +10,15 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
-import { type HashFunction, hashFromBytes } from '../../shared/hash.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Random } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
+import type { CommitRecord } from '../../shared/format/commit.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { Volume } from '../../shared/volume/volume.ts'
+import type { EventsRequest } from '../../shared/wire/client.ts'
+import { nodeHash } from '../sys/node-hash.ts'
 import { MetadataCache } from './metadata-cache.ts'
 
 export interface VolumeSource {
@@ -26,6 +28,8 @@ export interface VolumeSource {
   readonly label: string
   /** What its bytes are counted under: `store` unless given. */
   readonly tierName?: 'edge' | 'store' | undefined
+  /** Announces commits as they happen, for ever; `VolumeClient.events` of an edge. Without it the log is looked at again and again. */
+  readonly events?: ((request: EventsRequest) => AsyncGenerator<CommitRecord, never>) | undefined
 }
 
 export interface OpenVolumeParts {
@@ -60,9 +64,6 @@ interface Memory {
 
 /** With a memory to fall back on, a store that does not answer is not waited for longer than this. */
 const rememberedDeadlineMs = 2000
-
-/** SHA-256 by node:crypto: faster than WebCrypto for pages, and without a turn of the event loop. */
-export const nodeHash: HashFunction = (bytes) => Promise.resolve(hashFromBytes(createHash('sha256').update(bytes).digest()))
 
 export async function openMountedVolume(parts: OpenVolumeParts): Promise<MountedVolume> {
   const memory = await readMemory(parts)

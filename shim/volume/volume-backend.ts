@@ -9,25 +9,37 @@ import type { Clock } from '../../shared/clock.ts'
 import { codeOf, errno, messageOf } from '../../shared/error.ts'
 import type { Pointer } from '../../shared/format/entry.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
+import { type Random, randomFraction } from '../../shared/random.ts'
 import type { PageStore } from '../../shared/volume/page-store.ts'
 import type { Fetcher } from '../fetch/fetcher.ts'
 import type { Backend, Failure, FetchListener, FetchRequest, Ticket } from '../fs/backend.ts'
 
 export interface VolumeBackendParts {
   readonly pages: Pick<PageStore, 'source' | 'load'>
-  readonly fetcher: Pick<Fetcher, 'fetch' | 'promote' | 'cancel'>
+  readonly fetcher: Pick<Fetcher, 'fetch' | 'promote' | 'cancel' | 'stats'>
   readonly clock: Clock
+  readonly random: Random
   /** How long a page may take before the request fails. */
   readonly deadlineMs: number
 }
+
+const retryMsMin = 100
+const retryMsMax = 2000
 
 export class VolumeBackend implements Backend {
   readonly #parts: VolumeBackendParts
   readonly #pages = new Map<Ticket, AbortController>()
   #lastPage = 0
+  /** Since when nothing but failures came. */
+  #awaySinceMs: number | undefined
 
   constructor(parts: VolumeBackendParts) {
     this.#parts = parts
+  }
+
+  /** Requests under way. */
+  get requestCount(): number {
+    return this.#pages.size + this.#parts.fetcher.stats.requestCount
   }
 
   /** INVARIANT: a page's ticket is odd, a fetch's is twice the fetcher's own. */
@@ -70,11 +82,28 @@ export class VolumeBackend implements Backend {
 
   /** Never rejects. */
   async #load(pointer: Pointer, parent: AbortSignal): Promise<Uint8Array | Failure> {
-    const { pages, clock, deadlineMs } = this.#parts
+    const { clock, deadlineMs } = this.#parts
     try {
-      return await withDeadline(clock, deadlineMs, 'loading a page of the tree', parent, (signal) => pages.load(pointer, signal))
+      return await withDeadline(clock, deadlineMs, 'loading a page of the tree', parent, (signal) => this.#loadPatiently(pointer, signal))
     } catch (error) {
       return { code: codeOf(error), message: messageOf(error) }
+    }
+  }
+
+  /** A store that is away is asked again, until the deadline; once it has been away for that long, a failure is told at once. */
+  async #loadPatiently(pointer: Pointer, signal: AbortSignal): Promise<Uint8Array> {
+    const { pages, clock, random, deadlineMs } = this.#parts
+    for (let retryMs = retryMsMin; ; retryMs = Math.min(retryMsMax, retryMs * 2)) {
+      try {
+        const page = await pages.load(pointer, signal)
+        this.#awaySinceMs = undefined
+        return page
+      } catch (error) {
+        if (signal.aborted || codeOf(error) !== 'unavailable') throw error
+        this.#awaySinceMs ??= clock.now()
+        if (clock.now() - this.#awaySinceMs > deadlineMs) throw error
+      }
+      await clock.sleep(retryMs * (0.5 + randomFraction(random)), signal)
     }
   }
 

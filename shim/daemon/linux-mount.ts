@@ -1,0 +1,37 @@
+/**
+ * A mount by our own Linux driver: the kernel's mount, the file-system thread, and the watchdog that outlives this process.
+ */
+import { type FuseMount, mountFuse } from '../fuse/mount.ts'
+import { endMountNow, unmount } from '../fuse/unmount.ts'
+import { startWatchdog } from '../fuse/watchdog.ts'
+import { FsWorker } from './fs-worker.ts'
+import type { FileSystemEnd, ServeParts, ServedFileSystem } from './served.ts'
+
+/** Resolves when the mount answers. */
+export async function serveByLinux(parts: ServeParts): Promise<ServedFileSystem> {
+  const mount = await mountFuse({ directory: parts.directory, source: parts.label, isReadOnly: true, allowOther: parts.allowOther })
+  const watchdog = startWatchdog(mount)
+  try {
+    const worker = new FsWorker({ ...parts, mount })
+    const ended = worker.ended.finally(() => watchdog.stop())
+    await worker.ready
+    return served(mount, worker, ended)
+  } catch (error) {
+    endMountNow(mount.mountPoint, mount.deviceMinor)
+    watchdog.stop()
+    throw error
+  }
+}
+
+function served(mount: FuseMount, worker: FsWorker, ended: Promise<FileSystemEnd>): ServedFileSystem {
+  return {
+    directory: mount.mountPoint,
+    ended,
+    applyChange: (change) => worker.send({ kind: 'change', change }),
+    setFollowing: (isFollowing) => worker.send({ kind: 'following', isFollowing }),
+    status: () => worker.status(),
+    requestCounts: () => worker.requestCounts(),
+    unmount: (options) => unmount(mount.mountPoint, options),
+    terminate: () => worker.terminate(),
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * A file system that is mounted and served, whichever driver does it: what the daemon needs of it. `linux-mount.ts` and `native-mount.ts` make one.
+ */
+import type { Logger } from '../../shared/log.ts'
+import type { Change } from '../fs/backend.ts'
+import type { UnmountResult } from '../fuse/unmount.ts'
+import type { CountingBackend, FileSystemSettings, FileSystemStatus } from './file-system.ts'
+
+/** How the file system ended: undefined when it was unmounted, or why it could not go on. */
+export type FileSystemEnd = Error | undefined
+
+export interface ServeParts {
+  readonly directory: string
+  /** Shown in the mount table. */
+  readonly label: string
+  readonly allowOther: boolean
+  readonly settings: FileSystemSettings
+  readonly backend: CountingBackend
+  /** The least busy wait before the file-system thread sleeps, in µs. */
+  readonly spinUs: number
+  readonly log: Logger
+}
+
+export interface ServedFileSystem {
+  /** Real path of the mount point. */
+  readonly directory: string
+  readonly ended: Promise<FileSystemEnd>
+  applyChange(change: Change): void
+  setFollowing(isFollowing: boolean): void
+  /** Undefined when it is over or does not answer in time. */
+  status(): Promise<FileSystemStatus | undefined>
+  /** Requests of the kernel so far, by operation. */
+  requestCounts(): Readonly<Record<string, number>>
+  unmount(options: { readonly isLazy: boolean }): Promise<UnmountResult>
+  /** Ends it without anybody's consent: what is open fails from then on. */
+  terminate(): Promise<void>
+}
