@@ -10,7 +10,9 @@ import { prepareSocketDirectory, socketDirectory, socketPath } from '../control/
 import type { Settings } from '../config.ts'
 import { type MountDaemon, startMount } from '../daemon/mount-daemon.ts'
 import { unmount } from '../fuse/unmount.ts'
+import { openEdgeClient } from './edge-client.ts'
 import type { OpenPlace } from './open.ts'
+import type { VolumeSource } from '../volume/mounted-volume.ts'
 import { userId } from './user.ts'
 import { untilInterrupted } from './wait.ts'
 
@@ -37,12 +39,13 @@ export interface Mounting {
 export async function startMounting(request: MountRequest): Promise<Mounting> {
   const { opened, settings, log } = request
   const daemon = await startMount({
-    source: { store: opened.store, label: opened.store.label },
+    source: sourceOf(opened, settings.deadline),
     directory: request.directory,
     seq: opened.place.seq,
     cacheDirectory: settings.cache === undefined ? undefined : path.resolve(settings.cache),
     cacheBytesMax: settings['cache-bytes'],
     freeBytesMin: settings['cache-free-bytes'],
+    driver: settings.driver,
     allowOther: settings['allow-other'],
     deadlineMs: settings.deadline,
     pollMs: settings.poll,
@@ -60,6 +63,13 @@ export async function startMounting(request: MountRequest): Promise<Mounting> {
     }
   }
   return { directory: daemon.directory, seq: (await daemon.status()).seq, ended }
+}
+
+/** An edge announces commits; in a store the log is looked at. */
+function sourceOf({ place, store }: OpenPlace, deadlineMs: number): VolumeSource {
+  if (!place.source.startsWith('http')) return { store, label: store.label, tierName: 'store' }
+  const client = openEdgeClient(place, deadlineMs)
+  return { store, label: store.label, tierName: 'edge', events: (request) => client.events(request) }
 }
 
 /** A mount works without its control socket; only `status` and `umount` know less of it. */
