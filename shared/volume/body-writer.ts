@@ -35,9 +35,9 @@ export class StagingPool {
     return this.#free.pop() ?? new Uint8Array(this.#bytes)
   }
 
-  /** Keeps a few; the rest goes back to the system. */
+  /** All are kept: there are never more than two for each body written at once, and a fresh one costs a thousand page faults. */
   give(buffer: Uint8Array): void {
-    if (this.#free.length < 4) this.#free.push(buffer)
+    this.#free.push(buffer)
   }
 }
 

@@ -8,6 +8,7 @@ import { Chunker } from '../chunker.ts'
 import { EdgemountError } from '../error.ts'
 import { type Content, type FileId, type Hash, type Pointer, type Run, inlineBytesMax } from '../format/entry.ts'
 import { ManifestBuilder } from '../format/manifest-build.ts'
+import { openManifest } from '../format/manifest-page.ts'
 import { Limiter } from '../lifetime.ts'
 import { BodyWriter, StagingPool } from './body-writer.ts'
 import { type CommitOptions, type CommitResult, type CommitSession, commitOperations } from './commit.ts'
@@ -17,6 +18,7 @@ import { DedupIndex } from './dedup-index.ts'
 import { fileIdsFrom } from './file-id.ts'
 import type { Operation } from './operation.ts'
 import { PackUploads, PackWriter } from './pack-writer.ts'
+import { readPages } from './page-loop.ts'
 import type { VolumeParts } from './parts.ts'
 
 /** Each has up to two staging buffers of 4 MiB. */
@@ -169,7 +171,9 @@ export class ContentWriter implements CommitSession {
 
   async #rememberAll(content: Content, signal: AbortSignal | undefined): Promise<void> {
     if (content.kind !== 'manifest') return
-    for await (const runs of runsOf(this.#parts.pages, content, { start: 0, end: Number.MAX_SAFE_INTEGER }, signal)) {
+    const { pages } = this.#parts
+    const { length } = await readPages(pages, (source) => openManifest(content.root, source), signal)
+    for await (const runs of runsOf(pages, content, { start: 0, end: length }, signal)) {
       for (const { run } of runs) this.remember(run)
     }
   }

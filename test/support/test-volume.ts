@@ -1,4 +1,6 @@
 /** Volumes over a store in memory, and stores that count or check, for tests of the engine. */
+import { expect } from 'vitest'
+import { aroundCalls } from '../../edge/store/around.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'
 import type { ChunkingParameters } from '../../shared/chunker.ts'
 import { systemClock } from '../../shared/clock.ts'
@@ -59,4 +61,27 @@ export function* inPieces(bytes: Uint8Array, pieceBytes = 10_007): Iterable<Uint
 
 export function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text)
+}
+
+/** A store that notes every call, for counting requests. Reading of bodies is not a request. */
+export function notingStore(store: ObjectStore = new MemoryStore()): { readonly store: ObjectStore; readonly calls: string[] } {
+  const calls: string[] = []
+  const noting = aroundCalls(store, (call, run) => {
+    if (call.operation !== 'body') calls.push(`${call.operation} ${call.key}`)
+    return run(call.signal)
+  })
+  return { store: noting, calls }
+}
+
+/** The calls that write, by the first part of their keys; the head hint, which is best effort, left out. */
+export function writesOf(calls: readonly string[]): string[] {
+  const writes = calls.filter((call) => !call.startsWith('get ') && !call.startsWith('list ') && call !== 'put head')
+  return writes.map((call) => call.replace(/\/.*/, ''))
+}
+
+/** As `toEqual`, without looking at millions of numbers one by one. */
+export function expectBytes(actual: Uint8Array, expected: Uint8Array): void {
+  if (Buffer.compare(actual, expected) === 0) return
+  const at = expected.findIndex((byte, index) => actual[index] !== byte)
+  expect.fail(`${actual.length} bytes are not the ${expected.length} expected; they differ first at ${at < 0 ? expected.length : at}`)
 }

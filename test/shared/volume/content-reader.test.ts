@@ -1,0 +1,176 @@
+import { describe, expect, test } from 'vitest'
+import { aroundCalls } from '../../../edge/store/around.ts'
+import { faultStore } from '../../../edge/store/fault.ts'
+import { MemoryStore } from '../../../edge/store/memory.ts'
+import { systemClock } from '../../../shared/clock.ts'
+import type { GetOptions, ObjectStore } from '../../../shared/store.ts'
+import { planRead } from '../../../shared/volume/read-plan.ts'
+import { Volume } from '../../../shared/volume/volume.ts'
+import { bytesOf, engineOf, expectBytes, inPieces, newVolume, notingStore, randomBytes, smallChunks } from '../../support/test-volume.ts'
+import { hashOf } from '../../support/hash-of.ts'
+
+const body = randomBytes(1, 12_000_000)
+const chunking = { kind: 'fixed', bytes: 131_072 } as const
+
+describe('a plan', () => {
+  const hash = hashOf('')
+  const run = (start: number, offset: number, length: number, pack = 'dA') =>
+    ({ start, run: { kind: 'chunk', length, pointer: { hash, pack: pack as never, offset, length } } }) as const
+  const ranges = (runs: Parameters<typeof planRead>[0], range: { start: number; end: number }, max?: number): unknown[] =>
+    planRead(runs, range, max).map((step) => (step.kind === 'hole' ? `hole ${step.length}` : `${step.pack} ${step.range.start}-${step.range.end} ${step.chunks.length}`))
+
+  test('joins chunks that lie side by side', () => {
+    expect(ranges([run(0, 100, 10), run(10, 110, 20), run(30, 130, 5)], { start: 0, end: 35 })).toEqual(['dA 100-135 3'])
+  })
+
+  test('fetches whole chunks and gives the slices that are wanted', () => {
+    const [step] = planRead([run(0, 100, 10), run(10, 110, 20)], { start: 4, end: 12 })
+    expect(step).toMatchObject({
+      range: { start: 100, end: 130 },
+      chunks: [{ slice: { start: 4, end: 10 } }, { slice: { start: 0, end: 2 } }],
+    })
+  })
+
+  test('ends a request at gaps, other packs, holes and the limit', () => {
+    const runs = [run(0, 0, 10), run(10, 20, 10), run(20, 30, 10, 'dB'), { start: 30, run: { kind: 'hole', length: 5 } } as const, run(35, 40, 10, 'dB'), run(45, 50, 10, 'dB')]
+    expect(ranges(runs, { start: 0, end: 55 }, 15)).toEqual(['dA 0-10 1', 'dA 20-30 1', 'dB 30-40 1', 'hole 5', 'dB 40-50 1', 'dB 50-60 1'])
+  })
+
+  test('fetches a chunk that repeats once', () => {
+    expect(ranges([run(0, 0, 10), run(10, 10, 10), run(20, 0, 10), run(30, 10, 10)], { start: 0, end: 40 })).toEqual(['dA 0-20 4'])
+  })
+
+  test('clips holes, and leaves out what the range does not touch', () => {
+    expect(ranges([run(0, 0, 10), { start: 10, run: { kind: 'hole', length: 100 } }, run(110, 10, 10)], { start: 50, end: 60 })).toEqual(['hole 10'])
+  })
+})
+
+describe('reading', () => {
+  test('joins neighbouring chunks into requests that grow to 8 MiB, two at a time', async () => {
+    const { inner } = await volumeWith(body)
+    const asked: string[] = []
+    let running = 0
+    let most = 0
+    const store = aroundGets(inner, async (key, { range }, run) => {
+      if (!key.startsWith('data/')) return run()
+      asked.push(`${range!.start}-${range!.end}`)
+      running += 1
+      most = Math.max(most, running)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      running -= 1
+      return run()
+    })
+    const snapshot = await (await Volume.open(engineOf(store))).head()
+    expectBytes(await bytesOf(snapshot, '/f'), body)
+    const MiB = 2 ** 20
+    expect(asked).toEqual([`0-${MiB}`, `${MiB}-${3 * MiB}`, `${3 * MiB}-${7 * MiB}`, `${7 * MiB}-${body.length}`])
+    expect(most).toBe(2)
+    asked.length = 0
+    expectBytes(await bytesOf(snapshot, '/f', { start: 131_000, end: 131_100 }), body.subarray(131_000, 131_100))
+    expect(asked).toEqual(['0-262144'])
+  })
+
+  test('gives nothing for an empty range and clamps a long one', async () => {
+    const { volume } = await volumeWith(body.subarray(0, 300_000))
+    const head = await volume.head()
+    expectBytes(await bytesOf(head, '/f', { start: 5, end: 5 }), new Uint8Array(0))
+    expectBytes(await bytesOf(head, '/f', { start: 400_000, end: 500_000 }), new Uint8Array(0))
+    expectBytes(await bytesOf(head, '/f', { start: 299_990, end: 1e12 }), body.subarray(299_990, 300_000))
+  })
+
+  test('reads again what was damaged on the way', async () => {
+    const { inner } = await volumeWith(body.subarray(0, 300_000))
+    let count = 0
+    const store = faultStore(inner, { clock: systemClock, plan: ({ key }) => (key.startsWith('data/') && (count += 1) === 1 ? { kind: 'flip', bit: 12_345 } : undefined) })
+    const head = await (await Volume.open(engineOf(store))).head()
+    expectBytes(await bytesOf(head, '/f'), body.subarray(0, 300_000))
+    expect(count).toBe(2)
+  })
+
+  test('refuses what was damaged at rest, by the name of file and pack', async () => {
+    const { inner, packKey } = await volumeWith(body.subarray(0, 300_000))
+    const bytes = await (await inner.get(packKey))!.bytes()
+    bytes[200_000]! ^= 1
+    await inner.put(packKey, bytes)
+    const head = await (await Volume.open(engineOf(inner))).head()
+    expectBytes(await bytesOf(head, '/f', { start: 0, end: 131_072 }), body.subarray(0, 131_072))
+    await expect(bytesOf(head, '/f')).rejects.toMatchObject({ code: 'corrupt', message: `Cannot read "/f": bytes 0 to 300000 of "${packKey}" do not match their hashes` })
+  })
+
+  test('refuses a pack that is gone or cut, and tells a short answer from it', async () => {
+    const { inner, packKey } = await volumeWith(body.subarray(0, 300_000))
+    const bytes = await (await inner.get(packKey))!.bytes()
+    await inner.put(packKey, bytes.subarray(0, 250_000))
+    const head = await (await Volume.open(engineOf(inner))).head()
+    await expect(bytesOf(head, '/f')).rejects.toMatchObject({ code: 'corrupt', message: `Cannot read "/f": "${packKey}" has 250000 bytes, 300000 are needed` })
+    await inner.delete(packKey)
+    await expect(bytesOf(head, '/f')).rejects.toMatchObject({ code: 'corrupt', message: `Cannot read "/f": "${packKey}" is missing in memory:` })
+    await inner.put(packKey, bytes)
+    const short = aroundGets(inner, async (key, _, run) => {
+      const found = await run()
+      return found === undefined || !key.startsWith('data/') ? found : { ...found, bytes: async () => (await found.bytes()).subarray(0, 1000) }
+    })
+    const shortHead = await (await Volume.open(engineOf(short))).head()
+    await expect(bytesOf(shortHead, '/f')).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  test('stops its requests when the reader stops or gives up', async () => {
+    const { inner } = await volumeWith(body)
+    const signals: AbortSignal[] = []
+    const store = aroundGets(inner, (key, options, run) => {
+      if (key.startsWith('data/')) signals.push(options.signal!)
+      return run()
+    })
+    const snapshot = await (await Volume.open(engineOf(store))).head()
+    const entry = await snapshot.resolve('/f')
+    for await (const piece of snapshot.read(entry)) {
+      expect(piece.length).toBeGreaterThan(0)
+      break
+    }
+    expect(signals.length).toBeLessThanOrEqual(3)
+    expect(signals.every((signal) => signal.aborted)).toBe(true)
+
+    const stop = new AbortController()
+    const reading = snapshot.read(entry, undefined, { signal: stop.signal })
+    await reading.next()
+    stop.abort()
+    await expect(drain(reading)).rejects.toMatchObject({ code: 'aborted' })
+
+    const stream = snapshot.stream(entry).getReader()
+    await stream.read()
+    await stream.cancel()
+    expect(signals.at(-1)!.aborted).toBe(true)
+  })
+
+  test('of a long hole asks for nothing', async () => {
+    const { store, calls } = notingStore()
+    const volume = await newVolume({ store, chunking: smallChunks })
+    const writer = volume.writer()
+    const hole = await writer.assemble([{ kind: 'hole', length: 5 * 2 ** 40 }])
+    const { snapshot } = await writer.commit([{ op: 'create', path: '/f', ...hole }])
+    calls.length = 0
+    expectBytes(await bytesOf(snapshot, await snapshot.resolve('/f'), { start: 2 ** 40, end: 2 ** 40 + 1_000_000 }), new Uint8Array(1_000_000))
+    expect(calls).toEqual([])
+  })
+})
+
+async function volumeWith(bytes: Uint8Array): Promise<{ volume: Volume; inner: MemoryStore; packKey: string }> {
+  const inner = new MemoryStore()
+  const volume = await newVolume({ store: inner, chunking })
+  const writer = volume.writer()
+  await writer.commit([{ op: 'create', path: '/f', ...(await writer.write(inPieces(bytes, 1_000_000))) }])
+  const [pack] = await inner.list('data/')
+  return { volume, inner, packKey: pack!.key }
+}
+
+type Get = ObjectStore['get']
+
+function aroundGets(store: ObjectStore, around: (key: string, options: GetOptions, run: () => ReturnType<Get>) => ReturnType<Get>): ObjectStore {
+  return { ...aroundCalls(store, (call, run) => run(call.signal)), get: (key, options = {}) => around(key, options, () => store.get(key, options)) }
+}
+
+async function drain(reading: AsyncIterable<Uint8Array>): Promise<number> {
+  let length = 0
+  for await (const piece of reading) length += piece.length
+  return length
+}
