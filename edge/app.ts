@@ -13,7 +13,7 @@ import { type Logger, silentLogger } from '../shared/log.ts'
 import { type Counter, type Histogram, Metrics } from '../shared/metrics.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
-import { BodyTooLarge } from './body.ts'
+import { BodyTooLarge, type BytesBody } from './body.ts'
 import { splitUrl } from './query.ts'
 import { respondError, respondPreflight, respondThrown } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
@@ -44,6 +44,8 @@ export interface AppSettings {
   readonly hash?: HashFunction | undefined
   readonly log?: Logger | undefined
   readonly metrics?: Metrics | undefined
+  /** How this platform's `Response` takes bytes best; as they are unless given. */
+  readonly bytesBody?: BytesBody | undefined
   /** The longest that one call to the store may take. */
   readonly storeCallMs?: number | undefined
   /** How often a followed log is read. */
@@ -83,11 +85,12 @@ export function createApp(settings: AppSettings): App {
 
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault } = settings
+  const { bytesBody = (bytes: Uint8Array) => bytes } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
   const volumes = new Volumes({ store, clock, random, hash, log, pollMs })
   void lifetime.defer(() => volumes.dispose())
   const bodies = new Limiter('uploads', { limit: bodiesAtOnce, queueMax: bodiesWaitingMax })
-  return { clock, random, hash, log, metrics, volumes, bodies, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, bytesBody, bodies, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */

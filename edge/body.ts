@@ -5,10 +5,15 @@
 import { EdgemountError } from '../shared/error.ts'
 import type { Body } from './respond.ts'
 
+/** Gives bytes to a `Response` the way that copies them least. */
+export type BytesBody = (bytes: Uint8Array) => Body
+
 export interface SentBody {
   /** Exactly so many bytes come, or the stream fails. */
   readonly length: number
   readonly pieces: AsyncIterable<Uint8Array>
+  /** How the platform takes a body that is one piece. */
+  readonly bytesBody: BytesBody
   /** The error that broke the connection; called at most once. */
   readonly onFailure: (error: unknown) => void
 }
@@ -17,13 +22,13 @@ export interface SentBody {
  * The body as bytes when it is one piece, else as a stream. The first piece is read before this resolves, so that what fails at once still gets an
  * error status. INVARIANT: the stream closes only after `length` bytes.
  */
-export async function openBody({ length, pieces, onFailure }: SentBody): Promise<Body> {
+export async function openBody({ length, pieces, bytesBody, onFailure }: SentBody): Promise<Body> {
   if (length === 0) return null
   const iterator = pieces[Symbol.asyncIterator]()
   const first = await nextPiece(iterator, length)
   if (first.length === length) {
     await iterator.return?.()
-    return first
+    return bytesBody(first)
   }
   let held: Uint8Array | undefined = first
   let left = length

@@ -91,7 +91,7 @@ export class Follower {
   /** Ends without an error when the time is over. */
   async #wait(after: number, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
     this.#lifetime.throwIfDisposed()
-    const limit = deadline(this.#parts.clock, waitMs, 'the wait for events', signal)
+    const limit = deadline(this.#parts.clock, waitMs, 'wait for events', signal)
     try {
       await new Promise<void>((resolve, reject) => {
         const check = (): void => {

@@ -9,6 +9,7 @@ import { EdgemountError, messageOf } from '../shared/error.ts'
 import { type HashFunction, hashFromBytes } from '../shared/hash.ts'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { App } from './app.ts'
+import type { BytesBody } from './body.ts'
 
 /** No byte either way for so long: the client is gone. Above the events' heartbeat and the longest poll. */
 const idleMs = 120_000
@@ -38,6 +39,18 @@ export interface NodeServer {
 
 /** SHA-256 by node:crypto: for pages and small bodies several times faster than WebCrypto. */
 export const nodeHash: HashFunction = (bytes) => Promise.resolve(hashFromBytes(createHash('sha256').update(bytes).digest()))
+
+/** Node's `Response` copies bytes twice; a stream's pieces go to the socket as they are. */
+export const nodeBytesBody: BytesBody = (bytes) =>
+  new ReadableStream(
+    {
+      pull: (controller) => {
+        controller.enqueue(bytes)
+        controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
 
 /** Listens when it resolves. Throws `unavailable` when the port is taken, `denied` when it may not be used. */
 export async function serveNode(settings: NodeServerSettings): Promise<NodeServer> {
@@ -116,7 +129,6 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   const reader = response.body.getReader()
   const onClose = (): void => void reader.cancel().catch(() => undefined)
   outgoing.once('close', onClose)
-  outgoing.flushHeaders()
   try {
     for (;;) {
       const { done, value } = await reader.read()

@@ -11,6 +11,7 @@ import type { Metrics } from '../shared/metrics.ts'
 import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
 import type { Random } from '../shared/random.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
+import type { BytesBody } from './body.ts'
 import type { OpenVolume, Volumes } from './volumes.ts'
 
 /** What all routes of one app share. */
@@ -21,6 +22,7 @@ export interface Edge {
   readonly log: Logger
   readonly metrics: Metrics
   readonly volumes: Volumes
+  readonly bytesBody: BytesBody
   /** Requests that hold a body in memory; each may hold a few packs. */
   readonly bodies: Limiter
   /** Fires when the edge shuts down. */

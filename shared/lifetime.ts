@@ -118,6 +118,9 @@ export interface Deadline {
   dispose(): void
 }
 
+/** Made once: a fresh reason for each of thousands of calls a second would cost more than the timer. Nobody sees it. */
+const workIsOver = new EdgemountError('closed', 'Cannot wait for a deadline: the work is over')
+
 /** Fires with `unavailable` after `ms`, or with the parent's reason as soon as the parent fires. `what` completes "Cannot …". */
 export function deadline(clock: Clock, ms: number, what: string, parent?: AbortSignal): Deadline {
   const limit = new AbortController()
@@ -128,7 +131,7 @@ export function deadline(clock: Clock, ms: number, what: string, parent?: AbortS
   )
   return {
     signal: parent === undefined ? limit.signal : AbortSignal.any([parent, limit.signal]),
-    dispose: () => timer.abort(),
+    dispose: () => timer.abort(workIsOver),
   }
 }
 

@@ -106,6 +106,7 @@ interface Execution {
 }
 
 async function execute({ edge, signal }: Exchange, { plan, path, more, read }: Execution): Promise<Response> {
+  const { bytesBody } = edge
   const onFailure = (error: unknown): void => {
     if (!signal.aborted) edge.log.error('a body was broken off', { path, error })
   }
@@ -115,8 +116,8 @@ async function execute({ edge, signal }: Exchange, { plan, path, more, read }: E
   }
   const body =
     plan.kind === 'range'
-      ? { length: rangeLength(plan.range), pieces: read(plan.range), onFailure }
-      : { length: plan.plan.length, pieces: writeMultipart(plan.plan, read), onFailure }
+      ? { length: rangeLength(plan.range), pieces: read(plan.range), bytesBody, onFailure }
+      : { length: plan.plan.length, pieces: writeMultipart(plan.plan, read), bytesBody, onFailure }
   return respond(plan.status, { ...plan.headers, ...more }, await openBody(body))
 }
 

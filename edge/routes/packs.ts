@@ -70,7 +70,7 @@ async function sendPack(exchange: Exchange, range: ByteRange | undefined): Promi
   const onFailure = (error: unknown): void => {
     if (!signal.aborted) edge.log.error('a pack was broken off', { pack, error })
   }
-  return respond(200, headers, await openBody({ length, pieces: slicePieces(found, length), onFailure }))
+  return respond(200, headers, await openBody({ length, pieces: slicePieces(found, length), bytesBody: edge.bytesBody, onFailure }))
 }
 
 async function* slicePieces(found: StoredObject, length: number): AsyncGenerator<Uint8Array> {

@@ -168,7 +168,7 @@ export class VolumeClient {
     const { clock, label } = this.#connection
     try {
       for (;;) {
-        const part = await withDeadline(clock, this.#silenceMs, `waiting for events of ${label}`, signal, () => readPart(reader, path, label))
+        const part = await withDeadline(clock, this.#silenceMs, `follow the events of ${label}`, signal, () => readPart(reader, path, label))
         if (part === undefined) return
         yield* parser.push(part)
       }

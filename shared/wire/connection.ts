@@ -83,7 +83,7 @@ export class EdgeConnection {
     const reader = response.body?.getReader()
     const ms = this.callMs + (expectedBytes ?? 0) / bytesPerMsMin
     try {
-      const parts = await withDeadline(this.clock, ms, `reading ${what} from ${this.label}`, signal, () => this.#collect(reader, what))
+      const parts = await withDeadline(this.clock, ms, `read ${what} from ${this.label}`, signal, () => this.#collect(reader, what))
       const bytes = join(parts)
       if (expectedBytes === undefined || bytes.length === expectedBytes) return bytes
       throw new EdgemountError('unavailable', `Cannot read ${what} from ${this.label}: got ${bytes.length} of ${expectedBytes} bytes`)

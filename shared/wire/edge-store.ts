@@ -150,7 +150,7 @@ export class EdgeStore implements ObjectStore {
       {
         pull: async (controller) => {
           try {
-            const part = await withDeadline(clock, callMs, `reading ${path} from ${label}`, signal, async () => reader && (await readPart(reader, path, label)))
+            const part = await withDeadline(clock, callMs, `read ${path} from ${label}`, signal, async () => reader && (await readPart(reader, path, label)))
             if (part !== undefined) {
               left -= part.length
               controller.enqueue(part)

@@ -6,7 +6,7 @@ import type { Logger } from '../../shared/log.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { createApp } from '../../edge/app.ts'
-import { serveNode } from '../../edge/node.ts'
+import { nodeBytesBody, serveNode } from '../../edge/node.ts'
 import { openStore, type OpenedStore } from '../../edge/store/open.ts'
 import { retryDefaults, retryStore } from '../../edge/store/retry.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
@@ -47,7 +47,7 @@ const portsTriedMax = 64
 /** An edge in this process. Throws `unavailable` when the port is taken, `denied` when it may not be used. */
 export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger): Promise<RunningEdge> {
   for (let tried = 0; ; tried += 1) {
-    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, log })
+    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, log })
     try {
       const port = address.port + tried
       return await serveNode({ app, host: address.host, port: address.port === 0 ? 0 : port })
