@@ -65,7 +65,9 @@ export function fromBase64(text: string): Uint8Array {
     throw new EdgemountError('invalid', `Cannot read "${clip(text)}" as base64: it has other characters or a wrong length`, { cause })
   }
   const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0))
-  if (toBase64(bytes) !== text) throw new EdgemountError('invalid', `Cannot read "${clip(text)}" as base64: it is not the canonical spelling`)
+  if (toBase64(bytes) !== text) {
+    throw new EdgemountError('invalid', `Cannot read "${clip(text)}" as base64: it is not the canonical spelling`)
+  }
   return bytes
 }
 

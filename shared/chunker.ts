@@ -1,19 +1,19 @@
 /**
- * Cutting bytes into chunks. Content-defined: a gear hash over the last 32 bytes chooses the cuts, so that an insertion moves only the cuts
- * around it, with FastCDC's normalisation (USENIX ATC '16): cuts are rare before a middle point and frequent after it, which gathers lengths
- * around the average. Or fixed: every so many bytes.
+ * Cutting bytes into chunks. Content-defined: a gear hash over the last 32 bytes chooses the cuts, so that an insertion moves
+ * only the cuts around it, with FastCDC's normalisation (USENIX ATC '16): cuts are rare before a middle point and frequent
+ * after it, which gathers lengths around the average. Or fixed: every so many bytes.
  */
 import { EdgemountError } from './error.ts'
 
 export type ChunkingParameters =
   | {
-      readonly kind: 'content'
-      /** No chunk but a body's last is shorter; at least the 32 bytes that a cut depends on. */
-      readonly minBytes: number
-      /** The length that chunks have on average, within a few percent on random bytes; a power of two; best four times the minimum. */
-      readonly averageBytes: number
-      readonly maxBytes: number
-    }
+    readonly kind: 'content'
+    /** No chunk but a body's last is shorter; at least the 32 bytes that a cut depends on. */
+    readonly minBytes: number
+    /** The length that chunks have on average, within a few percent on random bytes; a power of two; best four times the minimum. */
+    readonly averageBytes: number
+    readonly maxBytes: number
+  }
   | { readonly kind: 'fixed'; readonly bytes: number }
 
 /** 256 KiB: a run of 8 is a 2 MiB GET, a 1 TiB volume has 4 million of them, and one changed byte costs one of them. */
@@ -52,7 +52,7 @@ export class Chunker {
     this.maxBytes = isFixed ? parameters.bytes : parameters.maxBytes
     this.#minBytes = isFixed ? parameters.bytes : parameters.minBytes
     const averageBytes = isFixed ? parameters.bytes : parameters.averageBytes
-    // 13/16 of the average: what is cut before, and the wait of a quarter average after it, then add up to the average (measured, see the test).
+    // 13/16 of the average: what is cut before, and the wait of a quarter average after it, then add up to the average (see the test).
     this.#middleBytes = Math.floor((averageBytes * 13) / 16)
     const bits = Math.round(Math.log2(averageBytes))
     this.#maskBefore = topBits(bits + 2)
@@ -106,7 +106,9 @@ export class Chunker {
 function whyInvalid(parameters: ChunkingParameters): string | undefined {
   if (parameters.kind === 'fixed') {
     const { bytes } = parameters
-    return Number.isSafeInteger(bytes) && bytes >= windowBytes && bytes <= chunkBytesMax ? undefined : `a chunk has ${windowBytes} to ${chunkBytesMax} bytes`
+    return Number.isSafeInteger(bytes) && bytes >= windowBytes && bytes <= chunkBytesMax
+      ? undefined
+      : `a chunk has ${windowBytes} to ${chunkBytesMax} bytes`
   }
   const { minBytes, averageBytes, maxBytes } = parameters
   if (![minBytes, averageBytes, maxBytes].every((bytes) => Number.isSafeInteger(bytes))) return 'lengths are whole numbers of bytes'

@@ -40,7 +40,9 @@ export function hashFromBytes(bytes: Uint8Array): Hash {
 
 export function hashToBytes(hash: Hash): Uint8Array {
   const bytes = fromHex(hash)
-  if (bytes.length !== hashBytes) throw new EdgemountError('invalid', `Cannot write hash "${hash}": it has ${bytes.length} bytes, not ${hashBytes}`)
+  if (bytes.length !== hashBytes) {
+    throw new EdgemountError('invalid', `Cannot write hash "${hash}": it has ${bytes.length} bytes, not ${hashBytes}`)
+  }
   return bytes
 }
 

@@ -1,9 +1,9 @@
 /**
- * The two JSON documents of a volume: `volume.json` (what never changes about it) and the commit records of the log. JSON because people and
- * other programs read them; with fixed key order because a record is named by the hash of its bytes.
+ * The two JSON documents of a volume: `volume.json` (what never changes about it) and the commit records of the log. JSON
+ * because people and other programs read them; with fixed key order because a record is named by the hash of its bytes.
  */
 import { fromBase64, toBase64 } from '../bytes.ts'
-import { type ChunkingParameters, checkChunking } from '../chunker.ts'
+import { checkChunking, type ChunkingParameters } from '../chunker.ts'
 import { EdgemountError, messageOf } from '../error.ts'
 import { isHash } from '../hash.ts'
 import { decodeRoot, encodeRoot } from './entry-codec.ts'
@@ -106,10 +106,9 @@ export function decodeRecord(bytes: Uint8Array): CommitRecord {
 export function encodeVolumeConfig(config: VolumeConfig): Uint8Array {
   const { id, name, created, chunking, capabilities } = config
   const { kind } = chunking
-  const parameters =
-    kind === 'fixed'
-      ? { kind, bytes: chunking.bytes }
-      : { kind, minBytes: chunking.minBytes, averageBytes: chunking.averageBytes, maxBytes: chunking.maxBytes }
+  const parameters = kind === 'fixed'
+    ? { kind, bytes: chunking.bytes }
+    : { kind, minBytes: chunking.minBytes, averageBytes: chunking.averageBytes, maxBytes: chunking.maxBytes }
   const bytes = printJson({ format: volumeFormat, id, name, created, chunking: parameters, capabilities })
   checkDecodes(bytes, decodeVolumeConfig, `volume.json of "${name}"`)
   return bytes
@@ -136,12 +135,15 @@ function readChunking(fields: JsonFields): ChunkingParameters {
   const kind = fields.string('kind', 1, 16)
   // A kind of chunking that came later: reading does not need it, but a writer that cuts otherwise would lose all dedup.
   if (kind !== 'content' && kind !== 'fixed') {
-    throw new EdgemountError('unsupported', `Cannot use a volume whose chunks are cut by "${kind.slice(0, 80)}": this edgemount knows content and fixed; update edgemount`)
+    throw new EdgemountError(
+      'unsupported',
+      `Cannot use a volume whose chunks are cut by "${kind.slice(0, 80)}": this edgemount knows content and fixed; update edgemount`,
+    )
   }
-  const chunking: ChunkingParameters =
-    kind === 'fixed'
-      ? { kind, bytes: fields.integer('bytes', 1) }
-      : { kind, minBytes: fields.integer('minBytes', 1), averageBytes: fields.integer('averageBytes', 1), maxBytes: fields.integer('maxBytes', 1) }
+  const take = (name: string): number => fields.integer(name, 1)
+  const chunking: ChunkingParameters = kind === 'fixed'
+    ? { kind, bytes: take('bytes') }
+    : { kind, minBytes: take('minBytes'), averageBytes: take('averageBytes'), maxBytes: take('maxBytes') }
   fields.end()
   try {
     checkChunking(chunking)

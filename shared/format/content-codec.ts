@@ -5,8 +5,8 @@ import { Reader, Writer } from '../codec.ts'
 import { EdgemountError } from '../error.ts'
 import { hashBytes, hashFromBytes, hashToBytes } from '../hash.ts'
 import { decodeName, encodeName } from '../name.ts'
-import { type Content, type Hash, type ManifestRoot, type Run, type TreeRoot, inlineBytesMax } from './entry.ts'
-import { ManifestPage, inlineRunsMax } from './manifest-page.ts'
+import { type Content, type Hash, inlineBytesMax, type ManifestRoot, type Run, type TreeRoot } from './entry.ts'
+import { inlineRunsMax, ManifestPage } from './manifest-page.ts'
 import { idOfOneChunk } from './manifest-shape.ts'
 import { readPointer, writePointer } from './pointer-codec.ts'
 
@@ -140,7 +140,10 @@ function oneChunkIdOf(bytes: Uint8Array): Hash | undefined {
 
 function writeTreeRoot(writer: Writer, root: TreeRoot): void {
   if ((root.pointer === undefined) !== (root.entryCount === 0) || root.directoryCount > root.entryCount) {
-    throw new EdgemountError('invalid', `Cannot write a directory of ${root.entryCount} entries and ${root.directoryCount} directories: its tree is not of that size`)
+    throw new EdgemountError(
+      'invalid',
+      `Cannot write a directory of ${root.entryCount} entries and ${root.directoryCount} directories: its tree is not of that size`,
+    )
   }
   writer.varint(root.entryCount)
   writer.varint(root.directoryCount)

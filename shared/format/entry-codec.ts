@@ -7,7 +7,7 @@ import { Reader, Writer } from '../codec.ts'
 import { type HashFunction, webHash } from '../hash.ts'
 import { compareBytes, decodeName, encodeName } from '../name.ts'
 import { contentCodeOf, contentKindsOfCode, linkCode, readContent, sizeOf, writeContent } from './content-codec.ts'
-import { type Content, type Entry, type FileId, type FileKind, type Hash, type Root, type Time, isFileId } from './entry.ts'
+import { type Content, type Entry, type FileId, type FileKind, type Hash, isFileId, type Root, type Time } from './entry.ts'
 import { readPointer, writePointer } from './pointer-codec.ts'
 import { treeValueBytesMax } from './tree-page.ts'
 
@@ -40,7 +40,19 @@ const contentKinds: Readonly<Record<FileKind, readonly Content['kind'][]>> = {
 
 /** The entry that stands in a directory for an inode of the inode tree. Only kind and id are kept of it. */
 export function linkEntry(kind: FileKind, id: FileId): Entry {
-  return { kind, id, mode: 0, uid: 0, gid: 0, mtime: epoch, ctime: epoch, size: 0, linkCount: 1, xattrs: noXattrs, content: { kind: 'link' } }
+  return {
+    kind,
+    id,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    mtime: epoch,
+    ctime: epoch,
+    size: 0,
+    linkCount: 1,
+    xattrs: noXattrs,
+    content: { kind: 'link' },
+  }
 }
 
 /** `invalid` for an entry that cannot be, `exhausted` for one that is too long. */
@@ -65,7 +77,10 @@ export function encodeEntry(entry: Entry): Uint8Array {
   if (hasXattrs) writeXattrs(writer, entry.xattrs)
   writeContent(writer, entry.content, entry.size)
   if (writer.length > entryBytesMax) {
-    throw new EdgemountError('exhausted', `Cannot store an entry of ${writer.length} bytes: ${entryBytesMax} is the most; its extended attributes are too large`)
+    throw new EdgemountError(
+      'exhausted',
+      `Cannot store an entry of ${writer.length} bytes: ${entryBytesMax} is the most; its extended attributes are too large`,
+    )
   }
   return writer.finish()
 }
@@ -114,7 +129,10 @@ export function decodeRoot(bytes: Uint8Array): Root {
   const reader: Reader = new Reader(bytes, 'a root')
   const version = reader.u8()
   if (version !== rootVersion) {
-    throw new EdgemountError('unsupported', `Cannot read a root: it has format ${version} and this edgemount reads ${rootVersion}; update edgemount`)
+    throw new EdgemountError(
+      'unsupported',
+      `Cannot read a root: it has format ${version} and this edgemount reads ${rootVersion}; update edgemount`,
+    )
   }
   const directory = decodeEntry(reader.sized(entryBytesMax))
   if (directory.kind !== 'directory') reader.fail(`it is a ${directory.kind}`)
@@ -189,7 +207,10 @@ function writeXattrs(writer: Writer, xattrs: ReadonlyMap<string, Uint8Array>): v
   writer.varint(items.length)
   for (const { name, value } of items) {
     if (name.length === 0 || name.length > xattrNameBytesMax) {
-      throw new EdgemountError('invalid', `Cannot store extended attribute "${decodeName(name)}": a name has 1 to ${xattrNameBytesMax} bytes`)
+      throw new EdgemountError(
+        'invalid',
+        `Cannot store extended attribute "${decodeName(name)}": a name has 1 to ${xattrNameBytesMax} bytes`,
+      )
     }
     writer.sized(name)
     writer.sized(value)

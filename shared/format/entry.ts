@@ -39,7 +39,9 @@ export interface Time {
 export type FileKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character-device' | 'block-device'
 
 /** A run of a file's bytes: a chunk, or a hole that reads as zeros. */
-export type Run = { readonly kind: 'chunk'; readonly length: number; readonly pointer: Pointer } | { readonly kind: 'hole'; readonly length: number }
+export type Run =
+  | { readonly kind: 'chunk'; readonly length: number; readonly pointer: Pointer }
+  | { readonly kind: 'hole'; readonly length: number }
 
 /**
  * The root of a manifest: a page of its own, or, for files of few runs, the page's bytes inline in the entry (which saves one

@@ -9,7 +9,9 @@ const encoder = new TextEncoder()
 
 /** `what` names the thing in errors, for example `commit record`. More than `bytesMax` bytes are not even parsed. */
 export function parseJson(bytes: Uint8Array, bytesMax: number, what: string): unknown {
-  if (bytes.length > bytesMax) throw new EdgemountError('corrupt', `Cannot read a ${what}: its ${bytes.length} bytes are more than ${bytesMax}`)
+  if (bytes.length > bytesMax) {
+    throw new EdgemountError('corrupt', `Cannot read a ${what}: its ${bytes.length} bytes are more than ${bytesMax}`)
+  }
   try {
     return JSON.parse(decoder.decode(bytes)) as unknown
   } catch (cause) {
@@ -48,20 +50,27 @@ export class JsonFields {
   format(known: number): void {
     const format = this.integer('format', 1)
     if (format <= known) return
-    throw new EdgemountError('unsupported', `Cannot read a ${this.#what}: it has format ${format} and this edgemount reads ${known}; update edgemount`)
+    throw new EdgemountError(
+      'unsupported',
+      `Cannot read a ${this.#what}: it has format ${format} and this edgemount reads ${known}; update edgemount`,
+    )
   }
 
   /** A safe integer of at least `min`. */
   integer(name: string, min: number): number {
     const value = this.take(name)
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) this.fail(`its ${name} is not a whole number of at least ${min}`)
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) {
+      this.fail(`its ${name} is not a whole number of at least ${min}`)
+    }
     return value
   }
 
   /** A string of `min` to `max` UTF-16 units. */
   string(name: string, min: number, max: number): string {
     const value = this.take(name)
-    if (typeof value !== 'string' || value.length < min || value.length > max) this.fail(`its ${name} is not a string of ${min} to ${max} characters`)
+    if (typeof value !== 'string' || value.length < min || value.length > max) {
+      this.fail(`its ${name} is not a string of ${min} to ${max} characters`)
+    }
     return value
   }
 

@@ -4,8 +4,8 @@
 import { EdgemountError } from '../error.ts'
 import { type HashFunction, webHash } from '../hash.ts'
 import type { ManifestRoot, Pointer, Run } from './entry.ts'
-import { type ManifestChild, inlineRunsMax } from './manifest-page.ts'
-import { type ManifestItem, type ManifestRules, isChild, manifestRules, makeInlineRoot, makeManifestShape } from './manifest-shape.ts'
+import { inlineRunsMax, type ManifestChild } from './manifest-page.ts'
+import { isChild, makeInlineRoot, makeManifestShape, type ManifestItem, type ManifestRules, manifestRules } from './manifest-shape.ts'
 import { PageStack } from './page-stack.ts'
 
 export interface ManifestIo {
@@ -82,13 +82,18 @@ export class ManifestBuilder {
 
   #count(length: number): void {
     this.#length += length
-    if (!Number.isSafeInteger(this.#length)) throw new EdgemountError('invalid', 'Cannot write a manifest: the file would be larger than 2^53 bytes')
+    if (!Number.isSafeInteger(this.#length)) {
+      throw new EdgemountError('invalid', 'Cannot write a manifest: the file would be larger than 2^53 bytes')
+    }
   }
 }
 
 function checkRun(run: Run): void {
   const isWhole = run.kind === 'hole' || run.pointer.length === run.length
   if (!Number.isSafeInteger(run.length) || run.length <= 0 || !isWhole) {
-    throw new EdgemountError('invalid', `Cannot put a ${run.kind} of ${run.length} bytes in a manifest: a run is longer than 0 and a chunk as long as its pointer says`)
+    throw new EdgemountError(
+      'invalid',
+      `Cannot put a ${run.kind} of ${run.length} bytes in a manifest: a run is longer than 0 and a chunk as long as its pointer says`,
+    )
   }
 }

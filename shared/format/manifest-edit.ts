@@ -100,7 +100,10 @@ class ManifestEditor {
       await this.insert()
       if (end > range.end) await this.builder.add({ kind: 'hole', length: end - range.end })
     } else if (!isInside) {
-      throw new EdgemountError('invalid', `Cannot replace bytes ${range.start} to ${range.end} of a file: they cut the chunk at ${start} to ${end}`)
+      throw new EdgemountError(
+        'invalid',
+        `Cannot replace bytes ${range.start} to ${range.end} of a file: they cut the chunk at ${start} to ${end}`,
+      )
     }
   }
 }

@@ -62,7 +62,10 @@ export class ManifestPage extends Page {
     const length = this.#lengthOf(index, reader)
     const tag = reader.u8()
     if (tag === extentTag) {
-      throw new EdgemountError('unsupported', `Cannot read ${this.name}: it refers to bytes in their original store, which this edgemount cannot read; update edgemount`)
+      throw new EdgemountError(
+        'unsupported',
+        `Cannot read ${this.name}: it refers to bytes in their original store, which this edgemount cannot read; update edgemount`,
+      )
     }
     if (tag === holeTag) {
       reader.end()

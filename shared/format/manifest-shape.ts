@@ -8,7 +8,7 @@ import { concatBytes } from '../bytes.ts'
 import { Writer } from '../codec.ts'
 import { type HashFunction, hashToBytes } from '../hash.ts'
 import type { Hash, ManifestRoot, Run } from './entry.ts'
-import { type ManifestChild, encodeChild, encodeRun } from './manifest-page.ts'
+import { encodeChild, encodeRun, type ManifestChild } from './manifest-page.ts'
 import { encodePage } from './page.ts'
 import type { PageShape, SplitRule } from './page-stack.ts'
 
@@ -63,7 +63,10 @@ export function idOfOneChunk(runs: readonly Run[]): Hash | undefined {
   return only?.kind === 'chunk' ? only.pointer.hash : undefined
 }
 
-/** Hashed twice: what the id is the hash of always has 34 bytes, and a body of 34 bytes never has a manifest, so no body can pose as another of its size. */
+/**
+ * Hashed twice: what the id is the hash of always has 34 bytes, and a body of 34 bytes never has a manifest, so no body can
+ * pose as another of its size.
+ */
 async function contentIdOf(level: number, items: readonly ManifestItem[], hash: HashFunction): Promise<Hash> {
   const writer = new Writer(items.length * 40)
   for (const item of items) {

@@ -131,7 +131,8 @@ export class PageStack<Item> {
 
   /** True when no page of this level or above exists yet. */
   #isTop(level: number): boolean {
-    return this.#levels[level]!.passedCount === 0 && this.#levels.slice(level + 1).every((above) => above.items.length + above.passedCount === 0)
+    return this.#levels[level]!.passedCount === 0 &&
+      this.#levels.slice(level + 1).every((above) => above.items.length + above.passedCount === 0)
   }
 
   async #close(level: number): Promise<Item> {

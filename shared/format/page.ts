@@ -63,13 +63,18 @@ export class Page {
     if (bytes.length > pageBytesMax) this.fail(`its ${bytes.length} bytes are more than ${pageBytesMax}`)
     if (bytes[0] !== kindBytes[kind]) this.fail(`it begins with byte ${bytes[0]}, not ${kindBytes[kind]}`)
     if (bytes[1] !== pageVersion) {
-      throw new EdgemountError('unsupported', `Cannot read ${this.name}: it has format ${bytes[1]} and this edgemount reads ${pageVersion}; update edgemount`)
+      throw new EdgemountError(
+        'unsupported',
+        `Cannot read ${this.name}: it has format ${bytes[1]} and this edgemount reads ${pageVersion}; update edgemount`,
+      )
     }
     this.level = bytes[2]!
     this.count = bytes[3]! + bytes[4]! * 256
     if (this.level > pageLevelMax) this.fail(`its level is ${this.level}, above ${pageLevelMax}`)
     if (headerBytes + this.count * offsetBytes > bytes.length) this.fail(`${bytes.length} bytes cannot hold ${this.count} items`)
-    if (this.count > 0 && this.start(0) !== headerBytes + this.count * offsetBytes) this.fail('its first item does not follow the offset table')
+    if (this.count > 0 && this.start(0) !== headerBytes + this.count * offsetBytes) {
+      this.fail('its first item does not follow the offset table')
+    }
   }
 
   get name(): string {
@@ -104,7 +109,10 @@ export function encodePage(kind: PageKind, level: number, items: readonly Uint8A
   let length = headerBytes + items.length * offsetBytes
   for (const item of items) length += item.length
   if (length > pageBytesMax || items.length > 0xffff || level > pageLevelMax) {
-    throw new EdgemountError('internal', `Cannot write a ${kind} page of ${items.length} items: ${length} bytes at level ${level} are too many`)
+    throw new EdgemountError(
+      'internal',
+      `Cannot write a ${kind} page of ${items.length} items: ${length} bytes at level ${level} are too many`,
+    )
   }
   const bytes = new Uint8Array(length)
   bytes[0] = kindBytes[kind]

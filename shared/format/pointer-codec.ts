@@ -12,7 +12,10 @@ export const pointerBytesMax = 57
 
 export function writePointer(writer: Writer, pointer: Pointer): void {
   if (!(pointer.length > 0 && pointer.offset >= 0 && pointer.offset + pointer.length <= packBytesMax)) {
-    throw new EdgemountError('invalid', `Cannot write a pointer to ${pointer.pack}@${pointer.offset}+${pointer.length}: it is empty or ends past ${packBytesMax}`)
+    throw new EdgemountError(
+      'invalid',
+      `Cannot write a pointer to ${pointer.pack}@${pointer.offset}+${pointer.length}: it is empty or ends past ${packBytesMax}`,
+    )
   }
   writer.raw(hashToBytes(pointer.hash))
   writer.raw(packIdToBytes(pointer.pack))
@@ -25,7 +28,9 @@ export function readPointer(reader: Reader): Pointer {
   const pack = readPackId(reader)
   const offset = reader.varint()
   const length = reader.varint()
-  if (length === 0 || offset + length > packBytesMax) reader.fail(`its pointer to ${pack}@${offset}+${length} is empty or ends past ${packBytesMax}`)
+  if (length === 0 || offset + length > packBytesMax) {
+    reader.fail(`its pointer to ${pack}@${offset}+${length} is empty or ends past ${packBytesMax}`)
+  }
   return { hash, pack, offset, length }
 }
 

@@ -1,16 +1,17 @@
 /**
  * Changing and building trees. One pass over sorted edits and the old tree's pages that they touch; all other pages are
  * passed on by pointer, unread. Where pages begin and end is a function of the tree's items alone: any order of edits that
- * leads to the same items leads to the same leaf pages, and to inner pages that differ at most in where their children lie. Memory is one open page a level, so a million items stream through.
+ * leads to the same items leads to the same leaf pages, and to inner pages that differ at most in where their children lie.
+ * Memory is one open page a level, so a million items stream through.
  */
 import { concatBytes, equalBytes } from '../bytes.ts'
 import { EdgemountError } from '../error.ts'
 import { compareBytes } from '../name.ts'
 import type { Pointer } from './entry.ts'
-import { type PageIo, encodePage, itemOverheadBytes } from './page.ts'
+import { encodePage, itemOverheadBytes, type PageIo } from './page.ts'
 import { type PageShape, PageStack, type SplitRule } from './page-stack.ts'
 import { decodePointer, encodePointer, pointerBytesMax } from './pointer-codec.ts'
-import { TreePage, treeKeyBytesMax, treeValueBytesMax } from './tree-page.ts'
+import { treeKeyBytesMax, TreePage, treeValueBytesMax } from './tree-page.ts'
 
 /** Sets a key to a value, or removes it (undefined; nothing happens when it is not there). */
 export interface TreeEdit {

@@ -7,7 +7,7 @@
  */
 import { EdgemountError } from '../error.ts'
 import type { Pointer } from './entry.ts'
-import { type Missing, Page, type PageSource, isMissing } from './page.ts'
+import { isMissing, type Missing, Page, type PageSource } from './page.ts'
 import { decodePointer } from './pointer-codec.ts'
 
 /** Keys are names (NAME_MAX) or 8-byte inode numbers; their length is one byte. */
@@ -114,7 +114,12 @@ export interface TreeListing {
 }
 
 /** Up to `limit` items with keys after `after` (from the first when undefined), in order. Fewer than `limit` only at the end. */
-export function listTree(root: Pointer | undefined, after: Uint8Array | undefined, limit: number, pages: PageSource): TreeListing | Missing {
+export function listTree(
+  root: Pointer | undefined,
+  after: Uint8Array | undefined,
+  limit: number,
+  pages: PageSource,
+): TreeListing | Missing {
   if (!(limit >= 1)) throw new EdgemountError('invalid', `Cannot list ${limit} items of a tree: at least one`)
   const items: TreeItem[] = []
   if (root === undefined) return { items, done: true }

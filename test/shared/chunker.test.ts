@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Chunker, type ChunkingParameters, checkChunking, chunkBytesMax, defaultChunking } from '../../shared/chunker.ts'
+import { checkChunking, chunkBytesMax, Chunker, type ChunkingParameters, defaultChunking } from '../../shared/chunker.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
 const small: ChunkingParameters = { kind: 'content', minBytes: 256, averageBytes: 1024, maxBytes: 4096 }
@@ -91,7 +91,9 @@ describe('Chunker', () => {
   })
 
   test('has no chunk in an empty body', () => {
-    for (const parameters of [small, { kind: 'fixed', bytes: 64 } as const]) expect(new Chunker(parameters).next(new Uint8Array(10), 4, 4, true)).toBe(0)
+    for (const parameters of [small, { kind: 'fixed', bytes: 64 } as const]) {
+      expect(new Chunker(parameters).next(new Uint8Array(10), 4, 4, true)).toBe(0)
+    }
   })
 
   test('needs no more than maxBytes to find a cut', () => {
@@ -102,7 +104,10 @@ describe('Chunker', () => {
 })
 
 describe('checkChunking', () => {
-  test.each<[ChunkingParameters]>([[defaultChunking], [small], [{ kind: 'fixed', bytes: 128 * 1024 }], [{ kind: 'fixed', bytes: chunkBytesMax }]])('takes %j', (parameters) => {
+  test.each<[ChunkingParameters]>([[defaultChunking], [small], [{ kind: 'fixed', bytes: 128 * 1024 }], [{
+    kind: 'fixed',
+    bytes: chunkBytesMax,
+  }]])('takes %j', (parameters) => {
     expect(() => checkChunking(parameters)).not.toThrow()
   })
 
@@ -117,6 +122,8 @@ describe('checkChunking', () => {
     [{ kind: 'content', minBytes: 256, averageBytes: 1024, maxBytes: chunkBytesMax + 1 }],
     [{ kind: 'content', minBytes: Number.NaN, averageBytes: 1024, maxBytes: 4096 }],
   ])('refuses %j', (parameters) => {
-    expect(() => checkChunking(parameters)).toThrow(expect.objectContaining({ code: 'invalid', message: expect.stringMatching(/^Cannot cut chunks by/) }))
+    expect(() => checkChunking(parameters)).toThrow(
+      expect.objectContaining({ code: 'invalid', message: expect.stringMatching(/^Cannot cut chunks by/) }),
+    )
   })
 })

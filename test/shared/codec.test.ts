@@ -74,7 +74,9 @@ describe('Reader', () => {
     expect(() => reader.raw(2)).toThrow(expect.objectContaining({ code: 'corrupt' }))
     expect(reader.raw(1)).toEqual(Uint8Array.of(9))
     expect(reader.end()).toBeUndefined()
-    expect(() => new Reader(bytes, 'a test', 1).sized(2)).toThrow(expect.objectContaining({ message: expect.stringMatching(/longer than the limit of 2/) }))
+    expect(() => new Reader(bytes, 'a test', 1).sized(2)).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/longer than the limit of 2/) }),
+    )
   })
 
   test('never allocates what a length promises', () => {
@@ -84,5 +86,7 @@ describe('Reader', () => {
 })
 
 test('a byte is 0 to 255', () => {
-  for (const value of [-1, 256, Number.NaN]) expect(() => written((writer) => writer.u8(value))).toThrow(expect.objectContaining({ code: 'invalid' }))
+  for (const value of [-1, 256, Number.NaN]) {
+    expect(() => written((writer) => writer.u8(value))).toThrow(expect.objectContaining({ code: 'invalid' }))
+  }
 })

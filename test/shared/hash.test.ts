@@ -5,7 +5,8 @@ import { hashOf } from '../support/hash-of.ts'
 
 describe('webHash', () => {
   test('is SHA-256, of views and of shared memory too', async () => {
-    expect(await webHash(new TextEncoder().encode('abc'))).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad') // FIPS 180-2, B.1
+    // FIPS 180-2, B.1
+    expect(await webHash(new TextEncoder().encode('abc'))).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
         expect(await webHash(bytes.subarray(3))).toBe(hashOf(bytes.subarray(3)))
@@ -21,7 +22,10 @@ describe('verify', () => {
     const bytes = Uint8Array.of(1, 2, 3)
     await verify(bytes, hashOf(bytes), 'chunk 3')
     const wrong = verify(bytes, hashOf(''), 'chunk 3 of "/a"', (input) => Promise.resolve(hashOf(input)))
-    await expect(wrong).rejects.toMatchObject({ code: 'corrupt', message: `Cannot use chunk 3 of "/a": its 3 bytes hash to ${hashOf(bytes)}, not ${hashOf('')}` })
+    await expect(wrong).rejects.toMatchObject({
+      code: 'corrupt',
+      message: `Cannot use chunk 3 of "/a": its 3 bytes hash to ${hashOf(bytes)}, not ${hashOf('')}`,
+    })
   })
 })
 

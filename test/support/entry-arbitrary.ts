@@ -1,7 +1,7 @@
 /** Random valid entries, for properties of everything that keeps or sends them. */
 import fc from 'fast-check'
 import type { Content, Entry, FileKind, Hash, ManifestRoot, PackId, Pointer, Run, Time } from '../../shared/format/entry.ts'
-import { idOfOneChunk, encodeManifestPage } from '../../shared/format/manifest-shape.ts'
+import { encodeManifestPage, idOfOneChunk } from '../../shared/format/manifest-shape.ts'
 import { packBytesMax, packIdFromBytes } from '../../shared/format/pack-id.ts'
 import { hashFromBytes } from '../../shared/hash.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
@@ -56,10 +56,18 @@ interface Body {
 
 const bodyArbitrary: fc.Arbitrary<Body> = fc.oneof(
   fc.uint8Array({ maxLength: 4096 }).map((bytes): Body => ({ kind: 'file', size: bytes.length, content: { kind: 'inline', bytes } })),
-  fc.tuple(manifestRootArbitrary, fc.maxSafeNat()).map(([root, size]): Body => ({ kind: 'file', size: root.kind === 'inline' ? sizeOfPage(root.page) : size, content: { kind: 'manifest', root } })),
+  fc.tuple(manifestRootArbitrary, fc.maxSafeNat()).map(([root, size]): Body => ({
+    kind: 'file',
+    size: root.kind === 'inline' ? sizeOfPage(root.page) : size,
+    content: { kind: 'manifest', root },
+  })),
   fc.tuple(fc.option(pointerArbitrary, { nil: undefined }), fc.nat(), fc.nat()).map(([pointer, count, directories]): Body => {
     const entryCount = pointer === undefined ? 0 : count + 1
-    return { kind: 'directory', size: 0, content: { kind: 'tree', root: { pointer, entryCount, directoryCount: directories % (entryCount + 1) } } }
+    return {
+      kind: 'directory',
+      size: 0,
+      content: { kind: 'tree', root: { pointer, entryCount, directoryCount: directories % (entryCount + 1) } },
+    }
   }),
   nameArbitrary.map((target): Body => ({ kind: 'symlink', size: encodeName(target).length, content: { kind: 'target', target } })),
   fc.constantFrom('fifo' as const, 'socket' as const).map((kind): Body => ({ kind, size: 0, content: { kind: 'none' } })),
@@ -74,7 +82,7 @@ function sizeOfPage(page: Uint8Array): number {
   const slot = 5 + 3 * (page[3]! - 1)
   let size = 0
   let scale = 1
-  for (let at = page[slot]! + page[slot + 1]! * 256; ; at += 1, scale *= 128) {
+  for (let at = page[slot]! + page[slot + 1]! * 256;; at += 1, scale *= 128) {
     size += (page[at]! % 128) * scale
     if (page[at]! < 128) return size
   }

@@ -1,7 +1,7 @@
 /** Pages in memory for tests of trees and manifests: one pointer per content, reads and writes counted. */
 import { EdgemountError } from '../../shared/error.ts'
 import type { Hash, PackId, Pointer } from '../../shared/format/entry.ts'
-import { type Missing, type PageIo, type PageSource, isMissing } from '../../shared/format/page.ts'
+import { isMissing, type Missing, type PageIo, type PageSource } from '../../shared/format/page.ts'
 import { isPackId } from '../../shared/format/pack-id.ts'
 import { hashOf } from './hash-of.ts'
 
@@ -55,7 +55,10 @@ export class PageMemory implements PageIo {
 }
 
 /** Asks as callers do that load pages one by one: nothing is there at first. Gives the answer and how many pages it took. */
-export function askLoading<T>(memory: PageMemory, ask: (pages: PageSource) => T | Missing): { readonly answer: T; readonly loadCount: number } {
+export function askLoading<T>(
+  memory: PageMemory,
+  ask: (pages: PageSource) => T | Missing,
+): { readonly answer: T; readonly loadCount: number } {
   const loaded = new Map<Hash, Uint8Array>()
   for (;;) {
     const answer = ask((pointer) => loaded.get(pointer.hash))

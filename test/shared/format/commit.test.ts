@@ -1,8 +1,23 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { defaultChunking } from '../../../shared/chunker.ts'
-import { commitOperationNames, type CommitOperation, decodeOperations, inlineOperationsBytesMax, operationPageBytesMax, operationsMax, planOperations } from '../../../shared/format/commit-operation.ts'
-import { type CommitRecord, type VolumeConfig, decodeRecord, decodeVolumeConfig, encodeRecord, encodeVolumeConfig } from '../../../shared/format/commit.ts'
+import {
+  type CommitOperation,
+  commitOperationNames,
+  decodeOperations,
+  inlineOperationsBytesMax,
+  operationPageBytesMax,
+  operationsMax,
+  planOperations,
+} from '../../../shared/format/commit-operation.ts'
+import {
+  type CommitRecord,
+  decodeRecord,
+  decodeVolumeConfig,
+  encodeRecord,
+  encodeVolumeConfig,
+  type VolumeConfig,
+} from '../../../shared/format/commit.ts'
 import { joinPath } from '../../../shared/path.ts'
 import { entryArbitrary, hashArbitrary, nameArbitrary, pointerArbitrary } from '../../support/entry-arbitrary.ts'
 import { fileEntry, fileId } from '../../support/file-entry.ts'
@@ -36,9 +51,28 @@ const recordArbitrary: fc.Arbitrary<CommitRecord> = fc
     ...(pages === undefined ? { operations } : { operations: [], operationPages: pages }),
   }))
 
-const directory = { ...fileEntry(1, hashOf(''), 5), kind: 'directory' as const, size: 0, content: { kind: 'tree' as const, root: { pointer: undefined, entryCount: 0, directoryCount: 0 } } }
-const record: CommitRecord = { seq: 2, parent: hashOf('1'), root: { directory, inodes: undefined }, nonce: 'n', author: 'a', time: 5, operations: [{ op: 'mkdir', path: '/a' }] }
-const config: VolumeConfig = { id: '01JDA7X3M0ABCDEFGHJKMNPQRS', name: 'demo', created: 1, chunking: defaultChunking, capabilities: ['create-if-absent'] }
+const directory = {
+  ...fileEntry(1, hashOf(''), 5),
+  kind: 'directory' as const,
+  size: 0,
+  content: { kind: 'tree' as const, root: { pointer: undefined, entryCount: 0, directoryCount: 0 } },
+}
+const record: CommitRecord = {
+  seq: 2,
+  parent: hashOf('1'),
+  root: { directory, inodes: undefined },
+  nonce: 'n',
+  author: 'a',
+  time: 5,
+  operations: [{ op: 'mkdir', path: '/a' }],
+}
+const config: VolumeConfig = {
+  id: '01JDA7X3M0ABCDEFGHJKMNPQRS',
+  name: 'demo',
+  created: 1,
+  chunking: defaultChunking,
+  capabilities: ['create-if-absent'],
+}
 
 /** The JSON of a value with some fields changed; undefined removes one. */
 function withFields(bytes: Uint8Array, fields: object): Uint8Array {
@@ -64,12 +98,26 @@ describe('commit records', () => {
   test('have their keys in one order, whatever order they were made in', () => {
     const shuffled = Object.fromEntries(Object.entries(record).toReversed())
     expect(encodeRecord({ ...record, ...shuffled })).toEqual(encodeRecord(record))
-    expect(Object.keys(JSON.parse(new TextDecoder().decode(encodeRecord(record))) as object)).toEqual(['format', 'seq', 'parent', 'root', 'nonce', 'author', 'time', 'operations'])
+    expect(Object.keys(JSON.parse(new TextDecoder().decode(encodeRecord(record))) as object)).toEqual([
+      'format',
+      'seq',
+      'parent',
+      'root',
+      'nonce',
+      'author',
+      'time',
+      'operations',
+    ])
   })
 
   test('of a newer format say what to do, whatever else is in them', () => {
     const newer = new TextEncoder().encode('{"format":2,"something":"else"}')
-    expect(() => decodeRecord(newer)).toThrow(expect.objectContaining({ code: 'unsupported', message: 'Cannot read a commit record: it has format 2 and this edgemount reads 1; update edgemount' }))
+    expect(() => decodeRecord(newer)).toThrow(
+      expect.objectContaining({
+        code: 'unsupported',
+        message: 'Cannot read a commit record: it has format 2 and this edgemount reads 1; update edgemount',
+      }),
+    )
   })
 
   test.each<[string, object, RegExp]>([
@@ -96,10 +144,16 @@ describe('commit records', () => {
   })
 
   test('are not written when they could not be read', () => {
-    for (const change of [{ seq: 0 }, { parent: undefined }, { nonce: '' }, { time: 1.5 }, { operations: [{ op: 'mkdir', path: 'a' } as const] }]) {
+    for (
+      const change of [{ seq: 0 }, { parent: undefined }, { nonce: '' }, { time: 1.5 }, {
+        operations: [{ op: 'mkdir', path: 'a' } as const],
+      }]
+    ) {
       expect(() => encodeRecord({ ...record, ...change })).toThrow(expect.objectContaining({ code: 'invalid' }))
     }
-    expect(() => encodeRecord({ ...record, operationPages: [] })).toThrow(expect.objectContaining({ code: 'invalid', message: expect.stringMatching(/not in both/) }))
+    expect(() => encodeRecord({ ...record, operationPages: [] })).toThrow(
+      expect.objectContaining({ code: 'invalid', message: expect.stringMatching(/not in both/) }),
+    )
   })
 
   test.each([['not JSON', '{'], ['no object', '[]'], ['nothing', ''], ['null', 'null']])('that are %s are corrupt', (_, text) => {
@@ -109,7 +163,10 @@ describe('commit records', () => {
 
 describe('planOperations', () => {
   const many = (count: number, nameLength = 10): CommitOperation[] =>
-    Array.from({ length: count }, (_, index) => ({ op: 'create', path: `/top/deep/${String(index).padStart(nameLength, 'x')}`, id: fileId(index) }))
+    Array.from(
+      { length: count },
+      (_, index) => ({ op: 'create', path: `/top/deep/${String(index).padStart(nameLength, 'x')}`, id: fileId(index) }),
+    )
 
   test('keeps few in the record', () => {
     expect(planOperations(many(100))).toEqual({ inline: many(100) })
@@ -135,7 +192,9 @@ describe('planOperations', () => {
 
   test('makes one of too many, at the directory they share', () => {
     expect(planOperations(many(operationsMax + 1))).toEqual({ inline: [{ op: 'subtree', path: '/top/deep' }] })
-    expect(planOperations([...many(operationsMax), { op: 'rename', path: '/top/deep/a', to: '/top/b' }])).toEqual({ inline: [{ op: 'subtree', path: '/top' }] })
+    expect(planOperations([...many(operationsMax), { op: 'rename', path: '/top/deep/a', to: '/top/b' }])).toEqual({
+      inline: [{ op: 'subtree', path: '/top' }],
+    })
     expect(planOperations([...many(operationsMax), { op: 'mkdir', path: '/other' }])).toEqual({ inline: [{ op: 'subtree', path: '/' }] })
   })
 })
@@ -149,7 +208,10 @@ describe('volume.json', () => {
 
   test('of a newer format, or with chunks cut in an unknown way, says what to do', () => {
     expect(() => decodeVolumeConfig(withFields(encodeVolumeConfig(config), { format: 2 }))).toThrow(
-      expect.objectContaining({ code: 'unsupported', message: 'Cannot read a volume.json: it has format 2 and this edgemount reads 1; update edgemount' }),
+      expect.objectContaining({
+        code: 'unsupported',
+        message: 'Cannot read a volume.json: it has format 2 and this edgemount reads 1; update edgemount',
+      }),
     )
     expect(() => decodeVolumeConfig(withFields(encodeVolumeConfig(config), { chunking: { kind: 'magic' } }))).toThrow(
       expect.objectContaining({ code: 'unsupported', message: expect.stringMatching(/update edgemount/) }),

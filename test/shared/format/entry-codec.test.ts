@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeManifestRoot, encodeManifestRoot } from '../../../shared/format/content-codec.ts'
-import { contentVersionOf, decodeEntry, decodeRoot, encodeEntry, encodeRoot, entryBytesMax, linkEntry } from '../../../shared/format/entry-codec.ts'
+import {
+  contentVersionOf,
+  decodeEntry,
+  decodeRoot,
+  encodeEntry,
+  encodeRoot,
+  entryBytesMax,
+  linkEntry,
+} from '../../../shared/format/entry-codec.ts'
 import type { Entry } from '../../../shared/format/entry.ts'
 import { decodePointer, encodePointer } from '../../../shared/format/pointer-codec.ts'
 import { entryArbitrary, manifestRootArbitrary, pointerArbitrary } from '../../support/entry-arbitrary.ts'
@@ -10,7 +18,12 @@ import { hashOf } from '../../support/hash-of.ts'
 import { metaPack } from '../../support/page-memory.ts'
 
 const file = fileEntry(5, hashOf('body'), 70_000)
-const directory: Entry = { ...file, kind: 'directory', size: 0, content: { kind: 'tree', root: { pointer: undefined, entryCount: 0, directoryCount: 0 } } }
+const directory: Entry = {
+  ...file,
+  kind: 'directory',
+  size: 0,
+  content: { kind: 'tree', root: { pointer: undefined, entryCount: 0, directoryCount: 0 } },
+}
 
 /** Maps compare by their order too; on disk they are sorted. */
 function sorted(entry: Entry): Entry {
@@ -31,7 +44,8 @@ describe('entries', () => {
 
   test('of ordinary files take little', () => {
     expect(encodeEntry({ ...file, id: fileId(2 ** 53 - 1) }).length).toBeLessThanOrEqual(115)
-    expect(encodeEntry({ ...file, content: { kind: 'inline', bytes: new Uint8Array(10) }, size: 10, ctime: file.mtime }).length).toBeLessThanOrEqual(35)
+    expect(encodeEntry({ ...file, content: { kind: 'inline', bytes: new Uint8Array(10) }, size: 10, ctime: file.mtime }).length)
+      .toBeLessThanOrEqual(35)
   })
 
   test('that are links keep kind and id alone', () => {
@@ -42,7 +56,12 @@ describe('entries', () => {
 
   test('do not keep the page they were read from in memory', () => {
     const page = new Uint8Array(100_000)
-    const entry: Entry = { ...file, xattrs: new Map([['user.a', Uint8Array.of(1)]]), content: { kind: 'inline', bytes: Uint8Array.of(1, 2) }, size: 2 }
+    const entry: Entry = {
+      ...file,
+      xattrs: new Map([['user.a', Uint8Array.of(1)]]),
+      content: { kind: 'inline', bytes: Uint8Array.of(1, 2) },
+      size: 2,
+    }
     const bytes = encodeEntry(entry)
     page.set(bytes, 500)
     const decoded = decodeEntry(page.subarray(500, 500 + bytes.length))
@@ -57,10 +76,25 @@ describe('entries', () => {
     ['a mode with a file type', { mode: 0o100644 }, 'invalid', /mode/],
     ['an owner of more than 32 bits', { uid: 2 ** 32 }, 'invalid', /owner/],
     ['a second of nanoseconds', { mtime: { seconds: 1, nanoseconds: 1_000_000_000 } }, 'invalid', /nanoseconds/],
-    ['a body too long for the entry', { content: { kind: 'inline', bytes: new Uint8Array(4097) }, size: 4097 }, 'invalid', /4096 is the most/],
-    ['a target longer than a path', { kind: 'symlink', content: { kind: 'target', target: 'x'.repeat(4096) }, size: 4096 }, 'invalid', /4095 is the most/],
+    [
+      'a body too long for the entry',
+      { content: { kind: 'inline', bytes: new Uint8Array(4097) }, size: 4097 },
+      'invalid',
+      /4096 is the most/,
+    ],
+    [
+      'a target longer than a path',
+      { kind: 'symlink', content: { kind: 'target', target: 'x'.repeat(4096) }, size: 4096 },
+      'invalid',
+      /4095 is the most/,
+    ],
     ['an attribute without a name', { xattrs: new Map([['', Uint8Array.of(1)]]) }, 'invalid', /1 to 255/],
-    ['too many attributes', { xattrs: new Map([['user.big', new Uint8Array(entryBytesMax)]]) }, 'exhausted', /extended attributes are too large/],
+    [
+      'too many attributes',
+      { xattrs: new Map([['user.big', new Uint8Array(entryBytesMax)]]) },
+      'exhausted',
+      /extended attributes are too large/,
+    ],
     ['a fractional id', { id: 0.5 as Entry['id'] }, 'invalid', /0.5/],
   ])('refuse %s', (_, change, code, message) => {
     expect(() => encodeEntry({ ...file, ...change })).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }))

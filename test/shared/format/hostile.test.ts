@@ -32,7 +32,15 @@ interface Damage {
 
 const damageArbitrary: fc.Arbitrary<Damage[]> = fc.array(
   fc.record({
-    kind: fc.constantFrom('set' as const, 'set' as const, 'set' as const, 'cut' as const, 'insert' as const, 'remove' as const, 'copy' as const),
+    kind: fc.constantFrom(
+      'set' as const,
+      'set' as const,
+      'set' as const,
+      'cut' as const,
+      'insert' as const,
+      'remove' as const,
+      'copy' as const,
+    ),
     at: fc.oneof(fc.nat({ max: 2 ** 32 - 1 }), fc.nat({ max: 2 ** 25 })),
     byte: fc.oneof(fc.nat({ max: 255 }), fc.constantFrom(0, 1, 127, 128, 255)),
   }),
@@ -79,23 +87,39 @@ async function survives(bytes: fc.Arbitrary<Uint8Array>, decode: (bytes: Uint8Ar
 
 describe('damaged values', () => {
   const directory = entryArbitrary.filter((entry) => entry.kind === 'directory')
-  const config = encodeVolumeConfig({ id: 'x', name: 'demo', created: 5, chunking: { kind: 'fixed', bytes: 131_072 }, capabilities: ['word'] })
+  const config = encodeVolumeConfig({
+    id: 'x',
+    name: 'demo',
+    created: 5,
+    chunking: { kind: 'fixed', bytes: 131_072 },
+    capabilities: ['word'],
+  })
 
   test('entry', () => survives(entryArbitrary.map(encodeEntry), decodeEntry))
-  test('root', () => survives(fc.tuple(directory, pointerArbitrary).map(([entry, inodes]) => encodeRoot({ directory: entry, inodes })), decodeRoot))
+  test('root', () =>
+    survives(fc.tuple(directory, pointerArbitrary).map(([entry, inodes]) => encodeRoot({ directory: entry, inodes })), decodeRoot))
   test('pointer', () => survives(pointerArbitrary.map(encodePointer), decodePointer))
   test('manifest root', () => survives(manifestRootArbitrary.map(encodeManifestRoot), decodeManifestRoot))
-  test('operations', () => survives(fc.constant(encodeOperations([{ op: 'rename', path: '/a/b', to: '/c' }, { op: 'mkdir', path: '/d' }])), decodeOperations))
+  test('operations', () =>
+    survives(fc.constant(encodeOperations([{ op: 'rename', path: '/a/b', to: '/c' }, { op: 'mkdir', path: '/d' }])), decodeOperations))
   test('volume.json', () => survives(fc.constant(config), decodeVolumeConfig))
   test('commit record', () => {
     const records = fc.tuple(directory, pointerArbitrary).map(([entry, inodes]) =>
-      encodeRecord({ seq: 7, parent: hashOf(''), root: { directory: entry, inodes }, nonce: 'n', author: 'a', time: 5, operations: [{ op: 'mkdir', path: '/a' }] }),
+      encodeRecord({
+        seq: 7,
+        parent: hashOf(''),
+        root: { directory: entry, inodes },
+        nonce: 'n',
+        author: 'a',
+        time: 5,
+        operations: [{ op: 'mkdir', path: '/a' }],
+      })
     )
     return survives(records, decodeRecord)
   })
 })
 
-/** Pages whose bytes are not what they were stored as: one of them, damaged. (Readers trust that pages were verified; a hostile writer's are.) */
+/** Pages of which one has damaged bytes. (Readers trust that pages were verified; those of a hostile writer are.) */
 class DamagedPages {
   readonly #pages: ReadonlyMap<Hash, Uint8Array>
   readonly #victim: Hash
@@ -123,7 +147,10 @@ class DamagedPages {
 describe('damaged pages', () => {
   const memory = new PageMemory()
   const rule = { min: 150, target: 300, max: 500, spanBelow: 600, spanAbove: 100 }
-  const rules = { leaf: { min: 5, target: 6, max: 9, spanBelow: 8, spanAbove: 2 }, inner: { min: 2, target: 3, max: 5, spanBelow: 6, spanAbove: 2 } }
+  const rules = {
+    leaf: { min: 5, target: 6, max: 9, spanBelow: 8, spanAbove: 2 },
+    inner: { min: 2, target: 3, max: 5, spanBelow: 6, spanAbove: 2 },
+  }
   const manifests = new PageMemory()
   const keys = Array.from({ length: 120 }, (_, index) => new TextEncoder().encode(`name-${String(index).padStart(3, '0')}`))
   const value = encodeEntry(fileEntry(5, hashOf('a'), 100))

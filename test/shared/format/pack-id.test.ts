@@ -37,7 +37,15 @@ describe('pack ids', () => {
     expect(packKindOf(laterId)).toBe('data')
   })
 
-  test.each(['', 'x01ARZ3NDEKTSV4RRFFQ69G5FAV', 'm81ARZ3NDEKTSV4RRFFQ69G5FAV', 'm01ARZ3NDEKTSV4RRFFQ69G5FA', 'm01arz3ndektsv4rrffq69g5fav', 'm01ARZ3NDEKTSV4RRFFQ69G5FAI', 5])(
+  test.each([
+    '',
+    'x01ARZ3NDEKTSV4RRFFQ69G5FAV',
+    'm81ARZ3NDEKTSV4RRFFQ69G5FAV',
+    'm01ARZ3NDEKTSV4RRFFQ69G5FA',
+    'm01arz3ndektsv4rrffq69g5fav',
+    'm01ARZ3NDEKTSV4RRFFQ69G5FAI',
+    5,
+  ])(
     '%j is none',
     (text) => {
       expect(isPackId(text)).toBe(false)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Pointer } from '../../../shared/format/entry.ts'
-import { type TreeDifference, diffTrees } from '../../../shared/format/tree-diff.ts'
+import { diffTrees, type TreeDifference } from '../../../shared/format/tree-diff.ts'
 import { editTree } from '../../../shared/format/tree-edit.ts'
 import { compareBytes } from '../../../shared/name.ts'
 import { PageMemory } from '../../support/page-memory.ts'
@@ -12,7 +12,9 @@ const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 type Model = ReadonlyMap<string, string>
 
 function build(memory: PageMemory, model: Model): Promise<Pointer | undefined> {
-  const edits = [...model].map(([key, value]) => ({ key: bytesOf(key), value: bytesOf(value) })).toSorted((a, b) => compareBytes(a.key, b.key))
+  const edits = [...model].map(([key, value]) => ({ key: bytesOf(key), value: bytesOf(value) })).toSorted((a, b) =>
+    compareBytes(a.key, b.key)
+  )
   return editTree(undefined, edits, memory, tinyRule)
 }
 
@@ -25,7 +27,9 @@ function expected(before: Model, after: Model): TreeDifference[] {
 }
 
 const modelArbitrary = (max: number): fc.Arbitrary<Model> =>
-  fc.array(fc.tuple(fc.integer({ min: 0, max: 400 }), fc.integer({ min: 0, max: 2 })), { maxLength: max }).map((list) => new Map(list.map(([key, value]) => [`name-${key}`, `value ${value}`])))
+  fc.array(fc.tuple(fc.integer({ min: 0, max: 400 }), fc.integer({ min: 0, max: 2 })), { maxLength: max }).map((list) =>
+    new Map(list.map(([key, value]) => [`name-${key}`, `value ${value}`]))
+  )
 
 describe('diffTrees', () => {
   test('gives what two maps differ in, in order, whatever their sizes', async () => {

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { Pointer } from '../../../shared/format/entry.ts'
 import { endsPage, type SplitRule } from '../../../shared/format/page-stack.ts'
 import { pageBytesMax } from '../../../shared/format/page.ts'
-import { type TreeEdit, editTree } from '../../../shared/format/tree-edit.ts'
-import { type TreeItem, TreePage, findInTree, listTree, treeValueBytesMax } from '../../../shared/format/tree-page.ts'
+import { editTree, type TreeEdit } from '../../../shared/format/tree-edit.ts'
+import { findInTree, listTree, type TreeItem, TreePage, treeValueBytesMax } from '../../../shared/format/tree-page.ts'
 import { compareBytes } from '../../../shared/name.ts'
-import { PageMemory, askLoading } from '../../support/page-memory.ts'
+import { askLoading, PageMemory } from '../../support/page-memory.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
 /** Pages of a few items, so that a hundred items make a tree of three or four levels. */
@@ -16,7 +16,10 @@ const encoder = new TextEncoder()
 type Model = Map<string, string>
 
 function sortedEdits(edits: Iterable<readonly [string, string | undefined]>): TreeEdit[] {
-  const list = [...edits].map(([key, value]) => ({ key: encoder.encode(key), value: value === undefined ? undefined : encoder.encode(value) }))
+  const list = [...edits].map(([key, value]) => ({
+    key: encoder.encode(key),
+    value: value === undefined ? undefined : encoder.encode(value),
+  }))
   return list.toSorted((a, b) => compareBytes(a.key, b.key))
 }
 
@@ -38,7 +41,7 @@ function* walkPages(memory: PageMemory, pointer: Pointer): Generator<TreePage> {
   const page = new TreePage(memory.pages.get(pointer.hash)!, pointer)
   page.checkOrder()
   yield page
-  if (page.level > 0) for (let index = 0; index < page.count; index += 1) yield* walkPages(memory, page.child(index))
+  if (page.level > 0) { for (let index = 0; index < page.count; index += 1) yield* walkPages(memory, page.child(index)) }
 }
 
 const keyArbitrary = fc.oneof(
@@ -101,7 +104,9 @@ describe('editTree', () => {
       const memory = new PageMemory()
       const all = names.slice(0, count)
       const full = await editTree(undefined, sortedEdits(all), memory, tinyRule)
-      const borders = [...walkPages(memory, full!)].map((page) => names.findIndex(([name]) => name === new TextDecoder().decode(page.key(0))))
+      const borders = [...walkPages(memory, full!)].map((page) =>
+        names.findIndex(([name]) => name === new TextDecoder().decode(page.key(0)))
+      )
       const from = borders[first % borders.length]!
       const to = Math.max(from, borders[last % borders.length]!)
       for (const [start, end] of [[from, count], [from, to], [0, Math.min(count, to + 2)]] as const) {
@@ -115,7 +120,9 @@ describe('editTree', () => {
 
   test('gives the same pages for any order of single edits, at the sizes of the format', async () => {
     const random = new SeededRandom(11)
-    const model: Model = new Map(Array.from({ length: 1500 }, (_, index) => [`file ${random.next()}`, 'v'.repeat(1 + (random.next() % 2000)) + index]))
+    const model: Model = new Map(
+      Array.from({ length: 1500 }, (_, index) => [`file ${random.next()}`, 'v'.repeat(1 + (random.next() % 2000)) + index]),
+    )
     const memory = new PageMemory()
     const atOnce = await editTree(undefined, sortedEdits(model), memory)
     let root = await editTree(undefined, sortedEdits([...model].filter((_, index) => index % 3 !== 0)), memory)
@@ -123,7 +130,11 @@ describe('editTree', () => {
       if (index % 30 === 0) root = await editTree(root, sortedEdits([edit, [`${edit[0]} gone again`, 'x'.repeat(3000)]]), memory)
     }
     root = await editTree(root, sortedEdits([...model].filter((_, index) => index % 3 === 0)), memory)
-    root = await editTree(root, sortedEdits([...model].filter((_, index) => index % 30 === 0).map(([key]) => [`${key} gone again`, undefined])), memory)
+    root = await editTree(
+      root,
+      sortedEdits([...model].filter((_, index) => index % 30 === 0).map(([key]) => [`${key} gone again`, undefined])),
+      memory,
+    )
     expect(root).toEqual(atOnce)
     const sizes = [...walkPages(memory, root!)].map((page) => page.bytes.length)
     expect(Math.max(...sizes)).toBeLessThanOrEqual(pageBytesMax)

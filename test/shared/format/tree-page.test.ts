@@ -3,11 +3,11 @@ import { idOfInodeKey, inodeKey } from '../../../shared/format/inode-key.ts'
 import { describePointer, encodePage, isMissing } from '../../../shared/format/page.ts'
 import { encodePointer } from '../../../shared/format/pointer-codec.ts'
 import { editTree } from '../../../shared/format/tree-edit.ts'
-import { TreePage, findInTree, listTree } from '../../../shared/format/tree-page.ts'
+import { findInTree, listTree, TreePage } from '../../../shared/format/tree-page.ts'
 import { compareBytes } from '../../../shared/name.ts'
 import { fileId } from '../../support/file-entry.ts'
 import { hashOf } from '../../support/hash-of.ts'
-import { PageMemory, askLoading, metaPack } from '../../support/page-memory.ts'
+import { askLoading, metaPack, PageMemory } from '../../support/page-memory.ts'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 const itemOf = (key: string, value: Uint8Array): Uint8Array => Uint8Array.of(bytesOf(key).length, ...bytesOf(key), ...value)
@@ -26,7 +26,9 @@ describe('findInTree', () => {
     const memory = new PageMemory()
     const root = await build(memory)
     for (const name of names) expect(findInTree(root, bytesOf(name), memory.source)).toEqual(bytesOf(`value of ${name}`))
-    for (const name of ['', 'a', 'name-', 'name-0000', 'name-100x', 'z']) expect(findInTree(root, bytesOf(name), memory.source)).toBeUndefined()
+    for (const name of ['', 'a', 'name-', 'name-0000', 'name-100x', 'z']) {
+      expect(findInTree(root, bytesOf(name), memory.source)).toBeUndefined()
+    }
     expect(findInTree(undefined, bytesOf('name-000'), memory.source)).toBeUndefined()
   })
 
@@ -47,7 +49,7 @@ describe('listTree', () => {
     for (const limit of [1, 2, 3, 7, 50, 199, 200, 201]) {
       const found: string[] = []
       let after: Uint8Array | undefined
-      for (let isDone = false; !isDone; ) {
+      for (let isDone = false; !isDone;) {
         const listing = listTree(root, after, limit, memory.source)
         if (isMissing(listing)) throw new Error('a page is missing')
         found.push(...listing.items.map(({ key }) => new TextDecoder().decode(key)))
@@ -108,7 +110,9 @@ describe('TreePage refuses', () => {
   })
 
   test('a newer format, by saying what to do', () => {
-    expect(() => new TreePage(changed(1, 2), nowhere)).toThrow(expect.objectContaining({ code: 'unsupported', message: expect.stringMatching(/update edgemount/) }))
+    expect(() => new TreePage(changed(1, 2), nowhere)).toThrow(
+      expect.objectContaining({ code: 'unsupported', message: expect.stringMatching(/update edgemount/) }),
+    )
   })
 
   test('keys out of order, when asked to look', () => {
@@ -122,7 +126,10 @@ describe('TreePage refuses', () => {
     const root = { ...nowhere, hash: hashOf('top') }
     memory.set(root.hash, top)
     expect(() => findInTree(root, bytesOf('a'), (pointer) => memory.get(pointer.hash))).toThrow(
-      expect.objectContaining({ code: 'corrupt', message: expect.stringContaining(`${describePointer(nowhere)}: its level is 0, the page above says 1`) }),
+      expect.objectContaining({
+        code: 'corrupt',
+        message: expect.stringContaining(`${describePointer(nowhere)}: its level is 0, the page above says 1`),
+      }),
     )
   })
 })

@@ -15,7 +15,7 @@ import { ManifestBuilder } from '../../../shared/format/manifest-build.ts'
 import { ManifestPage, resolveRuns } from '../../../shared/format/manifest-page.ts'
 import { decodePointer, encodePointer } from '../../../shared/format/pointer-codec.ts'
 import { editTree, lotOfKey } from '../../../shared/format/tree-edit.ts'
-import { TreePage, listTree } from '../../../shared/format/tree-page.ts'
+import { listTree, TreePage } from '../../../shared/format/tree-page.ts'
 import { compareBytes } from '../../../shared/name.ts'
 import { logKey, seqOfLogKey } from '../../../shared/volume/keys.ts'
 import { chunkRun, fileId } from '../../support/file-entry.ts'
@@ -68,7 +68,9 @@ function spell(entry: Entry): object {
 function spellContent(content: Content): object {
   if (content.kind === 'inline') return { kind: 'inline', bytes: toHex(content.bytes) }
   if (content.kind === 'manifest') return { kind: 'manifest', root: spellManifest(content.root) }
-  if (content.kind === 'tree' && content.root.pointer === undefined) return { kind: 'tree', root: { entryCount: content.root.entryCount, directoryCount: content.root.directoryCount } }
+  if (content.kind === 'tree' && content.root.pointer === undefined) {
+    return { kind: 'tree', root: { entryCount: content.root.entryCount, directoryCount: content.root.directoryCount } }
+  }
   return content
 }
 
@@ -107,7 +109,9 @@ describe('chunker', () => {
   test.each([0, 1, 2])('cuts body %d', (index) => {
     const parameters = readParameters(at(vectors, 'cuts', index, 'parameters'))
     const body = new Uint8Array(number(vectors, 'cuts', index, 'bodyBytes'))
-    for (let start = 0; start < body.length; start += 32) body.set(fromHex(hashOf(String(start / 32))).subarray(0, body.length - start), start)
+    for (let start = 0; start < body.length; start += 32) {
+      body.set(fromHex(hashOf(String(start / 32))).subarray(0, body.length - start), start)
+    }
     const chunker = new Chunker(parameters)
     const lengths: number[] = []
     for (let start = 0; start < body.length; start += lengths.at(-1)!) lengths.push(chunker.next(body, start, body.length, true))
@@ -117,17 +121,21 @@ describe('chunker', () => {
 
 /** By the decoder of volume.json, which checks them. */
 function readParameters(parameters: unknown): ChunkingParameters {
-  return decodeVolumeConfig(bytesOf(JSON.stringify({ format: 1, id: 'x', name: 'x', created: 0, chunking: parameters, capabilities: [] }))).chunking
+  return decodeVolumeConfig(bytesOf(JSON.stringify({ format: 1, id: 'x', name: 'x', created: 0, chunking: parameters, capabilities: [] })))
+    .chunking
 }
 
 describe('values', () => {
   const vectors = read('values')
 
-  test.each(list(vectors, 'pointers').map((vector) => [text(vector, 'pointer', 'pack'), vector] as const))('pointer into %s', (_, vector) => {
-    const pointer = decodePointer(fromHex(text(vector, 'bytes')))
-    expect(pointer).toEqual(at(vector, 'pointer'))
-    expect(toHex(encodePointer(pointer))).toBe(text(vector, 'bytes'))
-  })
+  test.each(list(vectors, 'pointers').map((vector) => [text(vector, 'pointer', 'pack'), vector] as const))(
+    'pointer into %s',
+    (_, vector) => {
+      const pointer = decodePointer(fromHex(text(vector, 'bytes')))
+      expect(pointer).toEqual(at(vector, 'pointer'))
+      expect(toHex(encodePointer(pointer))).toBe(text(vector, 'bytes'))
+    },
+  )
 
   test.each(list(vectors, 'entries').map((vector) => [text(vector, 'name'), vector] as const))('%s', (_, vector) => {
     const entry = decodeEntry(fromHex(text(vector, 'bytes')))
@@ -145,7 +153,9 @@ describe('values', () => {
   })
 
   test('lots of keys, and keys of inodes', () => {
-    for (const vector of list(vectors, 'lots')) expect(lotOfKey(fromHex(text(vector, 'key')), number(vector, 'level'))).toBe(number(vector, 'lot'))
+    for (const vector of list(vectors, 'lots')) {
+      expect(lotOfKey(fromHex(text(vector, 'key')), number(vector, 'level'))).toBe(number(vector, 'lot'))
+    }
     for (const vector of list(vectors, 'inodeKeys')) {
       const id = fileId(number(vector, 'id'))
       expect(toHex(inodeKey(id))).toBe(text(vector, 'key'))
@@ -167,7 +177,10 @@ describe('pages', () => {
   })
 
   test('a tree of 5000 items', async () => {
-    const items = Array.from({ length: 5000 }, (_, index) => ({ key: bytesOf(`name-${index}`), value: bytesOf(`value ${index} `.repeat(10)) }))
+    const items = Array.from(
+      { length: 5000 },
+      (_, index) => ({ key: bytesOf(`name-${index}`), value: bytesOf(`value ${index} `.repeat(10)) }),
+    )
     const sorted = items.toSorted((a, b) => compareBytes(a.key, b.key))
     const pack = new VectorPack()
     const root = await editTree(undefined, sorted, pack)
@@ -179,7 +192,11 @@ describe('pages', () => {
   test('a tree of long keys, which has inner pages enough to be cut', async () => {
     const value = bytesOf('v'.repeat(9000))
     const pack = new VectorPack()
-    await editTree(undefined, Array.from({ length: 3000 }, (_, index) => ({ key: bytesOf('k'.repeat(245) + String(index).padStart(5, '0')), value })), pack)
+    await editTree(
+      undefined,
+      Array.from({ length: 3000 }, (_, index) => ({ key: bytesOf('k'.repeat(245) + String(index).padStart(5, '0')), value })),
+      pack,
+    )
     expect(pack.summaries).toHaveLength(number(vectors, 'deepTree', 'pages'))
     expect(pack.summaries.filter((page) => number(page, 'level') > 0)).toEqual(at(vectors, 'deepTree', 'innerPages'))
   })
@@ -205,7 +222,11 @@ describe('pages', () => {
     for (const run of runs) await builder.add(run)
     const root = await builder.finish()
     expect(pack.summaries).toEqual(at(vectors, 'manifest', 'pages'))
-    expect(root).toMatchObject({ kind: 'page', pointer: { hash: text(vectors, 'manifest', 'root') }, contentId: text(vectors, 'manifest', 'contentId') })
+    expect(root).toMatchObject({
+      kind: 'page',
+      pointer: { hash: text(vectors, 'manifest', 'root') },
+      contentId: text(vectors, 'manifest', 'contentId'),
+    })
     const resolved = resolveRuns(root, { start: 0, end: builder.length }, (pointer) => pack.pages.get(pointer.hash))
     expect('runs' in resolved && resolved.runs.map(({ run }) => run)).toEqual(runs)
   })
@@ -238,7 +259,12 @@ describe('JSON', () => {
 
   test('volume.json', () => {
     const config = decodeVolumeConfig(bytesOf(text(vectors, 'volume')))
-    expect(config).toMatchObject({ name: 'demo', created: 1_763_724_000_000, chunking: { kind: 'content', averageBytes: 262_144 }, capabilities: ['create-if-absent', 'ranged-get'] })
+    expect(config).toMatchObject({
+      name: 'demo',
+      created: 1_763_724_000_000,
+      chunking: { kind: 'content', averageBytes: 262_144 },
+      capabilities: ['create-if-absent', 'ranged-get'],
+    })
     expect(new TextDecoder().decode(encodeVolumeConfig(config))).toBe(text(vectors, 'volume'))
   })
 
