@@ -25,6 +25,11 @@ export const systemClock: Clock = {
   },
 }
 
+/** Milliseconds, with fractions, that only ever grow: for measuring how long something took. Injected as a function where it is needed. */
+export function systemMonotonicMs(): number {
+  return performance.now()
+}
+
 function sleepOnce(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { abortError, throwIfAborted, untilAborted } from '../../shared/abort.ts'
-import { systemClock } from '../../shared/clock.ts'
+import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { failureOf } from '../support/store-bytes.ts'
@@ -10,6 +10,11 @@ test('the system clock tells the time and sleeps', async () => {
   expect(Math.abs(before - Date.now())).toBeLessThan(1000)
   await systemClock.sleep(10)
   expect(systemClock.now() - before).toBeGreaterThanOrEqual(9)
+})
+
+test('monotonic time only grows', () => {
+  const times = Array.from({ length: 1000 }, systemMonotonicMs)
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
 })
 
 test('sleep ends with its signal, and takes its timer along', async () => {

@@ -9,8 +9,8 @@ import { diskError, isErrno } from './disk-error.ts'
 import type { OpenFile, OpenFiles } from './open-files.ts'
 import { tagOfFile } from './tag.ts'
 
-/** Large enough that a piece's fixed cost (100 µs) is small beside its copying, small enough for many streams at once. */
-const pieceBytes = 512 * 1024
+/** Large enough that a slice's fixed cost (100 µs) is small beside its copying, small enough for many streams at once. */
+const sliceBytes = 512 * 1024
 
 export interface FileBody {
   readonly files: OpenFiles
@@ -35,7 +35,7 @@ export async function readBody(body: FileBody): Promise<Uint8Array> {
   )
 }
 
-/** Opens the file for each piece (the descriptor is usually still there), so that a stream nobody reads on holds nothing. */
+/** Opens the file for each slice (the descriptor is usually still there), so that a stream nobody reads on holds nothing. */
 export function streamBody(body: FileBody): ReadableStream<Uint8Array> {
   const { end } = body.range
   let position = body.range.start
@@ -43,9 +43,9 @@ export function streamBody(body: FileBody): ReadableStream<Uint8Array> {
     {
       pull: async (controller) => {
         if (position < end) {
-          const piece = await readBody({ ...body, range: { start: position, end: Math.min(position + pieceBytes, end) } })
-          position += piece.length
-          controller.enqueue(piece)
+          const slice = await readBody({ ...body, range: { start: position, end: Math.min(position + sliceBytes, end) } })
+          position += slice.length
+          controller.enqueue(slice)
         }
         if (position >= end) controller.close()
       },

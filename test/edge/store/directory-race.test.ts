@@ -75,8 +75,8 @@ test('processes that die with a lock neither block the others nor let two in', a
   const root = await tempDirectory()
   const kills = { count: 0 }
   const keepAtIt = async (): Promise<void> => {
-    for (let life = 0; life < 6; life += 1) {
-      const { signal, errors } = await run('node', root, 'crash', 12)
+    for (let life = 0; life < 4; life += 1) {
+      const { signal, errors } = await run('node', root, 'crash', 10)
       expect(errors).toBe('')
       if (signal === 'SIGKILL') kills.count += 1
     }

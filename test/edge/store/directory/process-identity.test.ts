@@ -38,13 +38,13 @@ test('a child is alive while it runs and gone when it ended', async () => {
 
 test('a zombie is gone', async () => {
   // The shell starts a child, becomes sleep(1), and so never asks for the child's status.
-  const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 60'])
+  const parent = spawn('sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 60'])
   onTestFinished(() => {
     parent.kill('SIGKILL')
   })
   const [line] = await once(parent.stdout.setEncoding('utf8'), 'data')
   const pid = Number(line)
-  await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'latin1')).toContain(') Z ')
+  await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'latin1'), { timeout: 10_000 }).toContain(') Z ')
   expect(stateOfProcess(identityOf(pid), self)).toBe('gone')
 })
 
