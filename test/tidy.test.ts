@@ -110,7 +110,16 @@ describe('reading source text', () => {
   })
 
   test('imports of every form are seen', () => {
-    const text = `import './a.ts'\nimport { b } from "./b.ts"\nimport type {\n  C,\n} from '../c.ts'\nawait import('./d.ts')\nnew URL('./e.ts', import.meta.url)\n// import './f.ts'\nimport x from 'pkg'\nfail("Cannot import './g.ts'", `import '${x}'`)\n`
+    const text = [
+      "import './a.ts'",
+      'import { b } from "./b.ts"',
+      'import type {\n  C,\n} from "../c.ts"',
+      "await import('./d.ts')",
+      "new URL('./e.ts', import.meta.url)",
+      "// import './f.ts'",
+      "import x from 'pkg'",
+      'fail("Cannot import \'./g.ts\'", `import \'${x}\'`)',
+    ].join('\n')
     expect(makeSource('shared/volume/x.ts', text).imports).toEqual(['shared/volume/a.ts', 'shared/volume/b.ts', 'shared/c.ts', 'shared/volume/d.ts', 'shared/volume/e.ts', 'pkg'])
   })
 })
