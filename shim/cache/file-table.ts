@@ -15,6 +15,17 @@ export const rowFlag = {
   durable: 4,
 } as const
 
+/** Rows of a snapshot: as many of each as there are flags, eight times as many words of versions. */
+export interface TableColumns {
+  readonly fileIds: Float64Array
+  readonly sizes: Float64Array
+  readonly serials: Float64Array
+  readonly bytes: Float64Array
+  readonly versions: Uint32Array
+  readonly stamps: Uint32Array
+  readonly flags: Uint8Array
+}
+
 /** A content version is a SHA-256; the table keeps it as eight words. */
 const versionWords = 8
 const none = -1
@@ -82,8 +93,7 @@ export class FileTable {
     this.#before[row] = none
     this.#after[row] = none
     this.count += 1
-    if (this.count * 5 > this.#slots.length * 4) this.#rehash(this.#slots.length * 2)
-    else this.#link(row)
+    this.#link(row)
   }
 
   remove(row: number): void {
@@ -197,7 +207,31 @@ export class FileTable {
   reserve(limit: number): void {
     if (limit > rowCountMax) throw new EdgemountError('exhausted', `Cannot cache ${limit} files: ${rowCountMax} is the most`)
     this.#grow(limit)
+    let slotCount = this.#slots.length
+    while (limit * 5 > slotCount * 4) slotCount *= 2
+    if (slotCount > this.#slots.length) this.#rehash(slotCount)
     this.rowLimit = Math.max(this.rowLimit, limit)
+  }
+
+  /** Takes rows as they stand in a snapshot's columns, those whose `flags` are not zero; bytes are counted, presence is as the flags say. */
+  load(firstRow: number, columns: TableColumns): void {
+    const { flags } = columns
+    this.reserve(firstRow + flags.length)
+    this.fileIds.set(columns.fileIds, firstRow)
+    this.sizes.set(columns.sizes, firstRow)
+    this.serials.set(columns.serials, firstRow)
+    this.bytes.set(columns.bytes, firstRow)
+    this.versions.set(columns.versions, firstRow * versionWords)
+    this.stamps.set(columns.stamps, firstRow)
+    this.flags.set(flags, firstRow)
+    for (let index = 0; index < flags.length; index += 1) {
+      if (flags[index] === 0) this.bytes[firstRow + index] = 0
+      else {
+        this.count += 1
+        this.byteTotal += columns.bytes[index]!
+        this.#link(firstRow + index)
+      }
+    }
   }
 
   /** After rows were filled in any order: puts them into the order of their stamps, and the gaps on the free chain. */

@@ -72,22 +72,31 @@ export function loadBlock(table: FileTable, head: BlockHead, bytes: Uint8Array<A
   const { firstRow, count } = head
   const columns = bytes.byteOffset + blockHeadBytes
   const doublesAt = (index: number): Float64Array => new Float64Array(bytes.buffer, columns + count * 8 * index, count)
-  const [fileIds, sizes, serials, onDisk] = [doublesAt(0), doublesAt(1), doublesAt(2), doublesAt(3)]
-  const versions = new Uint32Array(bytes.buffer, columns + count * 32, count * 8)
-  const stamps = new Uint32Array(bytes.buffer, columns + count * 64, count)
-  const flags = new Uint8Array(bytes.buffer, columns + count * 68, count)
-  table.reserve(firstRow + count)
-  for (let index = 0; index < count; index += 1) {
-    const flag = flags[index]!
-    if ((flag & rowFlag.used) === 0) continue
-    const row = firstRow + index
-    table.fill(row, fileIds[index]!, versions.subarray(index * 8, index * 8 + 8), sizes[index]!, serials[index]!)
-    table.setBytes(row, onDisk[index]!)
-    table.stamps[row] = stamps[index]!
-    if ((flag & (isSameBoot ? rowFlag.complete : rowFlag.durable)) !== 0) table.flags[row] = flag
+  const flags = new Uint8Array(bytes.buffer, columns + count * 68, count).slice()
+  const intervalBytes = head.length - alignedTo8(count * rowBytes)
+  const intervals = new Float64Array(bytes.buffer, columns + alignedTo8(count * rowBytes), intervalBytes / 8)
+  if (!isSameBoot) distrust(flags, firstRow, intervals)
+  table.load(firstRow, {
+    fileIds: doublesAt(0),
+    sizes: doublesAt(1),
+    serials: doublesAt(2),
+    bytes: doublesAt(3),
+    versions: new Uint32Array(bytes.buffer, columns + count * 32, count * 8),
+    stamps: new Uint32Array(bytes.buffer, columns + count * 64, count),
+    flags,
+  })
+  return loadIntervals(table, intervals, isSameBoot)
+}
+
+/** After another boot: rows of which nothing is durable are none, and those that are durable in part are not whole. */
+function distrust(flags: Uint8Array, firstRow: number, intervals: Float64Array): void {
+  const hasDurable = new Set<number>()
+  for (let index = 0; index + 3 <= intervals.length; index += 3 + intervals[index + 1]! + intervals[index + 2]!) {
+    if (intervals[index + 2]! > 0) hasDurable.add(intervals[index]! - firstRow)
   }
-  const intervals = new Float64Array(bytes.buffer, bytes.byteOffset + blockHeadBytes + alignedTo8(count * rowBytes))
-  return loadIntervals(table, intervals.subarray(0, (head.length - alignedTo8(count * rowBytes)) / 8), isSameBoot)
+  for (let index = 0; index < flags.length; index += 1) {
+    if ((flags[index]! & rowFlag.durable) === 0) flags[index] = hasDurable.has(index) ? rowFlag.used : 0
+  }
 }
 
 function* intervalsOf(table: FileTable, firstRow: number, end: number): Generator<number> {
@@ -111,7 +120,8 @@ function loadIntervals(table: FileTable, values: Float64Array, isSameBoot: boole
     const present = IntervalSet.ofEdges([...values.subarray(index, index + presentCount)])
     const durable = IntervalSet.ofEdges([...values.subarray(index + presentCount, index + presentCount + durableCount)])
     index += presentCount + durableCount
-    if (present === undefined || durable === undefined || !table.isUsed(row)) return false
+    if (present === undefined || durable === undefined) return false
+    if (!table.isUsed(row)) continue
     if (!isSameBoot) table.setPresence(row, durable.clone(), durable)
     else if (table.isComplete(row)) for (const part of durable.within(0, table.sizes[row]!)) table.markDurable(row, part.start, part.end)
     else table.setPresence(row, present, durable)
