@@ -38,7 +38,7 @@ export type Rule = (source: Source) => string[]
 
 /** Kebab-case file and folder names, none of which says nothing. */
 export const fileNames: Rule = ({ path }) => {
-  const parts = path.replace(/(\.test|\.config)?\.ts$/, '').split('/')
+  const parts = path.replace(/((\.[a-z]+)?\.test|\.config)?\.ts$/, '').split('/')
   const isKebab = parts.every((part) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(part))
   const banned = parts.find((part) => part === 'index' || part.split('-').some((word) => bannedNameParts.has(word)))
   if (!isKebab) return [`${path}: names of files and folders are kebab-case`]
