@@ -17,7 +17,7 @@ import { adjusting, making, removing, timing } from './change.ts'
 import { decide, hasSameAttributes } from './compare.ts'
 import type { Excludes } from './exclude.ts'
 import { ExistingNames } from './existing.ts'
-import { HardLinks } from './hard-links.ts'
+import { HardLinks, type LinkPlan } from './hard-links.ts'
 import { Jobs } from './jobs.ts'
 import { type LocalEntry, readEntry, readNames, readRoot } from './local-entry.ts'
 import { LocalFileError } from './local-file.ts'
@@ -64,6 +64,8 @@ interface Directory {
   /** Names were made or removed in it. */
   isTouched: boolean
 }
+
+type Sharing = Pick<LinkPlan & { readonly kind: 'alone' }, 'isShared' | 'isTaken'>
 
 interface PendingLink {
   readonly directory: Directory
@@ -208,14 +210,14 @@ export class FolderImport {
     this.#report.bytes += local.size
     const plan = this.#links.plan(local, path, existing)
     if (plan.kind === 'again') {
-      if (!plan.isLinked) this.#pendingLinks.push({ directory, local, existing, path: plan.path })
+      this.#pendingLinks.push({ directory, local, existing, path: plan.path })
       return
     }
     const decision = plan.isTaken ? 'read' : decide(local, existing, this.#options.isChecksum)
     if (decision === 'keep') return
     if (decision === 'attributes' && existing !== undefined) return this.#adjust(directory, local, path, existing, plan.isShared)
     await this.#remember()
-    await this.#jobs.start(() => this.#readFile(directory, local, path, existing, plan.isShared))
+    await this.#jobs.start(() => this.#readFile(directory, local, path, existing, plan))
   }
 
   /** A file with other names is not changed for them too: it becomes a file of its own, with the content it has. */
@@ -231,7 +233,7 @@ export class FolderImport {
     directory.isTouched = true
   }
 
-  async #readFile(directory: Directory, listed: LocalEntry, path: string, existing: Entry | undefined, isShared: boolean): Promise<void> {
+  async #readFile(directory: Directory, listed: LocalEntry, path: string, existing: Entry | undefined, { isShared, isTaken }: Sharing): Promise<void> {
     if (this.#options.isDryRun) return this.#count(directory, existing)
     const previous: Content | undefined = existing?.kind === 'file' ? existing.content : undefined
     try {
@@ -240,8 +242,9 @@ export class FolderImport {
       this.#report.readFileCount += 1
       this.#report.newBytes += body.newBytes
       if (steadiness !== 'steady') this.#problem(steadiness, `${directory.prefix}${local.name}`, reasonOfUnsteady[steadiness])
-      if (existing !== undefined && previous !== undefined && !isShared && isSameContent(previous, body.content)) {
-        if (hasSameAttributes(local, existing)) return
+      const isSame = existing !== undefined && previous !== undefined && !isTaken && isSameContent(previous, body.content)
+      if (isSame && hasSameAttributes(local, existing)) return
+      if (isSame && !isShared) {
         this.#operations.push(...adjusting(local, path, existing))
         this.#report.changedCount += 1
         return
@@ -261,9 +264,10 @@ export class FolderImport {
     for (const { directory, local, existing, path } of this.#pendingLinks) {
       const to = childPath(directory.path, local.name)
       if (this.#unread.has(path)) {
-        await this.#jobs.start(() => this.#readFile(directory, local, to, existing, existing !== undefined && existing.linkCount > 1))
+        await this.#jobs.start(() => this.#readFile(directory, local, to, existing, { isShared: true, isTaken: true }))
         continue
       }
+      if (this.#links.isLinked(local, existing)) continue
       this.#operations.push({ op: 'link', path, to, replace: existing !== undefined })
       this.#count(directory, existing)
     }

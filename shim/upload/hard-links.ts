@@ -5,10 +5,11 @@ import type { Entry, FileId } from '../../shared/format/entry.ts'
 import type { LocalEntry } from './local-entry.ts'
 
 /**
- * `alone`: handle the name by itself; `isShared` says that the volume's file has other names, so a change must go to a new file and not into it.
- * `again`: another name of a file that was handled at `path`; `isLinked` when the volume has it so already.
+ * `alone`: handle the name by itself. `isShared`: the volume's file has other names, so a change must go to a new file and not into it. `isTaken`: another
+ * local file keeps the volume's file, so this one must be made anew. `again`: another name of the file that is handled at `path`; ask `isLinked`
+ * once that is done.
  */
-export type LinkPlan = { readonly kind: 'alone'; readonly isShared: boolean; readonly isTaken: boolean } | { readonly kind: 'again'; readonly path: string; readonly isLinked: boolean }
+export type LinkPlan = { readonly kind: 'alone'; readonly isShared: boolean; readonly isTaken: boolean } | { readonly kind: 'again'; readonly path: string }
 
 interface Group {
   readonly path: string
@@ -22,9 +23,9 @@ export class HardLinks {
   readonly #owners = new Map<FileId, string>()
 
   plan(local: LocalEntry, path: string, existing: Entry | undefined): LinkPlan {
-    const shared = existing?.kind === 'file' && existing.linkCount > 1 ? existing.id : undefined
+    const shared = sharedId(existing)
     const group = local.linkIdentity === undefined ? undefined : this.#groups.get(local.linkIdentity)
-    if (group !== undefined) return { kind: 'again', path: group.path, isLinked: shared !== undefined && group.id === shared }
+    if (group !== undefined) return { kind: 'again', path: group.path }
     const owner = local.linkIdentity ?? path
     const isTaken = shared !== undefined && (this.#owners.get(shared) ?? owner) !== owner
     if (shared !== undefined && !isTaken) this.#owners.set(shared, owner)
@@ -38,8 +39,13 @@ export class HardLinks {
     if (group !== undefined) group.id = undefined
   }
 
-  /** The file could not be read: its other names are tried by themselves. */
-  failed(local: LocalEntry): void {
-    if (local.linkIdentity !== undefined) this.#groups.delete(local.linkIdentity)
+  /** Is this further name one of the file already, in the volume too? */
+  isLinked(local: LocalEntry, existing: Entry | undefined): boolean {
+    const shared = sharedId(existing)
+    return shared !== undefined && local.linkIdentity !== undefined && this.#groups.get(local.linkIdentity)?.id === shared
   }
+}
+
+function sharedId(existing: Entry | undefined): FileId | undefined {
+  return existing?.kind === 'file' && existing.linkCount > 1 ? existing.id : undefined
 }

@@ -5,6 +5,7 @@
  * shrank or was written to meanwhile gives `changed`, and the caller reads it again.
  */
 import { closeSync, constants, fstatSync, open, read, type BigIntStats } from 'node:fs'
+import { throwIfAborted } from '../../shared/abort.ts'
 import type { Time } from '../../shared/format/entry.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import { failure, failureName, reasonOf } from '../sys/failure.ts'
@@ -61,7 +62,7 @@ export class LocalFile {
   /** The bytes, in views of `buffer`: each is good until the next one is asked for. */
   async *read(buffer: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     while (this.#readBytes < this.size) {
-      if (signal.aborted) throw signal.reason
+      throwIfAborted(signal)
       const length = Math.min(buffer.length, this.size - this.#readBytes)
       const count = await readInto(this.#fd, buffer, length, this.#readBytes)
       if (count === 0) return

@@ -1,0 +1,98 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { chmod, rename, stat } from 'node:fs/promises'
+import { createConnection, createServer } from 'node:net'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { EdgemountError } from '../../../shared/error.ts'
+import { askControl, listSockets } from '../../../shim/control/control-client.ts'
+import { ControlServer } from '../../../shim/control/control-server.ts'
+import type { ControlRequest } from '../../../shim/control/messages.ts'
+import { prepareSocketDirectory, socketDirectory, socketPath } from '../../../shim/control/socket-directory.ts'
+import { tempDirectory } from '../../support/temp-directory.ts'
+
+async function startServer(answer: (request: ControlRequest) => Promise<unknown>): Promise<{ socket: string; server: ControlServer }> {
+  const socket = path.join(await tempDirectory(), 'x.sock')
+  const server = await ControlServer.start(socket, answer)
+  onTestFinished(() => server.close())
+  return { socket, server }
+}
+
+test('a request gets its answer, an error comes back as the error it was', async () => {
+  const { socket } = await startServer((request) =>
+    request.command === 'status' ? Promise.resolve({ seq: 7 }) : Promise.reject(new EdgemountError('conflict', `Cannot unmount: busy, forced ${request.isForced}`)),
+  )
+  expect(await askControl(socket, { command: 'status' }, 1000)).toEqual({ answer: { seq: 7 } })
+  await expect(askControl(socket, { command: 'umount', isForced: true }, 1000)).rejects.toMatchObject({ code: 'conflict', message: 'Cannot unmount: busy, forced true' })
+  expect((await stat(socket)).mode & 0o777).toBe(0o600)
+})
+
+test('an answer under way is given before the server closes', async () => {
+  const { socket, server } = await startServer(async () => {
+    await sleep(50)
+    return 'late'
+  })
+  const asked = askControl(socket, { command: 'status' }, 1000)
+  await sleep(20)
+  await server.close()
+  expect(await asked).toEqual({ answer: 'late' })
+  expect(existsSync(socket)).toBe(false)
+})
+
+test('nonsense gets an error, endless nonsense an end, and both leave the server alive', async () => {
+  const { socket } = await startServer(() => Promise.resolve('fine'))
+  const say = (text: string): Promise<string> =>
+    new Promise((resolve) => {
+      const connection = createConnection(socket)
+      let answer = ''
+      connection.on('data', (part) => (answer += part.toString()))
+      connection.on('close', () => resolve(answer))
+      connection.on('error', () => {})
+      connection.write(text)
+    })
+  expect(await say('hello\n')).toContain('it is not JSON')
+  expect(await say('{"command":"explode"}\n')).toContain('neither \\"status\\" nor \\"umount\\"')
+  expect(await say('x'.repeat(100_000))).toBe('')
+  expect(await askControl(socket, { command: 'status' }, 1000)).toEqual({ answer: 'fine' })
+})
+
+test('a socket whose process is gone is removed', async () => {
+  const directory = await tempDirectory()
+  const socket = path.join(directory, 'dead.sock')
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  // A killed process closes its socket and leaves the file.
+  await rename(socket, `${socket}.kept`)
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  await rename(`${socket}.kept`, socket)
+  expect(listSockets(directory)).toEqual([socket])
+  expect(await askControl(socket, { command: 'status' }, 1000)).toBeUndefined()
+  expect(listSockets(directory)).toEqual([])
+  expect(await askControl(path.join(directory, 'none.sock'), { command: 'status' }, 1000)).toBeUndefined()
+})
+
+test('who does not answer is given up', async () => {
+  const { socket } = await startServer(() => sleep(300))
+  await expect(askControl(socket, { command: 'status' }, 50)).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+test('the directory is the user’s own, or it is refused', async () => {
+  const base = await tempDirectory()
+  const uid = process.getuid?.() ?? 0
+  const directory = socketDirectory({ XDG_RUNTIME_DIR: base }, uid)
+  expect(directory).toBe(path.join(base, 'edgemount'))
+  prepareSocketDirectory(directory, uid)
+  expect((await stat(directory)).mode & 0o777).toBe(0o700)
+  await chmod(directory, 0o755)
+  expect(() => prepareSocketDirectory(directory, uid)).toThrow('closed to others')
+  expect(() => prepareSocketDirectory(directory, uid + 1)).toThrow('it must be yours')
+  writeFileSync(path.join(base, 'file'), '')
+  expect(() => prepareSocketDirectory(path.join(base, 'file', 'x'), uid)).toThrow('Set XDG_RUNTIME_DIR')
+  expect(listSockets(path.join(base, 'nowhere'))).toEqual([])
+})
+
+test('without a runtime directory root and others have places of their own', () => {
+  expect(socketDirectory({}, 0)).toBe('/run/edgemount')
+  expect(socketDirectory({ XDG_RUNTIME_DIR: 'relative' }, 1001)).toMatch(/edgemount-1001$/)
+  expect(socketPath('/run/edgemount', `/${'long/'.repeat(500)}`).length).toBeLessThan(108)
+})
