@@ -69,7 +69,8 @@ export class PackUploads {
         if ((await store.create(packKey(pack.id), pack.bytes)) || attempt > 1) return
         throw new EdgemountError('internal', `Cannot write "${packKey(pack.id)}": the random id is taken`)
       } catch (error) {
-        if (codeOf(error) !== 'unavailable' || attempt === uploadTriesMax) throw error
+        const code = codeOf(error)
+        if ((code !== 'unavailable' && code !== 'exhausted') || attempt === uploadTriesMax) throw error
         await clock.sleep(retryMs * 2 ** attempt * (0.5 + randomFraction(random)))
       }
     }
