@@ -5,7 +5,6 @@
 import { throwIfAborted } from '../abort.ts'
 import { concatBytes } from '../bytes.ts'
 import { Chunker } from '../chunker.ts'
-import { EdgemountError } from '../error.ts'
 import { type Content, type FileId, type Hash, type Pointer, type Run, inlineBytesMax } from '../format/entry.ts'
 import { ManifestBuilder } from '../format/manifest-build.ts'
 import { openManifest } from '../format/manifest-page.ts'
@@ -185,20 +184,4 @@ export class ContentWriter implements CommitSession {
 
 function packParts({ store, clock, random }: VolumeParts): Pick<VolumeParts, 'store' | 'clock' | 'random'> {
   return { store, clock, random }
-}
-
-/** For those who hold a writer's pieces as one stream of a request body. */
-export async function* piecesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } catch (error) {
-    throw error instanceof EdgemountError ? error : new EdgemountError('aborted', 'Cannot read the body: it was cut', { cause: error })
-  } finally {
-    await reader.cancel().catch(() => undefined)
-  }
 }

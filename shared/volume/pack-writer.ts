@@ -101,15 +101,10 @@ export class PackWriter {
   #length = 0
   /** The upload of a full pack that waits for its place; while it does, nothing more is collected. */
   #sending: Promise<void> | undefined
-  packCount = 0
 
   constructor(options: PackWriterOptions) {
     this.#options = options
     this.#bytesMax = Math.min(options.bytesMax ?? packBytesMax, packBytesMax)
-  }
-
-  get isEmpty(): boolean {
-    return this.#length === 0
   }
 
   /** Copies the parts, back to back, into the open pack; a full pack goes its way in between. Pointers in the order of the parts. */
@@ -138,7 +133,6 @@ export class PackWriter {
     this.#id = undefined
     this.#buffer = new Uint8Array(0)
     this.#length = 0
-    this.packCount += 1
     this.#options.onFull?.(pack.id, pack.bytes)
     const sending = this.#hand(pack)
     this.#sending = sending
