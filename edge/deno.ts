@@ -9,6 +9,15 @@ import { systemRandom } from '../shared/random.ts'
 import { createApp } from './app.ts'
 import { openStore } from './store/open.ts'
 
+interface DenoServer {
+  readonly finished: Promise<void>
+  /** Takes no more connections and waits for what is under way. */
+  shutdown(): Promise<void>
+}
+
+/** What requests under way may take when the process is asked to end. */
+const closeMs = 5000
+
 /** The part of Deno's API that is used here. */
 declare const Deno: {
   readonly args: readonly string[]
@@ -17,7 +26,7 @@ declare const Deno: {
   serve(
     options: { hostname: string; port: number; signal: AbortSignal; onListen(address: { hostname: string; port: number }): void },
     handler: (request: Request) => Promise<Response>,
-  ): { readonly finished: Promise<void> }
+  ): DenoServer
 }
 
 const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1], where <store> is for example dir:./data'
@@ -53,16 +62,17 @@ async function main(): Promise<void> {
   const opened = await openStore(url, { clock: systemClock, random: systemRandom, metrics })
   const app = createApp({ store: opened.store, clock: systemClock, random: systemRandom, log, metrics })
   const stop = new AbortController()
-  const close = async (): Promise<void> => {
-    await app.dispose()
-    stop.abort()
-  }
-  Deno.addSignalListener('SIGINT', () => void close())
-  Deno.addSignalListener('SIGTERM', () => void close())
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
     (request) => app.fetch(request),
   )
+  const close = async (): Promise<void> => {
+    const limit = setTimeout(() => stop.abort(), closeMs)
+    await Promise.all([app.dispose(), server.shutdown()])
+    clearTimeout(limit)
+  }
+  Deno.addSignalListener('SIGINT', () => void close())
+  Deno.addSignalListener('SIGTERM', () => void close())
   await server.finished
   await opened.dispose()
 }

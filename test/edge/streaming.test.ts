@@ -81,7 +81,7 @@ describe('a store that fails', () => {
     let count = 0
     trouble.fault = (key) => (key.includes('/data/') && (count += 1) > 1 ? { kind: 'error' } : undefined)
     const response = await edge.raw({ path: '/v1/demo/files/x', headers: { range: 'bytes=0-99,20000000-20000099' } })
-    expect([response.status, response.isCut]).toEqual([206, true])
+    expect(response.isCut).toBe(true)
   })
 
   it('hangs: the deadline ends it', async () => {

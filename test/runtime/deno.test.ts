@@ -1,0 +1,125 @@
+/** The edge on Deno, over a directory: the same app, asked by a socket. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { VolumeClient } from '../../shared/wire/client.ts'
+import { systemClock } from '../../shared/clock.ts'
+import { exchange, parseResponse, type RawResponse, rawRequest } from '../support/raw-http.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { pattern } from '../support/store-bytes.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+let directory: string
+let deno: ChildProcess
+let port: number
+let output = ''
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'edgemount-deno-'))
+  deno = spawn(path.join(root, 'node_modules/.bin/deno'), ['run', '-A', 'edge/deno.ts', `dir:${directory}`, '--port', '0'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  deno.stdout?.on('data', (bytes: Buffer) => (output += bytes.toString()))
+  deno.stderr?.on('data', (bytes: Buffer) => (output += bytes.toString()))
+  const start = performance.now()
+  let match: RegExpExecArray | null = null
+  while (match === null) {
+    if (performance.now() - start > 45_000 || deno.exitCode !== null) throw new Error(`Deno does not serve: ${output}`)
+    await sleep(20)
+    match = /serving dir:\S+ at http:\/\/127\.0\.0\.1:(\d+)/.exec(output)
+  }
+  port = Number(match[1])
+  const made = await rawRequest(port, { method: 'PUT', path: '/v1/demo' })
+  if (made.status !== 201) throw new Error(`The volume was not made: ${made.body.toString()}`)
+})
+
+afterAll(async () => {
+  if (deno.exitCode === null) {
+    const ended = new Promise((resolve) => deno.once('exit', resolve))
+    deno.kill('SIGKILL')
+    await ended
+  }
+  await rm(directory, { recursive: true, force: true })
+})
+
+const ask = (address: string, headers: Record<string, string> = {}, method = 'GET'): Promise<RawResponse> => rawRequest(port, { method, path: address, headers })
+
+describe('the edge on Deno', () => {
+  it('takes files and gives them back, whole and in ranges', async () => {
+    const body = pattern(5_000_000)
+    expect((await rawRequest(port, { method: 'PUT', path: '/v1/demo/files/dir/big.bin', body })).status).toBe(201)
+    const whole = await ask('/v1/demo/files/dir/big.bin')
+    expect([whole.status, whole.headers['content-length'], whole.isCut]).toEqual([200, '5000000', false])
+    expect(whole.body.equals(body)).toBe(true)
+    expect(whole.headers).not.toHaveProperty('content-encoding')
+    const part = await ask('/v1/demo/files/dir/big.bin', { range: 'bytes=1000000-3999999', 'accept-encoding': 'gzip, br' })
+    expect([part.status, part.headers['content-range']]).toEqual([206, 'bytes 1000000-3999999/5000000'])
+    expect(part.headers).not.toHaveProperty('content-encoding')
+    expect(part.body.equals(body.subarray(1_000_000, 4_000_000))).toBe(true)
+    const several = await ask('/v1/demo/files/dir/big.bin', { range: 'bytes=0-9,4000000-4000009' })
+    expect(several.headers['content-type']).toMatch(/^multipart\/byteranges; boundary=/)
+    expect(String(several.body.length)).toBe(several.headers['content-length'])
+    expect((await ask('/v1/demo/files/dir/big.bin', { range: 'bytes=5000000-' })).headers['content-range']).toBe('bytes */5000000')
+    expect((await ask('/v1/demo/files/dir/big.bin', { 'if-none-match': whole.headers['etag'] ?? '' })).status).toBe(304)
+  })
+
+  it('HEAD has the length and no body', async () => {
+    const head = await ask('/v1/demo/files/dir/big.bin', {}, 'HEAD')
+    expect([head.status, head.headers['content-length'], head.body.length]).toEqual([200, '5000000', 0])
+    const part = await ask('/v1/demo/files/dir/big.bin', { range: 'bytes=0-9' }, 'HEAD')
+    expect([part.status, part.headers['content-length'], part.headers['content-range']]).toEqual([206, '10', 'bytes 0-9/5000000'])
+  })
+
+  it('never compresses text, which would break its ranges', async () => {
+    await rawRequest(port, { method: 'PUT', path: '/v1/demo/files/long.txt', body: 'the same again '.repeat(10_000) })
+    const response = await ask('/v1/demo/files/long.txt', { 'accept-encoding': 'gzip, br' })
+    expect(response.headers).not.toHaveProperty('content-encoding')
+    expect(response.headers['content-length']).toBe('150000')
+  })
+
+  it('lists, looks up and refuses as on Node', async () => {
+    const listing = JSON.parse((await ask('/v1/demo/list/')).body.toString())
+    expect(listing.items.map((item: { name: string }) => item.name)).toEqual(['dir', 'long.txt'])
+    expect((await ask('/v1/demo/files/dir%2Fbig.bin')).status).toBe(400)
+    expect((await ask('/v1/demo/files/none')).status).toBe(404)
+    expect((await ask('/v1/demo/files/none', {}, 'POST')).headers['allow']).toBe('GET, HEAD, PUT, DELETE, OPTIONS')
+    expect((await ask('/v1/demo/files/dir', { accept: 'text/html' })).headers['location']).toBe('./dir/')
+    expect((await ask('/openapi.json')).status).toBe(200)
+  })
+
+  it('a body that breaks off leaves nothing', async () => {
+    const before = (await ask('/v1/demo/head')).body.toString()
+    const { connect } = await import('node:net')
+    await new Promise<void>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1' }, () => {
+        socket.write('PUT /v1/demo/files/broken HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n')
+        socket.write(pattern(60_000), () => setTimeout(() => socket.destroy(), 50))
+      })
+      socket.on('error', () => undefined)
+      socket.on('close', () => resolve())
+    })
+    await sleep(200)
+    expect((await ask('/v1/demo/head')).body.toString()).toBe(before)
+    expect((await ask('/v1/demo/files/broken')).status).toBe(404)
+  })
+
+  it('tells of commits within a second, and ends event streams when it is stopped', async () => {
+    const client = new VolumeClient({ url: `http://127.0.0.1:${port}`, volume: 'demo', fetch, clock: systemClock, random: new SeededRandom(1) })
+    const stop = new AbortController()
+    const after = await client.head()
+    const next = client.events({ after, signal: stop.signal }).next()
+    await sleep(200)
+    const start = performance.now()
+    await rawRequest(port, { method: 'PUT', path: '/v1/demo/files/new', body: 'x' })
+    expect((await next).value?.seq).toBe(after + 1)
+    expect(performance.now() - start).toBeLessThan(1000)
+    stop.abort()
+    const stream = exchange(port, Buffer.from('GET /v1/demo/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'))
+    await sleep(200)
+    const ended = new Promise<number | null>((resolve) => deno.once('exit', resolve))
+    deno.kill('SIGTERM')
+    expect(parseResponse(await stream, 'GET').isCut).toBe(false)
+    expect(await ended).toBe(0)
+  })
+})
