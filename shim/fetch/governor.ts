@@ -63,14 +63,14 @@ export class Governor {
     this.#readIndex += 1
     const stream = this.#streams.find((stream) => stream.matches(range))
     if (stream === undefined) return this.#begin(range)
-    const isNews = !this.#isProven(stream)
+    const wasProven = this.#isProven(stream)
     stream.read(range, this.#readIndex)
-    if (!this.#isProven(stream)) return nothing
+    if (!this.#isProven(stream)) return wasProven ? { speculate: [], cancel: this.#abandon(stream) } : nothing
     if (stream instanceof SequentialStream) {
-      if (!observation.isHit) stream.window.stalled(observation.nowMs, observation.rttMs)
+      if (!observation.isHit && wasProven) stream.window.stalled(observation.nowMs, observation.rttMs)
       if (stream.window.readBytes >= worthBytes) this.#provenCount = provenCountMin
     } else if (!observation.isHit) stream.stalled(observation.nowMs, observation.rttMs)
-    const cancel = isNews ? this.#abandonOlder(stream) : this.#abandonIdle(stream)
+    const cancel = !wasProven ? this.#abandonOlder(stream) : this.#abandonIdle(stream)
     return { speculate: stream.extend(), cancel }
   }
 
@@ -150,7 +150,7 @@ export class Governor {
   }
 
   #abandon(stream: Stream): ByteRange[] {
-    const isWaste = stream.aheadBytes > 0 && stream instanceof SequentialStream && stream.hitCount > 0 && stream.window.readBytes < worthBytes
+    const isWaste = stream.aheadBytes > 0 && stream instanceof SequentialStream && stream.window.readBytes < worthBytes
     if (isWaste) this.#provenCount = Math.min(provenCountMax, this.#provenCount + 1)
     return stream.giveUp()
   }

@@ -11,6 +11,11 @@ import { KiB, Window } from './window.ts'
 /** Gaps and reordering that an established stream absorbs. */
 const slackBytes = 512 * KiB
 const votesMax = 3
+/** A stream that uses less than an eighth of what it passes is none: its reads fell near each other by chance. */
+const denseMin = 1 / 8
+const judgedBytesMin = 256 * KiB
+/** How much of the past counts at each read. */
+const memory = 0.75
 
 export class SequentialStream {
   /** The bytes that its last reads covered. */
@@ -24,7 +29,10 @@ export class SequentialStream {
   /** How far is fetched or being fetched: at or above `#high` going forward, at or below `#low` going backward. */
   #frontier: number
   #reserved = 0
-  hitCount = 0
+  #hitCount = 0
+  /** Bytes read and bytes passed, the last ones counting most. */
+  #usedBytes = 0
+  #passedBytes = 0
   lastRead: number
   readonly firstRead: number
 
@@ -44,6 +52,11 @@ export class SequentialStream {
     return this.#votes >= 0
   }
 
+  /** Expected reads. Backwards the first does not count: two forward ones that came in the wrong order look the same. */
+  get hitCount(): number {
+    return this.isForward ? this.#hitCount : Math.max(0, this.#hitCount - 1)
+  }
+
   /** Bytes that are reserved ahead. */
   get aheadBytes(): number {
     return this.#reserved
@@ -52,7 +65,7 @@ export class SequentialStream {
   /** True when the read goes on with this stream. */
   matches(range: ByteRange): boolean {
     const length = range.end - range.start
-    const slack = this.hitCount > 0 ? slackBytes : Math.min(slackBytes, 2 * Math.max(length, this.#lastLength))
+    const slack = this.#hitCount > 0 ? slackBytes : Math.min(slackBytes, 2 * Math.max(length, this.#lastLength))
     const above = this.isForward ? Math.max(this.#high + slack, this.#frontier) : this.#high + slack
     const below = this.isForward ? this.#low - slack : Math.min(this.#low - slack, this.#frontier)
     return range.start <= above && range.end >= below
@@ -61,15 +74,20 @@ export class SequentialStream {
   /** Takes a read that matches. */
   read(range: ByteRange, readIndex: number): void {
     const wasForward = this.isForward
-    this.hitCount += 1
     this.lastRead = readIndex
     this.#lastLength = range.end - range.start
+    // Only a read of something new is expected reading on; the same bytes again are not.
+    if (range.end > this.#high || range.start < this.#low) this.#hitCount += 1
     if (range.end > this.#high) this.#votes = Math.min(votesMax, this.#votes + 1)
     else if (range.start < this.#low) this.#votes = Math.max(-votesMax, this.#votes - 1)
+    const grown = Math.max(0, range.end - this.#high) + Math.max(0, this.#low - range.start)
     const before = wasForward ? this.#high : this.#low
     this.#low = Math.min(this.#low, range.start)
     this.#high = Math.max(this.#high, range.end)
     this.window.read(Math.abs((wasForward ? this.#high : this.#low) - before))
+    this.#usedBytes = this.#usedBytes * memory + this.#lastLength
+    this.#passedBytes = this.#passedBytes * memory + grown
+    if (this.#passedBytes >= judgedBytesMin && this.#usedBytes < this.#passedBytes * denseMin) this.#hitCount = 0
     // What lies behind is forgotten, so that the stream does not swallow reads of its own past.
     if (this.isForward) this.#low = Math.max(this.#low, this.#high - slackBytes)
     else this.#high = Math.min(this.#high, this.#low + slackBytes)
