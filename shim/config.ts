@@ -61,6 +61,13 @@ export const settings = {
   'cache-bytes': { kind: 'bytes', default: 10 * gibibyte, env: true, help: 'How much the cache may hold.' },
   'cache-free-bytes': { kind: 'bytes', default: gibibyte, env: true, help: 'What the cache leaves free on its disk.' },
   driver: { kind: 'text', default: 'linux', choices: ['linux', 'fuse-native'], env: true, help: 'What speaks FUSE: our own driver for Linux, or libfuse 2 by fuse-native (slower).' },
+  passthrough: {
+    kind: 'text',
+    default: 'auto',
+    choices: ['auto', 'off'],
+    env: true,
+    help: 'Whether the kernel reads wholly cached files by itself (Linux 6.9, root); `off` reads every byte through edgemount.',
+  },
   'allow-other': { kind: 'flag', default: false, env: true, help: 'Let other users into the mount (who is not root needs user_allow_other in /etc/fuse.conf).' },
   deadline: { kind: 'duration', default: 30 * second, env: true, help: 'How long a read in a mount may wait for the edge before it fails with an I/O error.' },
   poll: { kind: 'duration', default: 250, env: true, help: 'How often a mount looks for new commits.' },

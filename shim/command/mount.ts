@@ -13,7 +13,7 @@ import { openPlace, type OpenPlace, requireVolume } from './open.ts'
 import { openSettings } from './session.ts'
 import { jsonText } from './terminal.ts'
 
-const mountSettings = ['serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'allow-other', 'deadline', 'poll', 'foreground', 'daemon', 'log-file'] as const
+const mountSettings = ['serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other', 'deadline', 'poll', 'foreground', 'daemon', 'log-file'] as const
 type MountCall = Call<(typeof mountSettings)[number]>
 
 export const mountCommand = defineCommand({

@@ -19,7 +19,7 @@ import { untilInterrupted } from './wait.ts'
 export interface MountRequest {
   readonly opened: OpenPlace
   readonly directory: string
-  readonly settings: Pick<Settings, 'cache' | 'cache-bytes' | 'cache-free-bytes' | 'allow-other' | 'deadline' | 'poll' | 'driver'>
+  readonly settings: Pick<Settings, 'cache' | 'cache-bytes' | 'cache-free-bytes' | 'allow-other' | 'deadline' | 'poll' | 'driver' | 'passthrough'>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** HTTP address of the edge in this process, for `status`. */
   readonly url: string | undefined
@@ -46,6 +46,7 @@ export async function startMounting(request: MountRequest): Promise<Mounting> {
     cacheBytesMax: settings['cache-bytes'],
     freeBytesMin: settings['cache-free-bytes'],
     driver: settings.driver,
+    wantsPassthrough: settings.passthrough === 'auto',
     allowOther: settings['allow-other'],
     deadlineMs: settings.deadline,
     pollMs: settings.poll,

@@ -39,6 +39,8 @@ export interface StartMountOptions {
   readonly freeBytesMin?: number | undefined
   /** Our own for Linux unless given. */
   readonly driver?: Driver | undefined
+  /** False reads every byte through this process; else the kernel reads wholly cached files by itself where it can. */
+  readonly wantsPassthrough?: boolean | undefined
   readonly allowOther?: boolean | undefined
   /** How long a read may wait for the store before it fails with EIO. */
   readonly deadlineMs?: number | undefined
@@ -139,6 +141,7 @@ function serve(options: StartMountOptions, opened: MountedVolume, backend: Volum
     allowOther: options.allowOther ?? false,
     backend,
     log,
+    wantsPassthrough: options.wantsPassthrough ?? true,
     spinUs: options.spinUs ?? (availableParallelism() > 1 ? 20 : 0),
     settings: {
       root: encodeRoot(opened.snapshot.root),

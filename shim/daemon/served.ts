@@ -18,6 +18,8 @@ export interface ServeParts {
   readonly backend: CountingBackend
   /** The least busy wait before the file-system thread sleeps, in µs. */
   readonly spinUs: number
+  /** Let the kernel read wholly cached files by itself, where it can. */
+  readonly wantsPassthrough: boolean
   readonly log: Logger
 }
 
