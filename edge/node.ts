@@ -11,8 +11,10 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { App } from './app.ts'
 import type { BytesBody } from './body.ts'
 
-/** No byte either way for so long: the client is gone. Above the events' heartbeat and the longest poll. */
-const idleMs = 120_000
+/** No byte either way for so long: the client is gone. Above the events' heartbeat, the longest poll, and a commit to a slow store. */
+const idleMs = 300_000
+/** An upload takes as long as it takes; a path of 4096 bytes (PATH_MAX) is 12 KiB when all of it is percent-encoded. */
+const serverLimits = { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000, maxHeaderSize: 32 * 1024 }
 /** What requests under way may take when the server closes. */
 const closeMsDefault = 5000
 const sweepMs = 20
@@ -64,7 +66,7 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
     },
     { overrideGlobalObjects: false },
   )
-  const server = createServer({ requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000, noDelay: true }, (incoming, outgoing) => {
+  const server = createServer({ ...serverLimits, noDelay: true }, (incoming, outgoing) => {
     void listener(incoming, outgoing)
   })
   server.setTimeout(idleMs)
@@ -129,15 +131,19 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   const reader = response.body.getReader()
   const onClose = (): void => void reader.cancel().catch(() => undefined)
   outgoing.once('close', onClose)
+  // Headers go with the first piece, in one write; alone when there is none yet, as in an event stream.
+  const early = setImmediate(() => outgoing.flushHeaders())
   try {
     for (;;) {
       const { done, value } = await reader.read()
+      clearImmediate(early)
       if (done) break
       if (!outgoing.write(value)) await drained(outgoing)
     }
     outgoing.off('close', onClose)
     if (!outgoing.destroyed) outgoing.end()
   } catch (error) {
+    clearImmediate(early)
     outgoing.destroy(error instanceof Error ? error : new Error(messageOf(error)))
   }
 }

@@ -76,7 +76,9 @@ export class Replay {
     const place = await this.#locateAnyhow(operation)
     const ground = await this.#compare(operation.expected, seen.entry, place.entry)
     const verdict = judge(operation, ground)
-    if (this.#context.refusesConflicts && verdict !== 'apply' && verdict !== 'skip') {
+    // That another commit did the same is good enough for who wants it done, and not for who must be the one that did it.
+    const isFine = verdict === 'apply' || (verdict === 'skip' && (operation.expected === undefined || operation.expected === 'any'))
+    if (this.#context.refusesConflicts && !isFine) {
       throw new EdgemountError('stale', `Cannot change "${operation.path}": another commit changed it meanwhile`)
     }
     switch (verdict) {

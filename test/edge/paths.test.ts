@@ -71,6 +71,7 @@ describe('names', () => {
     ['/v1/demo/files/dir/%', 400, 'invalid'],
     ['/v1/demo/files/dir//a.html', 400, 'invalid'],
     [`/v1/demo/files/${'x'.repeat(256)}`, 400, 'invalid'],
+    [`/v1/demo/files${`/${'%C3%BC'.repeat(127)}`.repeat(16)}`, 404, 'not-found'],
     ['/v1/demo/files/dir/a.html/', 404, 'not-found'],
     ['/v1/demo/files/dir/a.html/x', 404, 'not-found'],
     ['/v1/demo/files/nothing', 404, 'not-found'],

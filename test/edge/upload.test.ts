@@ -3,6 +3,10 @@ import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { type App, createApp } from '../../edge/app.ts'
+import { nodeHash } from '../../edge/node.ts'
+import { systemClock } from '../../shared/clock.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 import { pattern } from '../support/store-bytes.ts'
 import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
 
@@ -108,6 +112,21 @@ describe('PUT', () => {
     expect(answers.filter(({ status }) => status === 204)).toHaveLength(1)
     expect(answers.filter(({ status }) => status === 412)).toHaveLength(11)
     expect((await (await edge.volume.head()).list('/')).items.map(({ name }) => name)).toEqual(['once'])
+  })
+
+  it('a file that is made once can be a lock, also between edges and with the same body', async () => {
+    const app = (seed: number): App => createApp({ store: edge.store, clock: systemClock, random: new SeededRandom(seed), hash: nodeHash })
+    const apps = [app(11), app(12), app(13)]
+    const init: RequestInit = { method: 'PUT', body: 'mine', headers: { 'if-none-match': '*' } }
+    for (let round = 0; round < 10; round += 1) {
+      const answers = await Promise.all(apps.map((one) => one.fetch(new Request(`http://edge.test/v1/demo/files/lock-${round}`, init))))
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 412, 412])
+    }
+    const held = await put('/held', 'x')
+    const release: RequestInit = { method: 'DELETE', headers: { 'if-match': held.headers.get('etag') ?? '' } }
+    const released = await Promise.all(apps.map((one) => one.fetch(new Request('http://edge.test/v1/demo/files/held', release))))
+    expect(released.filter(({ status }) => status === 204)).toHaveLength(1)
+    await Promise.all(apps.map((one) => one.dispose()))
   })
 
   it('racing writers of different files all get through', async () => {
