@@ -9,11 +9,18 @@ import { endMountNow } from '../fuse/unmount.ts'
 import { type Pipe, closeFd, createPipe, wake } from '../sys/pipe.ts'
 import { BackendServer } from './backend-server.ts'
 import type { FileSystemStatus } from './file-system.ts'
-import type { FsThreadData } from './fs-thread.ts'
+import type { FsThreadData } from './fs-thread-data.ts'
 import type { ToFileSystem, ToNetwork } from './messages.ts'
 import type { FileSystemEnd, ServeParts } from './served.ts'
 
-export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'spinUs' | 'log'> & { readonly mount: FuseMount }
+export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'spinUs' | 'wantsPassthrough' | 'log'> & {
+  readonly mount: FuseMount
+  /** `fs-thread.ts`, unless given. */
+  readonly threadModule?: URL | undefined
+}
+
+/** In a bundle the thread's module stands beside it. */
+const defaultThreadModule = new URL(import.meta.url.endsWith('.ts') ? './fs-thread.ts' : './fs-thread.mjs', import.meta.url)
 
 const statusDeadlineMs = 2000
 
@@ -38,16 +45,19 @@ export class FsWorker {
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     this.#server = new BackendServer(parts.backend, (message, transfer) => this.send(message, transfer))
-    const { mount, settings, spinUs } = parts
-    const workerData: FsThreadData = { mount, settings, spinUs, controlFd: this.#control.readFd, port: port2, counts: this.#counts }
-    this.#worker = new Worker(new URL('./fs-thread.ts', import.meta.url), { workerData, transferList: [port2] })
+    const { mount, settings, spinUs, wantsPassthrough } = parts
+    const workerData: FsThreadData = { mount, settings, spinUs, wantsPassthrough, controlFd: this.#control.readFd, port: port2, counts: this.#counts }
+    this.#worker = new Worker(parts.threadModule ?? defaultThreadModule, { workerData, transferList: [port2] })
     const start = Promise.withResolvers<undefined>()
     this.ready = start.promise
     // Who starts the mount waits for it; later nobody does.
     this.ready.catch(() => undefined)
     port1.on('message', (message: ToNetwork) => this.#receive(message, () => start.resolve(undefined)))
     this.ended = new Promise((resolve) => {
-      this.#worker.on('error', (error) => (this.#failure ??= toError(error)))
+      this.#worker.on('error', (error) => {
+        this.#failure ??= toError(error)
+        endMountNow(mount.mountPoint, mount.deviceMinor)
+      })
       this.#worker.on('exit', (code) => {
         const end = this.#end(code)
         start.reject(end ?? new EdgemountError('closed', `Cannot use the mount "${mount.mountPoint}": it was unmounted at once`))
@@ -85,10 +95,11 @@ export class FsWorker {
     })
   }
 
-  /** Ends the thread without its consent; open files of the mount fail from then on. */
+  /** Ends serving; open files of the mount fail from then on. */
   async terminate(): Promise<void> {
-    await this.#worker.terminate()
+    this.send({ kind: 'stop' })
     await this.ended
+    endMountNow(this.#parts.mount.mountPoint, this.#parts.mount.deviceMinor)
   }
 
   #receive(message: ToNetwork, onReady: () => void): void {

@@ -30,3 +30,4 @@ export type ToFileSystem =
   | { readonly kind: 'change'; readonly change: Change }
   | { readonly kind: 'following'; readonly isFollowing: boolean }
   | { readonly kind: 'status'; readonly question: number }
+  | { readonly kind: 'stop' }

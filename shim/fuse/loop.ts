@@ -34,6 +34,8 @@ export interface LoopParts {
   connect(plan: Extract<InitPlan, { kind: 'accepted' }>): LoopConnection
   /** Called after a byte came on the control pipe. */
   onControl(): void
+  /** True ends serving although the mount still stands. Looked at at least every 250 ms, and after `onControl`. */
+  shouldStop?(): boolean
   /** Called at least every 250 ms while the mount is idle, and now and then while it is busy. */
   onTick?(): void
   /** A clock that never jumps, in milliseconds and fractions. */
@@ -89,12 +91,23 @@ export class Loop {
         const code = this.#drain()
         if (code === -errno.ENODEV || code === -connectionErrno.ECONNABORTED) return
         if (code < 0) throw new EdgemountError('internal', `Cannot read requests of the mount: ${getSystemErrorName(code)}`)
+        if (this.#parts.shouldStop?.() === true) {
+          // The kernel still listens: whoever waits is told before nobody answers any more.
+          this.#stopHandler()
+          return
+        }
         this.#idle(spin)
       }
     } finally {
       this.#answerer.close()
-      if (this.#connection !== undefined) this.#handler.stop()
+      this.#stopHandler()
     }
+  }
+
+  #stopHandler(): void {
+    if (this.#connection === undefined) return
+    this.#connection = undefined
+    this.#guard('the end', () => this.#handler.stop())
   }
 
   /** Serves what is there; 0 when there is no more, or what went wrong. */

@@ -6,7 +6,7 @@
  * descriptor of the device.
  */
 import { isMainThread, workerData } from 'node:worker_threads'
-import { closeFd, readBytes, writeBytes } from '../sys/pipe.ts'
+import { closeFd, readBytes, waitForBytes, writeBytes } from '../sys/pipe.ts'
 import { answerHeader } from './protocol/layout.ts'
 import { notificationBytesMax } from './protocol/notification.ts'
 
@@ -34,9 +34,13 @@ export function passNotificationsOn(deviceFd: number, pipeFd: number): void {
   closeFd(deviceFd)
 }
 
+const sleepMs = 250
+
 function readWhole(fd: number, into: Uint8Array, start: number, end: number): boolean {
   let at = start
   while (at < end) {
+    // A thread that sleeps for ever cannot be ended, nor can the one that started it.
+    while (!waitForBytes(fd, sleepMs));
     const count = readBytes(fd, into.subarray(at), end - at)
     if (count === -4) continue // EINTR
     if (count <= 0) return false

@@ -23,6 +23,8 @@ export interface RunLoopOptions {
   readonly spinUs: number
   readonly log: Logger
   readonly onControl: () => void
+  /** True ends serving although the mount still stands; what waits is answered by `Handler.stop`. Looked at after `onControl`. */
+  readonly shouldStop?: () => boolean
   /** Called at least every 250 ms. */
   readonly onTick?: () => void
   /** By default as root. */
@@ -55,6 +57,7 @@ export function runLoop(options: RunLoopOptions): void {
       return new Notifier({ device, canPassthrough, canIncrementEpoch, offer: offerToPipe(notifying.queueFd), log })
     },
     onControl: options.onControl,
+    ...(options.shouldStop === undefined ? {} : { shouldStop: options.shouldStop }),
     nowMs,
     spinUs: options.spinUs,
     log,

@@ -2,7 +2,7 @@
  * Pipes between threads: the way to wake a thread that sits in `poll`, and a bounded queue of small messages.
  */
 import { EdgemountError, errno } from '../../shared/error.ts'
-import { fcntlCommand, openFlag } from './constants.ts'
+import { fcntlCommand, openFlag, pollEvent } from './constants.ts'
 import { libc, result } from './libc.ts'
 
 export interface Pipe {
@@ -40,6 +40,16 @@ export function offerMessage(writeFd: number, message: Uint8Array, length: numbe
 /** Waits for bytes and reads them. 0 when every writer is gone, or a negative errno. */
 export function readBytes(readFd: number, into: Uint8Array, length: number): number {
   return result(libc.read(readFd, into, length))
+}
+
+const pollFd = new Int32Array(2)
+const pollFdBytes = new Uint8Array(pollFd.buffer)
+
+/** Sleeps until there is something to read (or every writer is gone), or until the time is over. */
+export function waitForBytes(readFd: number, timeoutMs: number): boolean {
+  pollFd[0] = readFd
+  pollFd[1] = pollEvent.POLLIN
+  return result(libc.poll(pollFdBytes, 1, timeoutMs)) > 0
 }
 
 export function writeBytes(fd: number, from: Uint8Array, length: number): number {

@@ -216,8 +216,10 @@ export class HandlerBed {
 }
 
 export function backendOf(snapshot: Snapshot): Backend {
-  const fetcher = { fetch: () => 0, promote: () => undefined, cancel: () => undefined }
-  return new VolumeBackend({ pages: snapshot.pages, fetcher, clock: engineOf(new MemoryStore()).clock, deadlineMs: 5000 })
+  const stats = { requestCount: 0, chunkCount: 0, corruptCount: 0, hedgeCount: 0, tiers: [] }
+  const fetcher = { fetch: () => 0, promote: () => undefined, cancel: () => undefined, stats }
+  const { clock, random } = engineOf(new MemoryStore())
+  return new VolumeBackend({ pages: snapshot.pages, fetcher, clock, random, deadlineMs: 5000 })
 }
 
 export function file(path: string, text: string, more: object = {}): Operation {

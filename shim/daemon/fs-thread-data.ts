@@ -1,0 +1,17 @@
+/**
+ * What the file-system thread is started with.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { FuseMount } from '../fuse/mount.ts'
+import type { FileSystemSettings } from './file-system.ts'
+
+export interface FsThreadData {
+  readonly mount: FuseMount
+  readonly controlFd: number
+  readonly port: MessagePort
+  readonly settings: FileSystemSettings
+  readonly spinUs: number
+  readonly wantsPassthrough: boolean
+  /** Requests by opcode, shared. */
+  readonly counts: Uint32Array
+}
