@@ -48,7 +48,7 @@ function parseWords(command: Command, words: readonly string[]): { values: Reado
     }
   }
   try {
-    return parseArgs({ args: words.map(withCapitalR), options, allowPositionals: true, allowNegative: true })
+    return parseArgs({ args: withNumbersJoined(words.map(withCapitalR), options), options, allowPositionals: true, allowNegative: true })
   } catch (error) {
     throw new UsageError(`Cannot run "edgemount ${command.name}": ${sentenceOf(error)}`)
   }
@@ -57,6 +57,17 @@ function parseWords(command: Command, words: readonly string[]): { values: Reado
 /** `ls -R` and `rm -r` are what fingers type: in a group of short flags both mean `--recursive`. */
 function withCapitalR(word: string): string {
   return /^-[A-Za-z]+$/.test(word) ? word.replace('r', 'R') : word
+}
+
+/** `--range -100`: a value, though it looks like a flag. */
+function withNumbersJoined(words: readonly string[], options: ParseArgsOptionsConfig): string[] {
+  const joined: string[] = []
+  for (const word of words) {
+    const last = joined.at(-1) ?? ''
+    if (/^-\d/.test(word) && options[last.replace(/^--/, '')]?.type === 'string') joined[joined.length - 1] = `${last}=${word}`
+    else joined.push(word)
+  }
+  return joined
 }
 
 /** parseArgs explains itself at length ("To specify a positional argument starting with …"); its first sentence is enough. */

@@ -2,6 +2,7 @@
  * The one file of `shim/` that imports `edge/`: where the command opens a store itself, or runs an edge in its own process.
  */
 import { systemClock } from '../../shared/clock.ts'
+import { EdgemountError, messageOf } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
@@ -44,7 +45,7 @@ export interface RunningEdge {
 /** A machine with so many ports in a row taken has other worries. */
 const portsTriedMax = 64
 
-/** An edge in this process. Throws `unavailable` when the port is taken, `denied` when it may not be used. */
+/** An edge in this process. Throws `conflict` when the port is taken, `denied` when it may not be used. */
 export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger): Promise<RunningEdge> {
   for (let tried = 0; ; tried += 1) {
     const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, log })
@@ -53,7 +54,8 @@ export async function startEdge(store: ObjectStore, address: EdgeAddress, log: L
       return await serveNode({ app, host: address.host, port: address.port === 0 ? 0 : port })
     } catch (error) {
       await app.dispose()
-      if (!address.isNextTaken || !isTaken(error) || tried === portsTriedMax || address.port + tried >= 65_535) throw error
+      if (!isTaken(error)) throw error
+      if (!address.isNextTaken || tried === portsTriedMax || address.port + tried >= 65_535) throw new EdgemountError('conflict', messageOf(error), { cause: error })
     }
   }
 }

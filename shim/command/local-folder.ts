@@ -1,10 +1,10 @@
 /** The folder that an import reads, and what in it must never be read. */
-import { realpath, stat } from 'node:fs/promises'
+import { access, constants, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { EdgemountError } from '../../shared/error.ts'
 import { decodeName } from '../../shared/name.ts'
 import { readMountTable } from '../fuse/mount-table.ts'
-import { failure } from '../sys/failure.ts'
+import { failure, failureName } from '../sys/failure.ts'
 import { diskPath, localPathOf, type LocalPath } from '../upload/local-path.ts'
 
 /** Absolute, without symbolic links. Throws when it is no folder that can be read. */
@@ -12,9 +12,10 @@ export async function findFolder(text: string): Promise<LocalPath> {
   try {
     const found = await realpath(diskPath(localPathOf(text)), { encoding: 'buffer' })
     if (!(await stat(found)).isDirectory()) throw new EdgemountError('invalid', `Cannot import "${text}": it is a file. Use: edgemount put ${text} <volume path>`)
+    await access(found, constants.R_OK | constants.X_OK)
     return localPathOf(decodeName(found))
   } catch (error) {
-    throw failure(`import "${text}"`, error, 'Name a folder that exists')
+    throw failure(`import "${text}"`, error, failureName(error) === 'ENOENT' ? 'Name a folder that exists' : '')
   }
 }
 

@@ -1,13 +1,14 @@
 /** `edgemount put`: one local file, or standard input, into a volume. */
-import type { Entry } from '../../shared/format/entry.ts'
+import type { Content, Entry } from '../../shared/format/entry.ts'
 import { codeOf, EdgemountError } from '../../shared/error.ts'
-import { baseName, childPath, rootPath } from '../../shared/path.ts'
+import { childPath, rootPath } from '../../shared/path.ts'
 import type { ChosenAttributes } from '../../shared/volume/operation.ts'
+import type { Written } from '../../shared/volume/content-writer.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { failure } from '../sys/failure.ts'
 import { readRoot, type LocalEntry } from '../upload/local-entry.ts'
 import { LocalFile, LocalFileError } from '../upload/local-file.ts'
-import { localPathOf, type LocalPath } from '../upload/local-path.ts'
+import { localPathOf, type LocalPath, nameOf } from '../upload/local-path.ts'
 import { defineCommand, required } from './command.ts'
 import { exitCode } from './exit-code.ts'
 import { Meter } from './meter.ts'
@@ -37,14 +38,15 @@ export const putCommand = defineCommand({
     const source = file === '-' ? undefined : openSource(file)
     return await withVolume(required(call, 1), call, async ({ volume, snapshot, place }) => {
       refusePinned(place, 'write to')
-      const path = await destination(snapshot, place.path, required(call, 1).endsWith('/'), source)
+      const { path, previous } = await destination(snapshot, place.path, required(call, 1).endsWith('/'), source)
       const writer = volume.writer()
+      const write = (bytes: AsyncIterable<Uint8Array>): Promise<Written> => writer.write(bytes, { signal: terminal.signal, previous })
       let doneBytes = 0
       const meter = new Meter(terminal.remarks, settings.quiet || settings.json, () => `${formatBytes(doneBytes)} ${path}`)
       try {
         const { body, attributes } = await (source === undefined
-          ? readInput(terminal.input, (count) => (doneBytes += count), (bytes) => writer.write(bytes, { signal: terminal.signal }))
-          : readLocal(source, terminal.signal, (count) => (doneBytes += count), (bytes) => writer.write(bytes, { signal: terminal.signal })))
+          ? readInput(terminal.input, (count) => (doneBytes += count), write)
+          : readLocal(source, terminal.signal, (count) => (doneBytes += count), write))
         const { content, size, newBytes } = body
         const { seq, conflicts } = await writer.commit([{ op: 'create', path, content, size, replace: true, parents: true, ...attributes }], {
           base: snapshot,
@@ -73,16 +75,32 @@ function openSource(file: string): LocalEntry {
   }
 }
 
-async function destination(snapshot: Snapshot, path: string, isDirectory: boolean, source: LocalEntry | undefined): Promise<string> {
-  const existing = await snapshot.follow(path).catch((error: unknown): { path: string; entry: Entry } | undefined => {
+interface Destination {
+  readonly path: string
+  /** What a file there holds: its chunks need no storing again. */
+  readonly previous?: Content
+}
+
+async function destination(snapshot: Snapshot, path: string, isDirectory: boolean, source: LocalEntry | undefined): Promise<Destination> {
+  const existing = await find(snapshot, path)
+  if (existing !== undefined && existing.entry.kind !== 'directory') return there(existing)
+  if (existing === undefined && !isDirectory && path !== rootPath) return { path }
+  const name = source === undefined ? '' : nameOf(source.local.split('/').at(-1) ?? '')
+  if (name === '') throw new EdgemountError('invalid', `Cannot write standard input to "${path}": it is a directory; say what the file is to be called`)
+  const inside = childPath(existing?.path ?? path, name)
+  const file = await find(snapshot, inside)
+  return file === undefined ? { path: inside } : there(file)
+}
+
+function there({ path, entry }: { readonly path: string; readonly entry: Entry }): Destination {
+  return entry.kind === 'file' ? { path, previous: entry.content } : { path }
+}
+
+async function find(snapshot: Snapshot, path: string): Promise<{ readonly path: string; readonly entry: Entry } | undefined> {
+  return await snapshot.follow(path).catch((error: unknown) => {
     if (codeOf(error) === 'not-found') return undefined
     throw error
   })
-  if (existing !== undefined && existing.entry.kind !== 'directory') return existing.path
-  if (existing === undefined && !isDirectory && path !== rootPath) return path
-  const name = source === undefined ? '' : (source.local.split('/').at(-1) ?? '')
-  if (name === '') throw new EdgemountError('invalid', `Cannot write standard input to "${path}": it is a directory; say what the file is to be called`)
-  return childPath(existing?.path ?? path, baseName(`/${name}`))
 }
 
 type Write<T> = (bytes: AsyncIterable<Uint8Array>) => Promise<T>

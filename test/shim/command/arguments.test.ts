@@ -33,6 +33,11 @@ test('-r and -R are the same', () => {
   expect(readArguments(command, ['-R', 'a'], {}).settings).toMatchObject({ recursive: true, force: false })
 })
 
+test('a value may look like a negative number', () => {
+  expect(readArguments(command, ['--exclude', '-100', 'a'], {}).settings.exclude).toEqual(['-100'])
+  expect(() => readArguments(command, ['a', '-100'], {})).toThrow("unknown option '-1'")
+})
+
 test.each([
   [['--nope', 'a'], "unknown option '--nope'"],
   [[], '<from> is missing (where from)'],
