@@ -20,6 +20,9 @@ interface ExecutionContext {
   waitUntil(promise: Promise<unknown>): void
 }
 
+/** A stream of workerd's own: it errors when fewer or more bytes come. */
+declare const FixedLengthStream: new (length: number) => TransformStream<Uint8Array, Uint8Array>
+
 const log = lineLogger({ write: (line) => console.log(line), clock: systemClock, level: 'warn', format: 'json' })
 
 export default {
@@ -32,11 +35,17 @@ export default {
       return response
     }
     // The app lives until its body is through: an event stream polls the store for as long as somebody listens.
-    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const { readable, writable } = pipeFor(response)
     const body: ReadableStream<Uint8Array> = response.body
     context.waitUntil(pipeThenDispose(body, writable, app))
     return new Response(readable, response)
   },
+}
+
+/** workerd sends a Content-Length only for streams that know their length. */
+function pipeFor(response: Response): TransformStream<Uint8Array, Uint8Array> {
+  const length = response.headers.get('content-length')
+  return length === null ? new TransformStream() : new FixedLengthStream(Number(length))
 }
 
 async function pipeThenDispose(body: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>, app: App): Promise<void> {

@@ -12,8 +12,6 @@ import { JsonFields, parseJson, printJson } from './json-fields.ts'
 import { type CommitOperation, operationsMax, orderKeys, readOperation } from './commit-operation.ts'
 import { decodePointer, encodePointer } from './pointer-codec.ts'
 
-export type { CommitOperation } from './commit-operation.ts'
-
 /** The format that this program writes, and the newest it reads. */
 export const volumeFormat = 1
 

@@ -37,6 +37,7 @@ test('a volume is created, written, listed and read by range', async () => {
   expect(new Uint8Array(await whole.arrayBuffer())).toEqual(body)
   const part = await ask('/v1/work/files/folder/a%20file.bin', { headers: { range: 'bytes=1000000-1999999' } })
   expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 1000000-1999999/${body.length}`])
+  expect([whole.headers.get('content-length'), part.headers.get('content-length')]).toEqual([String(body.length), '1000000'])
   expect(new Uint8Array(await part.arrayBuffer())).toEqual(body.subarray(1_000_000, 2_000_000))
   const listing: unknown = await (await ask('/v1/work/list/folder')).json()
   expect(JSON.stringify(listing)).toContain('a file.bin')
