@@ -39,7 +39,8 @@ export class MetadataCache implements ObjectStore {
   /** INVARIANT: in order of last use, oldest first. */
   readonly #files = new Map<string, KeptFile>()
   readonly #touchedMs = new Map<string, number>()
-  readonly #writing = new Set<Promise<void>>()
+  /** Files that are being written; they count when they are there. */
+  readonly #writing = new Map<string, Promise<void>>()
   #bytes = 0
   #hitCount = 0
   #missCount = 0
@@ -116,7 +117,7 @@ export class MetadataCache implements ObjectStore {
 
   /** Waits for writes under way. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#writing)
+    await Promise.allSettled(this.#writing.values())
   }
 
   async #load(): Promise<void> {
@@ -158,14 +159,15 @@ export class MetadataCache implements ObjectStore {
   }
 
   #write(name: string, size: number, body: Uint8Array): void {
-    if (this.#isBroken || this.#files.has(name)) return
+    if (this.#isBroken || this.#files.has(name) || this.#writing.has(name)) return
     const bytes = Buffer.alloc(headBytes + body.length)
     bytes.writeBigUInt64LE(BigInt(size), 0)
     hashOf(body).copy(bytes, 8)
     bytes.set(body, headBytes)
-    this.#note(name, bytes.length)
-    const writing = this.#writeFile(name, bytes).finally(() => this.#writing.delete(writing))
-    this.#writing.add(writing)
+    this.#writing.set(
+      name,
+      this.#writeFile(name, bytes).finally(() => this.#writing.delete(name)),
+    )
   }
 
   async #writeFile(name: string, bytes: Uint8Array): Promise<void> {
@@ -173,10 +175,10 @@ export class MetadataCache implements ObjectStore {
     try {
       await writeFile(file + temporarySuffix, bytes, { mode: 0o600 })
       await rename(file + temporarySuffix, file)
+      this.#note(name, bytes.length)
       this.#evict()
     } catch (error) {
       this.#options.log.debug(`Cannot keep metadata "${name}": ${messageOf(error)}`)
-      this.#drop(name)
     }
   }
 

@@ -1,0 +1,141 @@
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { faultStore } from '../../../edge/store/fault.ts'
+import { MemoryStore } from '../../../edge/store/memory.ts'
+import { systemClock } from '../../../shared/clock.ts'
+import { silentLogger } from '../../../shared/log.ts'
+import type { ObjectStore } from '../../../shared/store.ts'
+import { MetadataCache } from '../../../shim/volume/metadata-cache.ts'
+import { tempDirectory } from '../../support/temp-directory.ts'
+import { randomBytes, utf8 } from '../../support/test-volume.ts'
+
+interface Bed {
+  readonly store: MemoryStore
+  readonly faulty: ObjectStore
+  readonly directory: string
+  isAway: boolean
+  getCount: number
+  open(bytesMax?: number): Promise<MetadataCache>
+}
+
+async function made(): Promise<Bed> {
+  const store = new MemoryStore()
+  const directory = path.join(await tempDirectory(), 'metadata')
+  const plan = (): { kind: 'error' } | undefined => {
+    bed.getCount += 1
+    return bed.isAway ? { kind: 'error' } : undefined
+  }
+  const faulty = faultStore(store, { clock: systemClock, plan })
+  const bed: Bed = {
+    store,
+    faulty,
+    directory,
+    isAway: false,
+    getCount: 0,
+    open: (bytesMax = 1e9) => MetadataCache.open(faulty, { directory, bytesMax, log: silentLogger }),
+  }
+  return bed
+}
+
+const read = async (store: ObjectStore, key: string, range?: { start: number; end: number }): Promise<{ size: number; bytes: Uint8Array } | undefined> => {
+  const found = await store.get(key, { range })
+  return found === undefined ? undefined : { size: found.size, bytes: await found.bytes() }
+}
+
+test('what never changes is asked for once, also after a restart and while the store is away', async () => {
+  const bed = await made()
+  const pack = randomBytes(1, 500_000)
+  await bed.store.create('meta/m1', pack)
+  await bed.store.create('log/00000000000000000001', utf8('record'))
+  const first = await bed.open()
+  const range = { start: 262_144, end: 524_288 }
+  const expected = { size: 500_000, bytes: pack.slice(262_144) }
+  for (let round = 0; round < 2; round += 1) {
+    expect(await read(first, 'meta/m1', range)).toEqual(expected)
+    await first.close()
+  }
+  await read(first, 'log/00000000000000000001')
+  expect(bed.getCount).toBe(2)
+  await first.close()
+  bed.isAway = true
+  const second = await bed.open()
+  expect(await read(second, 'meta/m1', range)).toEqual(expected)
+  expect(await read(second, 'log/00000000000000000001')).toEqual({ size: 6, bytes: utf8('record') })
+  await expect(read(second, 'meta/m1', { start: 0, end: 262_144 })).rejects.toMatchObject({ code: 'unavailable' })
+  expect(second.stats).toMatchObject({ fileCount: 2, hitCount: 2, missCount: 1 })
+})
+
+test('what is not there is asked for again, and so is what may change', async () => {
+  const bed = await made()
+  const cache = await bed.open()
+  expect(await read(cache, 'log/00000000000000000002')).toBeUndefined()
+  await bed.store.create('log/00000000000000000002', utf8('late'))
+  expect((await read(cache, 'log/00000000000000000002'))?.bytes).toEqual(utf8('late'))
+  await bed.store.put('head', utf8('1'))
+  expect((await read(cache, 'head'))?.bytes).toEqual(utf8('1'))
+  await bed.store.put('head', utf8('2'))
+  expect((await read(cache, 'head'))?.bytes).toEqual(utf8('2'))
+})
+
+test('the configuration is the store’s while that answers, and the kept one while it does not', async () => {
+  const bed = await made()
+  await bed.store.create('volume.json', utf8('config'))
+  const cache = await bed.open()
+  await read(cache, 'volume.json')
+  await cache.close()
+  bed.isAway = true
+  expect((await read(cache, 'volume.json'))?.bytes).toEqual(utf8('config'))
+  bed.isAway = false
+  await bed.store.delete('volume.json')
+  expect(await read(cache, 'volume.json')).toBeUndefined()
+})
+
+test('a damaged or cut file is dropped and fetched again', async () => {
+  const bed = await made()
+  await bed.store.create('meta/m1', utf8('page'))
+  await bed.store.create('meta/m2', utf8('page'))
+  const first = await bed.open()
+  for (const key of ['meta/m1', 'meta/m2']) await read(first, key)
+  await first.close()
+  const names = readdirSync(bed.directory).toSorted()
+  expect(names).toEqual(['meta-m1', 'meta-m2'])
+  const bytes = readFileSync(path.join(bed.directory, 'meta-m1'))
+  bytes[bytes.length - 1]! ^= 1
+  writeFileSync(path.join(bed.directory, 'meta-m1'), bytes)
+  writeFileSync(path.join(bed.directory, 'meta-m2'), 'cut')
+  writeFileSync(path.join(bed.directory, 'meta-m3.tmp'), 'left by a crash')
+  const second = await bed.open()
+  for (const key of ['meta/m1', 'meta/m2']) expect((await read(second, key))?.bytes).toEqual(utf8('page'))
+  await second.close()
+  expect(readdirSync(bed.directory).toSorted()).toEqual(['meta-m1', 'meta-m2'])
+})
+
+test('files leave in order of their last use when they are too many', async () => {
+  const bed = await made()
+  const cache = await bed.open(5000)
+  for (const index of [1, 2, 3, 4]) await bed.store.create(`meta/m${index}`, randomBytes(index, 1000))
+  for (const index of [1, 2, 3, 4]) await read(cache, `meta/m${index}`)
+  await cache.close()
+  await read(cache, 'meta/m1')
+  for (const index of [5, 6]) {
+    await bed.store.create(`meta/m${index}`, randomBytes(index, 1000))
+    await read(cache, `meta/m${index}`)
+  }
+  await cache.close()
+  expect(cache.stats.bytes).toBeLessThanOrEqual(5000)
+  bed.getCount = 0
+  await read(cache, 'meta/m1')
+  expect(bed.getCount).toBe(0)
+  await read(cache, 'meta/m2')
+  expect(bed.getCount).toBe(1)
+})
+
+test('a directory that cannot be used costs speed and nothing else', async () => {
+  const bed = await made()
+  writeFileSync(bed.directory, 'a file')
+  await bed.store.create('meta/m1', utf8('page'))
+  const cache = await bed.open()
+  for (let round = 0; round < 2; round += 1) expect((await read(cache, 'meta/m1'))?.bytes).toEqual(utf8('page'))
+  expect(bed.getCount).toBe(2)
+})
