@@ -107,6 +107,24 @@ describe('many requests', () => {
     expect(bed.store.asked.length).toBeLessThan(15)
   })
 
+  test('for what was read ahead are each told of it once, though it is still being written when the second asks', async () => {
+    const bed = new FetchBed()
+    const pack = bed.files.newPack()
+    const files = []
+    for (let count = 0; count < 20; count += 1) files.push(await bed.files.add(pack, [4 * KiB]))
+    for (const file of files.slice(0, 10)) await bed.finish(bed.fetch(file))
+    const getCount = bed.store.asked.length
+    bed.beforeWrite = () => bed.clock.sleep(50)
+    const first = bed.fetch(files[12]!)
+    await bed.clock.advance(10)
+    const second = bed.fetch(files[12]!)
+    for (const one of [first, second]) {
+      expect(await bed.finish(one)).toBeUndefined()
+      expect(one.present).toEqual([{ start: 0, end: 4 * KiB }])
+    }
+    expect(bed.store.asked).toHaveLength(getCount)
+  })
+
   test('never have more GETs or bytes under way than allowed, and demand does not wait for speculation', async () => {
     const bed = new FetchBed({ getCount: 4, bytesUnderWay: 32 * MiB })
     const speculative = []
