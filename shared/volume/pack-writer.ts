@@ -27,6 +27,8 @@ export interface PackParts {
 interface FullPack {
   readonly id: PackId
   readonly bytes: Uint8Array
+  /** Takes the pack's memory back, for the next one. */
+  readonly release?: (() => void) | undefined
 }
 
 export class PackUploads {
@@ -66,7 +68,11 @@ export class PackUploads {
     const { store, clock, random } = this.#parts
     for (let attempt = 1; ; attempt += 1) {
       try {
-        if ((await store.create(packKey(pack.id), pack.bytes)) || attempt > 1) return
+        if ((await store.create(packKey(pack.id), pack.bytes)) || attempt > 1) {
+          // A try that failed may still be reading the bytes.
+          if (attempt === 1) pack.release?.()
+          return
+        }
         throw new EdgemountError('internal', `Cannot write "${packKey(pack.id)}": the random id is taken`)
       } catch (error) {
         const code = codeOf(error)
@@ -99,6 +105,8 @@ export class PackWriter {
   #id: PackId | undefined
   #buffer = new Uint8Array(0)
   #length = 0
+  /** Memory of packs that are stored: fresh pages for every 64 MiB cost as much as hashing them. */
+  readonly #spare: Uint8Array<ArrayBuffer>[] = []
   /** The upload of a full pack that waits for its place; while it does, nothing more is collected. */
   #sending: Promise<void> | undefined
 
@@ -129,7 +137,9 @@ export class PackWriter {
   }
 
   async #send(): Promise<void> {
-    const pack = { id: this.#id!, bytes: this.#buffer.subarray(0, this.#length) }
+    const buffer = this.#buffer
+    const isKept = this.#options.onFull !== undefined || buffer.length < this.#bytesMax
+    const pack = { id: this.#id!, bytes: buffer.subarray(0, this.#length), release: isKept ? undefined : () => this.#spare.push(buffer) }
     this.#id = undefined
     this.#buffer = new Uint8Array(0)
     this.#length = 0
@@ -148,10 +158,15 @@ export class PackWriter {
     await this.#options.uploads.start(pack)
   }
 
-  /** Grows fourfold: a small commit never touches 64 MiB, a large one copies a third of its bytes once more. */
+  /** Grows fourfold, so that a small commit never touches 64 MiB; once a pack was full, the next ones are taken to become so too. */
   #reserve(moreBytes: number): void {
     const needed = this.#length + moreBytes
     if (needed <= this.#buffer.length) return
+    const spare = this.#length === 0 ? this.#spare.pop() : undefined
+    if (spare !== undefined && spare.length >= needed) {
+      this.#buffer = spare
+      return
+    }
     const wanted = Math.max(needed, Math.min(Math.max(firstBufferBytes, this.#buffer.length * 4), this.#bytesMax))
     const buffer = new Uint8Array(wanted)
     buffer.set(this.#buffer.subarray(0, this.#length))
