@@ -110,7 +110,7 @@ async function readInput<T>(input: AsyncIterable<Uint8Array>, count: (bytes: num
 }
 
 async function readLocal<T>(source: LocalEntry, signal: AbortSignal, count: (bytes: number) => void, write: Write<T>): Promise<{ body: T; attributes: ChosenAttributes }> {
-  const file = await openLocal(source.local)
+  const file = openLocal(source.local)
   try {
     const body = await write(counted(file.read(new Uint8Array(bufferBytes), signal), count))
     if (file.steadiness() === 'changed') throw new EdgemountError('stale', `Cannot put "${source.local}": it was written to while it was read. Try again`)
@@ -120,9 +120,9 @@ async function readLocal<T>(source: LocalEntry, signal: AbortSignal, count: (byt
   }
 }
 
-async function openLocal(path: LocalPath): Promise<LocalFile> {
+function openLocal(path: LocalPath): LocalFile {
   try {
-    return await LocalFile.open(path)
+    return LocalFile.open(path)
   } catch (error) {
     if (error instanceof LocalFileError) throw new EdgemountError(error.code, `Cannot read "${path}": ${error.message}`, { cause: error })
     throw error

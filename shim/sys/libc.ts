@@ -53,6 +53,7 @@ export const libc = {
   umount2: bind<[target: string, flags: number]>('int umount2(const char *, int)'),
   socketpair: bind<[domain: number, type: number, protocol: number, fds: Pointer]>('int socketpair(int, int, int, void *)'),
   recvmsg: bind<[fd: number, message: Pointer, flags: number]>('int64_t recvmsg(int, void *, int)'),
+  preadv2: bind<[fd: number, vectors: Uint8Array, count: number, offset: number, flags: number]>('int64_t preadv2(int, const void *, int, int64_t, int)'),
   llistxattr: bind<[path: Uint8Array, into: Pointer, length: number]>('int64_t llistxattr(const void *, void *, size_t)'),
   lgetxattr: bind<[path: Uint8Array, name: Uint8Array, into: Pointer, length: number]>('int64_t lgetxattr(const void *, const void *, void *, size_t)'),
   geteuid: bind<[]>('unsigned int geteuid()'),

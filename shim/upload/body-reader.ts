@@ -6,6 +6,7 @@ import type { Body } from './change.ts'
 import { LocalFile, type Steadiness } from './local-file.ts'
 import type { LocalPath } from './local-path.ts'
 import type { ImportReport } from './report.ts'
+import { Turns } from './turns.ts'
 
 /** Large enough that a read costs nothing beside its bytes; one buffer for each job. */
 const bufferBytes = 1024 * 1024
@@ -34,6 +35,7 @@ export class BodyReader {
   readonly #report: ImportReport
   readonly #signal: AbortSignal
   readonly #buffers: Uint8Array[] = []
+  readonly #turns = new Turns()
 
   constructor(target: BodyTarget, report: ImportReport, signal: AbortSignal) {
     this.#target = target
@@ -55,7 +57,7 @@ export class BodyReader {
   }
 
   async #readOnce(path: LocalPath, buffer: Uint8Array, previous: Content | undefined): Promise<BodyRead> {
-    const file = await LocalFile.open(path)
+    const file = LocalFile.open(path)
     try {
       const body = await this.#target.write(this.#counted(file, buffer), previous === undefined ? {} : { previous })
       return { body, mtime: file.mtime, steadiness: file.steadiness() }
@@ -68,6 +70,7 @@ export class BodyReader {
     for await (const bytes of file.read(buffer, this.#signal)) {
       this.#report.readBytes += bytes.length
       yield bytes
+      await this.#turns.due()
     }
   }
 }

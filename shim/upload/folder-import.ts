@@ -23,6 +23,7 @@ import { type LocalEntry, readEntry, readNames, readRoot } from './local-entry.t
 import { LocalFileError } from './local-file.ts'
 import { joinLocal, nameOf, type LocalPath } from './local-path.ts'
 import type { ImportReport, ProblemKind } from './report.ts'
+import { Turns } from './turns.ts'
 
 const reasonOfUnsteady: Readonly<Record<'grew' | 'changed', string>> = {
   grew: 'it grew while it was read; the bytes it had at first are in',
@@ -82,6 +83,7 @@ export class FolderImport {
   readonly #bodies: BodyReader
   readonly #jobs: Jobs
   readonly #links = new HardLinks()
+  readonly #turns = new Turns()
   readonly #operations: Operation[] = []
   readonly #directories: Directory[] = []
   readonly #pendingLinks: PendingLink[] = []
@@ -131,6 +133,7 @@ export class FolderImport {
     const existing = new ExistingNames(this.#parts.snapshot, directory.existing)
     const passed = (item: NamedEntry): void => this.#gone(directory, item)
     for (const rawName of names) {
+      await this.#turns.due()
       throwIfAborted(this.#options.signal)
       const local = this.#readEntry(directory, rawName)
       if (local === undefined) continue

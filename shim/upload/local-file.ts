@@ -4,11 +4,12 @@
  * Only as many bytes are read as the file had when it was opened: of a file that only grows, as logs do, that is a state it really had. A file that
  * shrank or was written to meanwhile gives `changed`, and the caller reads it again.
  */
-import { closeSync, constants, fstatSync, open, read, type BigIntStats } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, read, type BigIntStats } from 'node:fs'
 import { throwIfAborted } from '../../shared/abort.ts'
 import type { Time } from '../../shared/format/entry.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import { failure, failureName, reasonOf } from '../sys/failure.ts'
+import { readNow } from '../sys/read-now.ts'
 import { timeOf } from './local-entry.ts'
 import { diskPath, type LocalPath } from './local-path.ts'
 
@@ -35,10 +36,9 @@ export class LocalFile {
   readonly #stat: BigIntStats
   #readBytes = 0
 
-  static async open(path: LocalPath): Promise<LocalFile> {
-    const fd = await new Promise<number>((resolve, reject) => {
-      open(diskPath(path), openFlags, (error, opened) => (error === null ? resolve(opened) : reject(new LocalFileError(error))))
-    })
+  /** Synchronous: whoever opens a file has just asked for its attributes, so its inode is in memory. */
+  static open(path: LocalPath): LocalFile {
+    const fd = orLocalFileError(() => openSync(diskPath(path), openFlags))
     const stat = fstatSync(fd, { bigint: true })
     if (stat.isFile()) return new LocalFile(fd, stat)
     closeSync(fd)
@@ -64,7 +64,7 @@ export class LocalFile {
     while (this.#readBytes < this.size) {
       throwIfAborted(signal)
       const length = Math.min(buffer.length, this.size - this.#readBytes)
-      const count = await readInto(this.#fd, buffer, length, this.#readBytes)
+      const count = readNow(this.#fd, buffer, length, this.#readBytes) || (await readInto(this.#fd, buffer, length, this.#readBytes))
       if (count === 0) return
       this.#readBytes += count
       yield buffer.subarray(0, count)
@@ -81,6 +81,14 @@ export class LocalFile {
 
   close(): void {
     closeSync(this.#fd)
+  }
+}
+
+function orLocalFileError<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new LocalFileError(error)
   }
 }
 

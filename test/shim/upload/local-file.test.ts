@@ -14,6 +14,15 @@ async function someFile(bytes: number): Promise<{ file: string; local: LocalPath
   return { file, local: localPathOf(file) }
 }
 
+function thrownBy(work: () => unknown): unknown {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
 /** Reads it all in pieces of 10 bytes; `between` runs after the first piece. */
 async function readAll(opened: LocalFile, between: () => void): Promise<number> {
   let bytes = 0
@@ -32,7 +41,7 @@ test.each([
   ['its time is set back after a write', (file: string) => utimesSync(file, 1, 1), 100, 'changed'],
 ])('while %s', async (_, happen, bytes, steadiness) => {
   const { file, local } = await someFile(100)
-  const opened = await LocalFile.open(local)
+  const opened = LocalFile.open(local)
   expect(await readAll(opened, () => happen(file))).toBe(bytes)
   expect(opened.steadiness()).toBe(steadiness)
   opened.close()
@@ -40,7 +49,7 @@ test.each([
 
 test('an empty file is steady', async () => {
   const { local } = await someFile(0)
-  const opened = await LocalFile.open(local)
+  const opened = LocalFile.open(local)
   expect(await readAll(opened, () => {})).toBe(0)
   expect(opened.steadiness()).toBe('steady')
   opened.close()
@@ -52,7 +61,7 @@ test('a fifo or link in the place of a file hangs nobody and leads nowhere', asy
   mkdirSync(path.join(directory, 'folder'))
   symlinkSync('/etc/passwd', path.join(directory, 'link'))
   for (const name of ['fifo', 'folder', 'link', 'nothing']) {
-    const error: unknown = await LocalFile.open(localPathOf(path.join(directory, name))).catch((thrown: unknown) => thrown)
+    const error = thrownBy(() => LocalFile.open(localPathOf(path.join(directory, name))))
     expect(error, name).toBeInstanceOf(LocalFileError)
     expect(error, name).toMatchObject({ isGone: name !== 'link' })
   }
@@ -60,7 +69,7 @@ test('a fifo or link in the place of a file hangs nobody and leads nowhere', asy
 
 test('an abort ends the reading', async () => {
   const { local } = await someFile(100)
-  const opened = await LocalFile.open(local)
+  const opened = LocalFile.open(local)
   const controller = new AbortController()
   const reading = async (): Promise<void> => {
     for await (const piece of opened.read(new Uint8Array(10), controller.signal)) controller.abort(new Error(`after ${piece.length}`))
