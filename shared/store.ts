@@ -16,6 +16,8 @@ export interface StoreOptions {
 export interface GetOptions extends StoreOptions {
   /** Only these bytes; clamped to the object's end. An empty or out-of-reach range gives an empty body. */
   readonly range?: ByteRange | undefined
+  /** What came before was damaged: a cache on the way asks its source again, and replaces what it has. */
+  readonly isFresh?: boolean | undefined
 }
 
 /** An object that was found. Exactly one of `bytes` and `stream` may be called, once. */

@@ -89,7 +89,7 @@ export class PageStore {
     // Twice: bytes that were damaged on the way are right the second time, bytes damaged at rest are not.
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const loads: Promise<Segment>[] = []
-      for (let index = first; index <= last; index += 1) loads.push(this.#segment(pointer.pack, index, signal))
+      for (let index = first; index <= last; index += 1) loads.push(this.#segment(pointer.pack, index, { signal, isFresh: attempt > 0 }))
       const segments = await Promise.all(loads)
       const bytes = cutPage(pointer, first, segments)
       if (bytes.length === pointer.length && (await this.#hash(bytes)) === pointer.hash) {
@@ -102,16 +102,16 @@ export class PageStore {
     throw new EdgemountError('corrupt', `Cannot read the page at ${where}: they do not match the hash ${pointer.hash}`)
   }
 
-  #segment(pack: PackId, index: number, signal: AbortSignal): Promise<Segment> {
+  #segment(pack: PackId, index: number, options: { readonly signal: AbortSignal; readonly isFresh: boolean }): Promise<Segment> {
     const key = segmentKey(pack, index)
     const held = this.#segments.get(key)
     if (held !== undefined) return Promise.resolve(held)
-    return this.#segmentFlights.run(key, (flightSignal) => this.#fetch(pack, index, flightSignal), signal)
+    return this.#segmentFlights.run(key, (signal) => this.#fetch(pack, index, { ...options, signal }), options.signal)
   }
 
-  async #fetch(pack: PackId, index: number, signal: AbortSignal): Promise<Segment> {
+  async #fetch(pack: PackId, index: number, options: { readonly signal: AbortSignal; readonly isFresh: boolean }): Promise<Segment> {
     const start = index * segmentBytes
-    const found = await this.#store.get(packKey(pack), { range: { start, end: start + segmentBytes }, signal })
+    const found = await this.#store.get(packKey(pack), { ...options, range: { start, end: start + segmentBytes } })
     if (found === undefined) {
       throw new EdgemountError('corrupt', `Cannot read "${packKey(pack)}": the metadata pack is missing in ${this.#store.label}`)
     }

@@ -13,7 +13,7 @@ import type { FsThreadData } from './fs-thread-data.ts'
 import type { ToFileSystem, ToNetwork } from './messages.ts'
 import type { FileSystemEnd, ServeParts } from './served.ts'
 
-export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'spinUs' | 'wantsPassthrough' | 'log'> & {
+export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'spinUs' | 'wantsPassthrough' | 'clock' | 'log'> & {
   readonly mount: FuseMount
   /** `fs-thread.ts`, unless given. */
   readonly threadModule?: URL | undefined
@@ -34,7 +34,7 @@ export class FsWorker {
   readonly #port: MessagePort
   readonly #worker: Worker
   readonly #server: BackendServer
-  readonly #questions = new Map<number, (status: FileSystemStatus) => void>()
+  readonly #questions = new Map<number, (status: FileSystemStatus | undefined) => void>()
   #lastQuestion = 0
   #isOver = false
   #failure: Error | undefined
@@ -83,15 +83,18 @@ export class FsWorker {
     if (this.#isOver) return Promise.resolve(undefined)
     this.#lastQuestion += 1
     const question = this.#lastQuestion
-    return new Promise((resolve) => {
-      const finish = (status: FileSystemStatus | undefined): void => {
-        clearTimeout(timer)
-        this.#questions.delete(question)
-        resolve(status)
-      }
-      const timer = setTimeout(() => finish(undefined), statusDeadlineMs)
-      this.#questions.set(question, finish)
-      this.send({ kind: 'status', question })
+    const over = new AbortController()
+    const answer = new Promise<FileSystemStatus | undefined>((resolve) => {
+      this.#questions.set(question, resolve)
+      this.#parts.clock.sleep(statusDeadlineMs, over.signal).then(
+        () => resolve(undefined),
+        () => undefined,
+      )
+    })
+    this.send({ kind: 'status', question })
+    return answer.finally(() => {
+      this.#questions.delete(question)
+      over.abort()
     })
   }
 

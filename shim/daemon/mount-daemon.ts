@@ -121,7 +121,7 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
     await lifetime.defer(() => fetcher.close())
     const backend = new VolumeBackend({ pages, fetcher, clock, random, deadlineMs })
     await lifetime.defer(() => backend.close())
-    const served = await serve(options, opened, backend, log)
+    const served = await serve(options, opened, { backend, clock, log })
     const daemon = new Daemon({ options, opened, served, fetcher, lifetime, clock, log })
     daemon.follow(random, deadlineMs)
     return daemon
@@ -131,7 +131,11 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
   }
 }
 
-function serve(options: StartMountOptions, opened: MountedVolume, backend: VolumeBackend, log: Logger): Promise<ServedFileSystem> {
+function serve(
+  options: StartMountOptions,
+  opened: MountedVolume,
+  parts: { readonly backend: VolumeBackend; readonly clock: Clock; readonly log: Logger },
+): Promise<ServedFileSystem> {
   const bodies = path.join(opened.directory, 'bodies')
   const cacheDirectories = Array.from({ length: mountsOfVolumeMax }, (_, index) => (index === 0 ? bodies : `${bodies}-${index + 1}`))
   const serveBy = options.driver === 'fuse-native' ? serveByNative : serveByLinux
@@ -139,8 +143,7 @@ function serve(options: StartMountOptions, opened: MountedVolume, backend: Volum
     directory: options.directory,
     label: options.source.label,
     allowOther: options.allowOther ?? false,
-    backend,
-    log,
+    ...parts,
     wantsPassthrough: options.wantsPassthrough ?? true,
     spinUs: options.spinUs ?? (availableParallelism() > 1 ? 20 : 0),
     settings: {

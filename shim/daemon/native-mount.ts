@@ -1,21 +1,24 @@
 /**
  * A mount by the portable driver (fuse-native): the file system runs on this thread, beside the network, and the kernel is told of no changes.
  */
+import type { Clock } from '../../shared/clock.ts'
 import { mountNative } from '../fuse/native-driver.ts'
-import { type FileSystemStatus, createFileSystem } from './file-system.ts'
+import { type FileSystem, type FileSystemStatus, createFileSystem } from './file-system.ts'
 import type { ServeParts, ServedFileSystem } from './served.ts'
 
 const tickMs = 250
 
 /** Resolves when the mount answers. Throws 'unsupported' when fuse-native cannot be loaded. */
 export async function serveByNative(parts: ServeParts): Promise<ServedFileSystem> {
-  const { backend, log, settings, directory, label, allowOther } = parts
+  const { backend, clock, log, settings, directory, label, allowOther } = parts
   const fileSystem = createFileSystem(settings, { backend, log, onStart: () => undefined })
   try {
-    const mount = await mountNative({ directory, source: label, isReadOnly: true, allowOther }, fileSystem.handler)
-    const timer = setInterval(() => fileSystem.tick(), tickMs)
-    const ended = mount.ended.then(() => {
-      clearInterval(timer)
+    const mount = await mountNative({ directory, source: label, isReadOnly: true, allowOther, clock }, fileSystem.handler)
+    const ending = new AbortController()
+    const ticking = tickUntil(ending.signal, fileSystem, clock)
+    const ended = mount.ended.then(async () => {
+      ending.abort()
+      await ticking
       fileSystem.close()
       return undefined
     })
@@ -34,5 +37,12 @@ export async function serveByNative(parts: ServeParts): Promise<ServedFileSystem
   } catch (error) {
     fileSystem.close()
     throw error
+  }
+}
+
+async function tickUntil(signal: AbortSignal, fileSystem: FileSystem, clock: Clock): Promise<void> {
+  while (!signal.aborted) {
+    fileSystem.tick()
+    await clock.sleep(tickMs, signal).catch(() => undefined)
   }
 }

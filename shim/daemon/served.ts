@@ -1,6 +1,7 @@
 /**
  * A file system that is mounted and served, whichever driver does it: what the daemon needs of it. `linux-mount.ts` and `native-mount.ts` make one.
  */
+import type { Clock } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Change } from '../fs/backend.ts'
 import type { UnmountResult } from '../fuse/unmount.ts'
@@ -20,6 +21,7 @@ export interface ServeParts {
   readonly spinUs: number
   /** Let the kernel read wholly cached files by itself, where it can. */
   readonly wantsPassthrough: boolean
+  readonly clock: Clock
   readonly log: Logger
 }
 

@@ -8,7 +8,9 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { Clock } from '../../shared/clock.ts'
 import { codeOf, messageOf } from '../../shared/error.ts'
+import { decodeRecord, decodeVolumeConfig } from '../../shared/format/commit.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
 import { configKey, logPrefix } from '../../shared/volume/keys.ts'
@@ -16,6 +18,7 @@ import { configKey, logPrefix } from '../../shared/volume/keys.ts'
 export interface MetadataCacheOptions {
   readonly directory: string
   readonly bytesMax: number
+  readonly clock: Clock
   readonly log: Logger
 }
 
@@ -66,7 +69,7 @@ export class MetadataCache implements ObjectStore {
     if (key === configKey) return this.#getConfig(options)
     if (!isImmutable(key)) return this.#store.get(key, options)
     const name = fileName(key, options.range)
-    const kept = await this.#read(name)
+    const kept = options.isFresh === true ? undefined : await this.#read(name)
     if (kept !== undefined) {
       this.#hitCount += 1
       return kept
@@ -75,7 +78,7 @@ export class MetadataCache implements ObjectStore {
     const found = await this.#store.get(key, options)
     if (found === undefined) return undefined
     const bytes = await found.bytes()
-    if (bytes.length <= bodyBytesMax) this.#write(name, found.size, bytes)
+    if (bytes.length <= bodyBytesMax && isSound(key, bytes)) this.#write(name, found.size, bytes, options.isFresh === true)
     return storedObject(found.size, found.etag, bytes)
   }
 
@@ -86,7 +89,7 @@ export class MetadataCache implements ObjectStore {
       if (found === undefined) return undefined
       const bytes = await found.bytes()
       // The directory is the volume's own, so the copy that is there says the same.
-      this.#write(configKey, found.size, bytes)
+      if (isSound(configKey, bytes)) this.#write(configKey, found.size, bytes)
       return storedObject(found.size, found.etag, bytes)
     } catch (error) {
       const kept = codeOf(error) === 'unavailable' ? await this.#read(configKey) : undefined
@@ -158,8 +161,8 @@ export class MetadataCache implements ObjectStore {
     return undefined
   }
 
-  #write(name: string, size: number, body: Uint8Array): void {
-    if (this.#isBroken || this.#files.has(name) || this.#writing.has(name)) return
+  #write(name: string, size: number, body: Uint8Array, isReplacing = false): void {
+    if (this.#isBroken || this.#writing.has(name) || (this.#files.has(name) && !isReplacing)) return
     const bytes = Buffer.alloc(headBytes + body.length)
     bytes.writeBigUInt64LE(BigInt(size), 0)
     hashOf(body).copy(bytes, 8)
@@ -183,18 +186,17 @@ export class MetadataCache implements ObjectStore {
   }
 
   #note(name: string, bytes: number): void {
+    this.#bytes += bytes - (this.#files.get(name)?.bytes ?? 0)
     this.#files.set(name, { bytes })
-    this.#bytes += bytes
   }
 
   #touch(name: string, file: KeptFile): void {
     this.#files.delete(name)
     this.#files.set(name, file)
-    const nowMs = performance.now()
+    const nowMs = this.#options.clock.now()
     if (nowMs - (this.#touchedMs.get(name) ?? -Infinity) < touchEveryMs) return
     this.#touchedMs.set(name, nowMs)
-    const now = new Date()
-    utimes(this.#pathOf(name), now, now).catch(() => undefined)
+    utimes(this.#pathOf(name), nowMs / 1000, nowMs / 1000).catch(() => undefined)
   }
 
   #evict(): void {
@@ -224,6 +226,17 @@ const temporarySuffix = '.tmp'
 /** Written once and never again (shared/FORMAT.md). */
 function isImmutable(key: string): boolean {
   return key.startsWith('meta/') || key.startsWith(logPrefix)
+}
+
+/** Pages carry their hash in what points to them. A document that came damaged and were kept would be wrong for ever. */
+function isSound(key: string, bytes: Uint8Array): boolean {
+  try {
+    if (key === configKey) decodeVolumeConfig(bytes)
+    if (key.startsWith(logPrefix)) decodeRecord(bytes)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function fileName(key: string, range: GetOptions['range']): string {

@@ -117,7 +117,7 @@ async function openEngine(
 ): Promise<{ volume: Volume; metadata: MetadataCache; directory: string }> {
   const { source, clock, random, log } = parts
   const directory = path.join(parts.baseDirectory, volumeId)
-  const metadata = await MetadataCache.open(source.store, { directory: path.join(directory, 'metadata'), bytesMax: parts.metadataBytesMax, log })
+  const metadata = await MetadataCache.open(source.store, { directory: path.join(directory, 'metadata'), bytesMax: parts.metadataBytesMax, clock, log })
   const volume = await withDeadline(clock, deadlineMs, 'opening the volume', undefined, (signal) =>
     Volume.open({ store: metadata, clock, random, log, hash: nodeHash }, { signal }),
   )

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../../shared/clock.ts'
 import { silentLogger } from '../../shared/log.ts'
 import { FsWorker } from '../../shim/daemon/fs-worker.ts'
 import { mountRoot } from '../../shim/fuse/mount.ts'
@@ -175,7 +176,7 @@ describe('ends', () => {
     const settings = { root: new Uint8Array(0), seq: 1, isFixed: false, cacheDirectories: [], cacheBytesMax: 0, freeBytesMin: 0 }
     const threadModule = new URL('../support/dying-thread.ts', import.meta.url)
     const backend = Object.assign(noBackend, { requestCount: 0 })
-    const worker = new FsWorker({ mount, settings, backend, spinUs: 0, wantsPassthrough: false, log: silentLogger, threadModule })
+    const worker = new FsWorker({ mount, settings, backend, spinUs: 0, wantsPassthrough: false, clock: systemClock, log: silentLogger, threadModule })
     await worker.ready
     const reader = bed.sh('cat {}/f')
     expect((await worker.ended)?.message).toContain('died on purpose')

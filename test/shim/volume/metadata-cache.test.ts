@@ -4,11 +4,16 @@ import { expect, test } from 'vitest'
 import { faultStore } from '../../../edge/store/fault.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
 import { systemClock } from '../../../shared/clock.ts'
+import { encodeRecord, encodeVolumeConfig } from '../../../shared/format/commit.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import type { ObjectStore } from '../../../shared/store.ts'
 import { MetadataCache } from '../../../shim/volume/metadata-cache.ts'
 import { tempDirectory } from '../../support/temp-directory.ts'
-import { randomBytes, utf8 } from '../../support/test-volume.ts'
+import { newVolume, randomBytes, utf8 } from '../../support/test-volume.ts'
+
+const volume = await newVolume()
+const record = encodeRecord((await volume.head()).record)
+const config = encodeVolumeConfig(volume.config)
 
 interface Bed {
   readonly store: MemoryStore
@@ -33,7 +38,7 @@ async function made(): Promise<Bed> {
     directory,
     isAway: false,
     getCount: 0,
-    open: (bytesMax = 1e9) => MetadataCache.open(faulty, { directory, bytesMax, log: silentLogger }),
+    open: (bytesMax = 1e9) => MetadataCache.open(faulty, { directory, bytesMax, clock: systemClock, log: silentLogger }),
   }
   return bed
 }
@@ -47,7 +52,7 @@ test('what never changes is asked for once, also after a restart and while the s
   const bed = await made()
   const pack = randomBytes(1, 500_000)
   await bed.store.create('meta/m1', pack)
-  await bed.store.create('log/00000000000000000001', utf8('record'))
+  await bed.store.create('log/00000000000000000001', record)
   const first = await bed.open()
   const range = { start: 262_144, end: 524_288 }
   const expected = { size: 500_000, bytes: pack.slice(262_144) }
@@ -61,7 +66,7 @@ test('what never changes is asked for once, also after a restart and while the s
   bed.isAway = true
   const second = await bed.open()
   expect(await read(second, 'meta/m1', range)).toEqual(expected)
-  expect(await read(second, 'log/00000000000000000001')).toEqual({ size: 6, bytes: utf8('record') })
+  expect(await read(second, 'log/00000000000000000001')).toEqual({ size: record.length, bytes: record })
   await expect(read(second, 'meta/m1', { start: 0, end: 262_144 })).rejects.toMatchObject({ code: 'unavailable' })
   expect(second.stats).toMatchObject({ fileCount: 2, hitCount: 2, missCount: 1 })
 })
@@ -70,8 +75,8 @@ test('what is not there is asked for again, and so is what may change', async ()
   const bed = await made()
   const cache = await bed.open()
   expect(await read(cache, 'log/00000000000000000002')).toBeUndefined()
-  await bed.store.create('log/00000000000000000002', utf8('late'))
-  expect((await read(cache, 'log/00000000000000000002'))?.bytes).toEqual(utf8('late'))
+  await bed.store.create('log/00000000000000000002', record)
+  expect((await read(cache, 'log/00000000000000000002'))?.bytes).toEqual(record)
   await bed.store.put('head', utf8('1'))
   expect((await read(cache, 'head'))?.bytes).toEqual(utf8('1'))
   await bed.store.put('head', utf8('2'))
@@ -80,12 +85,12 @@ test('what is not there is asked for again, and so is what may change', async ()
 
 test('the configuration is the store’s while that answers, and the kept one while it does not', async () => {
   const bed = await made()
-  await bed.store.create('volume.json', utf8('config'))
+  await bed.store.create('volume.json', config)
   const cache = await bed.open()
   await read(cache, 'volume.json')
   await cache.close()
   bed.isAway = true
-  expect((await read(cache, 'volume.json'))?.bytes).toEqual(utf8('config'))
+  expect((await read(cache, 'volume.json'))?.bytes).toEqual(config)
   bed.isAway = false
   await bed.store.delete('volume.json')
   expect(await read(cache, 'volume.json')).toBeUndefined()
@@ -115,14 +120,16 @@ test('files leave in order of their last use when they are too many', async () =
   const bed = await made()
   const cache = await bed.open(5000)
   for (const index of [1, 2, 3, 4]) await bed.store.create(`meta/m${index}`, randomBytes(index, 1000))
-  for (const index of [1, 2, 3, 4]) await read(cache, `meta/m${index}`)
-  await cache.close()
+  for (const index of [1, 2, 3, 4]) {
+    await read(cache, `meta/m${index}`)
+    await cache.close()
+  }
   await read(cache, 'meta/m1')
   for (const index of [5, 6]) {
     await bed.store.create(`meta/m${index}`, randomBytes(index, 1000))
     await read(cache, `meta/m${index}`)
+    await cache.close()
   }
-  await cache.close()
   expect(cache.stats.bytes).toBeLessThanOrEqual(5000)
   bed.getCount = 0
   await read(cache, 'meta/m1')
@@ -138,4 +145,29 @@ test('a directory that cannot be used costs speed and nothing else', async () =>
   const cache = await bed.open()
   for (let round = 0; round < 2; round += 1) expect((await read(cache, 'meta/m1'))?.bytes).toEqual(utf8('page'))
   expect(bed.getCount).toBe(2)
+})
+
+test('who says that the bytes are damaged gets fresh ones, and so does everybody after', async () => {
+  const bed = await made()
+  await bed.store.put('meta/m1', utf8('dAmaged'))
+  const cache = await bed.open()
+  await read(cache, 'meta/m1')
+  await cache.close()
+  await bed.store.put('meta/m1', utf8('right'))
+  expect((await read(cache, 'meta/m1'))?.bytes).toEqual(utf8('dAmaged'))
+  const fresh = await cache.get('meta/m1', { isFresh: true })
+  expect(await fresh?.bytes()).toEqual(utf8('right'))
+  await cache.close()
+  expect((await read(cache, 'meta/m1'))?.bytes).toEqual(utf8('right'))
+  expect(cache.stats).toMatchObject({ fileCount: 1, bytes: 40 + 5 })
+})
+
+test('a document that came damaged is not kept', async () => {
+  const bed = await made()
+  await bed.store.put('log/00000000000000000003', utf8('{"format":1'))
+  await bed.store.put('volume.json', utf8('nonsense'))
+  const cache = await bed.open()
+  for (const key of ['log/00000000000000000003', 'volume.json']) await read(cache, key)
+  await cache.close()
+  expect(cache.stats.fileCount).toBe(0)
 })
