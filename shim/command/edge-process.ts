@@ -6,8 +6,6 @@ import { EdgemountError, messageOf } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
-import { createApp } from '../../edge/app.ts'
-import { nodeBytesBody, serveNode } from '../../edge/node.ts'
 import { openStore, type OpenedStore } from '../../edge/store/open.ts'
 import { retryDefaults, retryStore } from '../../edge/store/retry.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
@@ -47,6 +45,8 @@ const portsTriedMax = 64
 
 /** An edge in this process. Throws `conflict` when the port is taken, `denied` when it may not be used. */
 export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger): Promise<RunningEdge> {
+  // Loaded when an edge is wanted: most commands end sooner than this takes.
+  const [{ createApp }, { nodeBytesBody, serveNode }] = await Promise.all([import('../../edge/app.ts'), import('../../edge/node.ts')])
   for (let tried = 0; ; tried += 1) {
     const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, log })
     try {

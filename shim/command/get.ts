@@ -1,10 +1,12 @@
 /** `edgemount get`: one file of a volume onto the local disk, or to standard output. */
-import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { toHex } from '../../shared/bytes.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { baseName } from '../../shared/path.ts'
+import { systemRandom } from '../../shared/random.ts'
 import { rangeLength } from '../../shared/range.ts'
 import { failure } from '../sys/failure.ts'
 import { diskPath, localPathOf } from '../upload/local-path.ts'
@@ -43,7 +45,7 @@ export const getCommand = defineCommand({
       }
       let doneBytes = 0
       const length = rangeLength(range)
-      const meter = new Meter(terminal.remarks, settings.quiet || settings.json, () => `${bar(doneBytes / length, 20)} ${formatBytes(doneBytes)} of ${formatBytes(length)}`)
+      const meter = new Meter(systemClock, terminal.remarks, settings.quiet || settings.json, () => `${bar(doneBytes / length, 20)} ${formatBytes(doneBytes)} of ${formatBytes(length)}`)
       try {
         const file = await localFileName(to, baseName(found.path))
         await saveFile(file, found.entry, bytes, (count) => (doneBytes += count))
@@ -66,7 +68,7 @@ async function localFileName(to: string | undefined, name: string): Promise<stri
 
 /** Written beside its place and then named, so that a half file is never mistaken for a whole one. */
 async function saveFile(file: string, entry: Entry, bytes: AsyncIterable<Uint8Array>, count: (bytes: number) => void): Promise<void> {
-  const temporary = diskPath(localPathOf(path.join(path.dirname(file), `.edgemount-${randomBytes(6).toString('hex')}`)))
+  const temporary = diskPath(localPathOf(path.join(path.dirname(file), `.edgemount-${toHex(systemRandom.bytes(6))}`)))
   const failed = (error: unknown): never => {
     throw failure(`write "${file}"`, error)
   }

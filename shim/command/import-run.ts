@@ -1,6 +1,7 @@
 /**
  * An import as people see it: the bar while it runs, what could not be read, and the summary. Shared by `import` and `start`.
  */
+import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
 import type { Settings } from '../config.ts'
 import { compileExcludes } from '../upload/exclude.ts'
 import { importFolder, type ImportResult } from '../upload/import-folder.ts'
@@ -31,12 +32,12 @@ const problemLinesMax = 100
 
 export async function runImport({ opened, folder, protectedPaths, settings, terminal }: ImportRequest): Promise<ImportOutcome> {
   const report = new ImportReport()
-  const startMs = performance.now()
-  const elapsedMs = (): number => performance.now() - startMs
+  const startMs = systemMonotonicMs()
+  const elapsedMs = (): number => systemMonotonicMs() - startMs
   const scan: Scan = { fileCount: 0, bytes: 0, isWhole: false }
   const excludes = compileExcludes(settings.exclude)
   const scanning = new AbortController()
-  const meter = new Meter(terminal.remarks, settings.quiet || settings.json, () => plainText(progressLine(report, scan, elapsedMs()), terminal.remarks))
+  const meter = new Meter(systemClock, terminal.remarks, settings.quiet || settings.json, () => plainText(progressLine(report, scan, elapsedMs()), terminal.remarks))
   const scanned = terminal.remarks.isTerminal ? scanFolder(scan, folder, { excludes, protectedPaths }, scanning.signal).catch(() => undefined) : Promise.resolve()
   try {
     const result = await importFolder(opened.volume, opened.snapshot, report, {
@@ -49,6 +50,7 @@ export async function runImport({ opened, folder, protectedPaths, settings, term
       isOneFileSystem: settings['one-file-system'],
       isDryRun: settings['dry-run'],
       jobCount: settings.jobs,
+      now: systemMonotonicMs,
       signal: terminal.signal,
       message: settings.message,
     })

@@ -1,6 +1,7 @@
 /**
  * A line that shows how long work goes on: redrawn in place on a terminal, silent elsewhere unless the work takes long.
  */
+import type { Clock } from '../../shared/clock.ts'
 import type { Output } from './terminal.ts'
 
 const terminalMs = 100
@@ -10,21 +11,32 @@ const logMs = 10_000
 export class Meter {
   readonly #output: Output
   readonly #draw: () => string
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #end = new AbortController()
+  readonly #running: Promise<void>
   #isDrawn = false
 
   /** `draw` gives the line; it is asked only when a line is to be shown. */
-  constructor(output: Output, isQuiet: boolean, draw: () => string) {
+  constructor(clock: Clock, output: Output, isQuiet: boolean, draw: () => string) {
     this.#output = output
     this.#draw = draw
-    if (!isQuiet) this.#timer = setInterval(() => void this.#show(), output.isTerminal ? terminalMs : logMs)
-    this.#timer?.unref()
+    this.#running = isQuiet ? Promise.resolve() : this.#run(clock)
   }
 
   /** Takes the line away. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#end.abort()
+    await this.#running
     if (this.#isDrawn) await this.#output.write('\r\u001b[K')
+    this.#isDrawn = false
+  }
+
+  async #run(clock: Clock): Promise<void> {
+    const isOver = (): boolean => this.#end.signal.aborted
+    while (!isOver()) {
+      // Ends early, by an abort, when the work is over.
+      await clock.sleep(this.#output.isTerminal ? terminalMs : logMs, this.#end.signal).catch(() => undefined)
+      if (!isOver()) await this.#show()
+    }
   }
 
   async #show(): Promise<void> {

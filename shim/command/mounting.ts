@@ -8,7 +8,7 @@ import { ControlServer } from '../control/control-server.ts'
 import type { ControlRequest } from '../control/messages.ts'
 import { prepareSocketDirectory, socketDirectory, socketPath } from '../control/socket-directory.ts'
 import type { Settings } from '../config.ts'
-import { type MountDaemon, startMount } from '../daemon/mount-daemon.ts'
+import type { MountDaemon } from '../daemon/mount-daemon.ts'
 import { unmount } from '../fuse/unmount.ts'
 import { openEdgeClient } from './edge-client.ts'
 import type { OpenPlace } from './open.ts'
@@ -38,6 +38,8 @@ export interface Mounting {
 /** Resolves when the mount answers. */
 export async function startMounting(request: MountRequest): Promise<Mounting> {
   const { opened, settings, log } = request
+  // Loaded when a mount is wanted: most commands end sooner than this takes.
+  const { startMount } = await import('../daemon/mount-daemon.ts')
   const daemon = await startMount({
     source: sourceOf(opened, settings.deadline),
     directory: request.directory,

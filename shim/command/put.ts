@@ -1,5 +1,6 @@
 /** `edgemount put`: one local file, or standard input, into a volume. */
 import type { Content, Entry } from '../../shared/format/entry.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { codeOf, EdgemountError } from '../../shared/error.ts'
 import { childPath, rootPath } from '../../shared/path.ts'
 import type { ChosenAttributes } from '../../shared/volume/operation.ts'
@@ -42,7 +43,7 @@ export const putCommand = defineCommand({
       const writer = volume.writer()
       const write = (bytes: AsyncIterable<Uint8Array>): Promise<Written> => writer.write(bytes, { signal: terminal.signal, previous })
       let doneBytes = 0
-      const meter = new Meter(terminal.remarks, settings.quiet || settings.json, () => `${formatBytes(doneBytes)} ${path}`)
+      const meter = new Meter(systemClock, terminal.remarks, settings.quiet || settings.json, () => `${formatBytes(doneBytes)} ${path}`)
       try {
         const { body, attributes } = await (source === undefined
           ? readInput(terminal.input, (count) => (doneBytes += count), write)

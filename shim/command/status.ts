@@ -1,6 +1,7 @@
 /** `edgemount status`: the mounts of this user. */
 import { messageOf, EdgemountError } from '../../shared/error.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { askControl, listSockets } from '../control/control-client.ts'
 import { socketDirectory, socketPath } from '../control/socket-directory.ts'
 import { defineCommand } from './command.ts'
@@ -33,7 +34,7 @@ export const statusCommand = defineCommand({
 
 async function askOne(folder: string, terminal: Terminal): Promise<unknown> {
   const { directory } = await findMountPoint(folder)
-  const asked = await askControl(socketPath(socketDirectory(terminal.environment, userId()), directory), { command: 'status' }, statusMs)
+  const asked = await askControl(systemClock, socketPath(socketDirectory(terminal.environment, userId()), directory), { command: 'status' }, statusMs)
   if (asked === undefined) throw new EdgemountError('not-found', `Cannot say the status of "${folder}": no mount of this user answers there`)
   return asked.answer
 }
@@ -41,7 +42,7 @@ async function askOne(folder: string, terminal: Terminal): Promise<unknown> {
 /** A mount that does not answer is told as such; the others still are. */
 async function askAll(terminal: Terminal): Promise<readonly unknown[]> {
   const sockets = listSockets(socketDirectory(terminal.environment, userId()))
-  const asked = await Promise.all(sockets.map((socket) => askControl(socket, { command: 'status' }, statusMs).catch((error: unknown) => ({ answer: { error: messageOf(error) } }))))
+  const asked = await Promise.all(sockets.map((socket) => askControl(systemClock, socket, { command: 'status' }, statusMs).catch((error: unknown) => ({ answer: { error: messageOf(error) } }))))
   return asked.filter((each) => each !== undefined).map(({ answer }) => answer)
 }
 

@@ -1,5 +1,6 @@
 /** `edgemount umount`. */
 import { EdgemountError } from '../../shared/error.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { askControl } from '../control/control-client.ts'
 import { socketDirectory, socketPath } from '../control/socket-directory.ts'
 import { unmount } from '../fuse/unmount.ts'
@@ -27,7 +28,7 @@ export const umountCommand = defineCommand({
     const text = required({ parameters }, 0)
     const { directory, mounted } = await findMountPoint(text)
     const socket = socketPath(socketDirectory(terminal.environment, userId()), directory)
-    const asked = await askControl(socket, { command: 'umount', isForced: settings.force }, unmountMs)
+    const asked = await askControl(systemClock, socket, { command: 'umount', isForced: settings.force }, unmountMs)
     if (asked === undefined) {
       if (mounted === undefined) throw new EdgemountError('not-found', `Cannot unmount "${text}": nothing of edgemount is mounted there. See: edgemount status`)
       const result = await unmount(directory, { isLazy: settings.force })

@@ -4,14 +4,18 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import path from 'node:path'
+import { abortError } from '../../shared/abort.ts'
+import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
 import { failure, failureName } from '../sys/failure.ts'
 import { answerBytesMax, type ControlRequest, decodeAnswer } from './messages.ts'
 
 /** Asks the mount behind a socket. Gives undefined when nobody is there; its socket is removed then. Throws what the mount answered. */
-export async function askControl(socket: string, request: ControlRequest, deadlineMs: number): Promise<{ readonly answer: unknown } | undefined> {
+export async function askControl(clock: Clock, socket: string, request: ControlRequest, deadlineMs: number): Promise<{ readonly answer: unknown } | undefined> {
   try {
-    return { answer: decodeAnswer(await exchange(socket, `${JSON.stringify(request)}\n`, deadlineMs)) }
+    const line = await withDeadline(clock, deadlineMs, `the request to the mount behind "${socket}"`, undefined, (signal) => exchange(socket, `${JSON.stringify(request)}\n`, signal))
+    return { answer: decodeAnswer(line) }
   } catch (error) {
     const name = failureName(error)
     if (name === 'ENOENT') return undefined
@@ -37,17 +41,18 @@ export function listSockets(directory: string): readonly string[] {
   }
 }
 
-function exchange(socketFile: string, line: string, deadlineMs: number): Promise<string> {
+function exchange(socketFile: string, line: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(socketFile)
     let text = ''
     const finish = (error: Error | undefined): void => {
-      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
       socket.destroy()
       if (error === undefined) resolve(text)
       else reject(error)
     }
-    const timer = setTimeout(() => finish(new EdgemountError('unavailable', `Cannot talk to the mount behind "${socketFile}": no answer within ${deadlineMs} ms`)), deadlineMs)
+    const onAbort = (): void => finish(abortError(signal))
+    signal.addEventListener('abort', onAbort, { once: true })
     socket.setEncoding('utf8')
     socket.on('error', finish)
     socket.on('data', (part: string) => {

@@ -6,7 +6,7 @@ import type { Body } from './change.ts'
 import { LocalFile, type Steadiness } from './local-file.ts'
 import type { LocalPath } from './local-path.ts'
 import type { ImportReport } from './report.ts'
-import { Turns } from './turns.ts'
+import type { Turns } from './turns.ts'
 
 /** Large enough that a read costs nothing beside its bytes; one buffer for each job. */
 const bufferBytes = 1024 * 1024
@@ -35,11 +35,12 @@ export class BodyReader {
   readonly #report: ImportReport
   readonly #signal: AbortSignal
   readonly #buffers: Uint8Array[] = []
-  readonly #turns = new Turns()
+  readonly #turns: Turns
 
-  constructor(target: BodyTarget, report: ImportReport, signal: AbortSignal) {
+  constructor(target: BodyTarget, report: ImportReport, turns: Turns, signal: AbortSignal) {
     this.#target = target
     this.#report = report
+    this.#turns = turns
     this.#signal = signal
   }
 

@@ -46,6 +46,8 @@ export interface FolderImportOptions {
   readonly isOneFileSystem: boolean
   readonly isDryRun: boolean
   readonly jobCount: number
+  /** Milliseconds that only grow. */
+  readonly now: () => number
   readonly signal: AbortSignal
 }
 
@@ -83,7 +85,7 @@ export class FolderImport {
   readonly #bodies: BodyReader
   readonly #jobs: Jobs
   readonly #links = new HardLinks()
-  readonly #turns = new Turns()
+  readonly #turns: Turns
   readonly #operations: Operation[] = []
   readonly #directories: Directory[] = []
   readonly #pendingLinks: PendingLink[] = []
@@ -95,7 +97,8 @@ export class FolderImport {
     this.#parts = parts
     this.#options = options
     this.#report = parts.report
-    this.#bodies = new BodyReader(parts.writer, parts.report, options.signal)
+    this.#turns = new Turns(options.now)
+    this.#bodies = new BodyReader(parts.writer, parts.report, this.#turns, options.signal)
     this.#jobs = new Jobs(options.jobCount)
   }
 

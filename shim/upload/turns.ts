@@ -8,11 +8,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 const turnMs = 15
 
 export class Turns {
-  #lastMs = performance.now()
+  readonly #now: () => number
+  #lastMs: number
+
+  /** `now` as `systemMonotonicMs`. */
+  constructor(now: () => number) {
+    this.#now = now
+    this.#lastMs = now()
+  }
 
   /** Undefined most of the time; await it when there is something to await. */
   due(): Promise<void> | undefined {
-    const nowMs = performance.now()
+    const nowMs = this.#now()
     if (nowMs - this.#lastMs < turnMs) return undefined
     this.#lastMs = nowMs
     return nextTurn()

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { systemClock } from '../../../shared/clock.ts'
 import { bar, Meter } from '../../../shim/command/meter.ts'
 import type { Output } from '../../../shim/command/terminal.ts'
 
@@ -10,7 +11,7 @@ function recorder(isTerminal: boolean): Output & { readonly written: string[] } 
 
 test('a terminal gets one line, cut to its width, that is gone at the end', async () => {
   const output = recorder(true)
-  const meter = new Meter(output, false, () => 'x'.repeat(50))
+  const meter = new Meter(systemClock, output, false, () => 'x'.repeat(50))
   await sleep(250)
   await meter.stop()
   expect(output.written[0]).toBe(`\r${'x'.repeat(19)}\u001b[K`)
@@ -19,7 +20,7 @@ test('a terminal gets one line, cut to its width, that is gone at the end', asyn
 
 test('a log gets nothing for quick work, and quiet is quiet', async () => {
   const [log, quiet] = [recorder(false), recorder(true)]
-  const meters = [new Meter(log, false, () => 'x'), new Meter(quiet, true, () => 'x')]
+  const meters = [new Meter(systemClock, log, false, () => 'x'), new Meter(systemClock, quiet, true, () => 'x')]
   await sleep(250)
   for (const meter of meters) await meter.stop()
   expect([log.written, quiet.written]).toEqual([[], []])

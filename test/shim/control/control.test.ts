@@ -4,6 +4,7 @@ import { createConnection, createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../../shared/clock.ts'
 import { EdgemountError } from '../../../shared/error.ts'
 import { askControl, listSockets } from '../../../shim/control/control-client.ts'
 import { ControlServer } from '../../../shim/control/control-server.ts'
@@ -22,8 +23,8 @@ test('a request gets its answer, an error comes back as the error it was', async
   const { socket } = await startServer((request) =>
     request.command === 'status' ? Promise.resolve({ seq: 7 }) : Promise.reject(new EdgemountError('conflict', `Cannot unmount: busy, forced ${request.isForced}`)),
   )
-  expect(await askControl(socket, { command: 'status' }, 1000)).toEqual({ answer: { seq: 7 } })
-  await expect(askControl(socket, { command: 'umount', isForced: true }, 1000)).rejects.toMatchObject({ code: 'conflict', message: 'Cannot unmount: busy, forced true' })
+  expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toEqual({ answer: { seq: 7 } })
+  await expect(askControl(systemClock, socket, { command: 'umount', isForced: true }, 1000)).rejects.toMatchObject({ code: 'conflict', message: 'Cannot unmount: busy, forced true' })
   expect((await stat(socket)).mode & 0o777).toBe(0o600)
 })
 
@@ -32,7 +33,7 @@ test('an answer under way is given before the server closes', async () => {
     await sleep(50)
     return 'late'
   })
-  const asked = askControl(socket, { command: 'status' }, 1000)
+  const asked = askControl(systemClock, socket, { command: 'status' }, 1000)
   await sleep(20)
   await server.close()
   expect(await asked).toEqual({ answer: 'late' })
@@ -53,7 +54,7 @@ test('nonsense gets an error, endless nonsense an end, and both leave the server
   expect(await say('hello\n')).toContain('it is not JSON')
   expect(await say('{"command":"explode"}\n')).toContain('neither \\"status\\" nor \\"umount\\"')
   expect(await say('x'.repeat(100_000))).toBe('')
-  expect(await askControl(socket, { command: 'status' }, 1000)).toEqual({ answer: 'fine' })
+  expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toEqual({ answer: 'fine' })
 })
 
 test('a socket whose process is gone is removed', async () => {
@@ -66,14 +67,14 @@ test('a socket whose process is gone is removed', async () => {
   await new Promise<void>((resolve) => server.close(() => resolve()))
   await rename(`${socket}.kept`, socket)
   expect(listSockets(directory)).toEqual([socket])
-  expect(await askControl(socket, { command: 'status' }, 1000)).toBeUndefined()
+  expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toBeUndefined()
   expect(listSockets(directory)).toEqual([])
-  expect(await askControl(path.join(directory, 'none.sock'), { command: 'status' }, 1000)).toBeUndefined()
+  expect(await askControl(systemClock, path.join(directory, 'none.sock'), { command: 'status' }, 1000)).toBeUndefined()
 })
 
 test('who does not answer is given up', async () => {
   const { socket } = await startServer(() => sleep(300))
-  await expect(askControl(socket, { command: 'status' }, 50)).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(askControl(systemClock, socket, { command: 'status' }, 50)).rejects.toMatchObject({ code: 'unavailable' })
 })
 
 test('the directory is the user’s own, or it is refused', async () => {

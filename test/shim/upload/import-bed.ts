@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
 import { MemoryStore } from '../../../edge/store/memory.ts'
-import { systemClock } from '../../../shared/clock.ts'
+import { systemClock, systemMonotonicMs } from '../../../shared/clock.ts'
 import type { Entry } from '../../../shared/format/entry.ts'
 import { systemRandom } from '../../../shared/random.ts'
 import { Volume } from '../../../shared/volume/volume.ts'
@@ -46,6 +46,7 @@ export class ImportBed {
       isOneFileSystem: false,
       isDryRun: false,
       jobCount: 3,
+      now: systemMonotonicMs,
       signal: new AbortController().signal,
       ...options,
     })

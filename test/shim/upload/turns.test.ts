@@ -4,7 +4,7 @@ import { Turns } from '../../../shim/upload/turns.ts'
 test('timers have their turn while work goes on', async () => {
   let ticks = 0
   const timer = setInterval(() => (ticks += 1), 1)
-  const turns = new Turns()
+  const turns = new Turns(() => performance.now())
   const endMs = performance.now() + 200
   let calls = 0
   while (performance.now() < endMs) {
