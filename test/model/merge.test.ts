@@ -1,6 +1,7 @@
 /** Random commits made from the same snapshot: whatever they do, no content that either of them made is lost, and the tree stays sound. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { effort } from '../support/effort.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
 import type { ContentWriter } from '../../shared/volume/content-writer.ts'
 import { newVolume, utf8 } from '../support/test-volume.ts'
@@ -11,8 +12,8 @@ const steps = fc.array(stepArbitrary, { minLength: 3, maxLength: 25 })
 
 describe('two commits from one snapshot', () => {
   test('lose nothing', async () => {
-    await fc.assert(fc.asyncProperty(steps, steps, steps, mergeAtRandom), { numRuns: 300 })
-  }, 60_000)
+    await fc.assert(fc.asyncProperty(steps, steps, steps, mergeAtRandom), { numRuns: 300 * effort })
+  }, 60_000 * effort)
 })
 
 async function mergeAtRandom(base: readonly Step[], theirs: readonly Step[], ours: readonly Step[]): Promise<void> {

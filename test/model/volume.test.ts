@@ -6,6 +6,7 @@ import type { Clock } from '../../shared/clock.ts'
 import { type ErrorCode, codeOf } from '../../shared/error.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
 import { Volume } from '../../shared/volume/volume.ts'
+import { effort } from '../support/effort.ts'
 import { engineOf, inPieces, smallChunks, utf8 } from '../support/test-volume.ts'
 import { type Step, acceptable, flag, linesOf, stepArbitrary } from './steps.ts'
 import { VolumeModel } from './volume-model.ts'
@@ -14,8 +15,8 @@ describe('a volume is what the model says', () => {
   test('after any operations, reopened at any time, in every snapshot', async () => {
     const seldom = fc.nat(19).map((lot) => lot === 0)
     const batch = fc.record({ steps: fc.array(stepArbitrary, { minLength: 1, maxLength: 8 }), reopens: flag, keepsRefused: seldom })
-    await fc.assert(fc.asyncProperty(fc.array(batch, { minLength: 15, maxLength: 40 }), runAgainstModel), { numRuns: 60 })
-  }, 60_000)
+    await fc.assert(fc.asyncProperty(fc.array(batch, { minLength: 15, maxLength: 40 }), runAgainstModel), { numRuns: 60 * effort })
+  }, 60_000 * effort)
 })
 
 interface Batch {
