@@ -5,6 +5,7 @@
  * removes one that it does not know; it never takes one file for another. Shared by the parts of `shim/cache/`.
  */
 import { errno } from '../../shared/error.ts'
+import type { ByteRange } from '../../shared/range.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'
 import type { FileTable } from './file-table.ts'
@@ -65,9 +66,7 @@ export class BackingFiles {
       sys.unlink(path)
       return result
     }
-    this.createdSerials?.add(serial)
-    const version = table.version(row)
-    this.log.append({ kind: 'add', row, serial, fileId: table.fileIds[row]!, size, version })
+    this.#recordNew(row)
     return fd
   }
 
@@ -100,6 +99,25 @@ export class BackingFiles {
     }
   }
 
+  /**
+   * Forgets ranges that are about to be punched out of the backing file. INVARIANT: the file has a new name before it loses a byte, so
+   * that no older record of what is in it can be believed.
+   */
+  forget(row: number, ranges: readonly ByteRange[]): boolean {
+    const { table } = this
+    const old = table.serials[row]!
+    const serial = this.takeSerial()
+    if (this.sys.rename(this.path(old), this.path(serial)) < 0) return false
+    this.log.append({ kind: 'drop', row, serial: old })
+    table.serials[row] = serial
+    this.#recordNew(row)
+    const present = table.presence(row).clone()
+    for (const { start, end } of ranges) present.remove(start, end)
+    table.setPresence(row, present, new IntervalSet())
+    for (const { start, end } of present.within(0, table.sizes[row]!)) this.log.append({ kind: 'data', row, serial, start, end })
+    return true
+  }
+
   /** Gives the row a new serial and nothing present; what was under the old one is removed. */
   restart(row: number): void {
     const { table } = this
@@ -117,6 +135,13 @@ export class BackingFiles {
     this.log.append({ kind: 'drop', row, serial })
     this.sys.unlink(this.path(serial))
     this.table.remove(row)
+  }
+
+  #recordNew(row: number): void {
+    const { table } = this
+    const serial = table.serials[row]!
+    this.createdSerials?.add(serial)
+    this.log.append({ kind: 'add', row, serial, fileId: table.fileIds[row]!, size: table.sizes[row]!, version: table.version(row) })
   }
 
   /** Removes the row and its backing file unless somebody else holds or maps the file; then gives false. */

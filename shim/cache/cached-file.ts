@@ -25,6 +25,9 @@ export interface CachedFileOwner {
 }
 
 const closed = -1
+const arrivalsMax = 200_000
+/** Punches that are remembered for writers under way: two minutes of punching as fast as it is done, longer than any fetch may take. */
+const freedMax = 100_000
 
 export class CachedFile {
   readonly row: number
@@ -34,9 +37,13 @@ export class CachedFile {
   #holdCount = 0
   /** True once there is a backing file. */
   #isCreated: boolean
-  /** Bytes that were freed while writers were under way: what they say is present there is not. */
-  #freedUnderWriters: IntervalSet | undefined
+  /** What was punched out while writers were under way, and how often there had been punching before. */
+  #freed: { readonly at: number; readonly range: ByteRange }[] = []
+  #freedCount = 0
   #writerCount = 0
+  /** Bytes in the order in which they came: start, end, start, end …; those before `#oldest` are gone. */
+  #arrivals: number[]
+  #oldest = 0
   /** Used since the descriptor was last considered for closing. */
   isHot = true
 
@@ -44,6 +51,7 @@ export class CachedFile {
     this.#owner = owner
     this.row = row
     this.#isCreated = isCreated
+    this.#arrivals = this.isComplete ? [] : [...owner.files.table.presence(row).edges]
   }
 
   get size(): number {
@@ -131,25 +139,57 @@ export class CachedFile {
     this.#holdCount -= 1
   }
 
-  /** A writer begins: a `hold` that also knows that `markPresent` will follow. Gives the descriptor or a negative errno. */
+  /** A writer begins: a `hold`, after which `markPresent` will come. Gives the descriptor or a negative errno. */
   beginWrite(): number {
     const fd = this.hold()
     if (fd >= 0) this.#writerCount += 1
     return fd
   }
 
+  /** To be remembered when a write begins, and given to its `markPresent`. */
+  get freedCount(): number {
+    return this.#freedCount
+  }
+
   endWrite(): void {
     this.letGo()
     this.#writerCount -= 1
-    if (this.#writerCount === 0) this.#freedUnderWriters = undefined
+    if (this.#writerCount === 0) this.#freed = []
   }
 
-  /** These bytes are verified and in the backing file (or zeros, in a hole). */
-  markPresent(range: ByteRange, isHole = false): void {
-    const parts = this.#freedUnderWriters?.missing(range.start, range.end) ?? [range]
+  /**
+   * These bytes are verified and in the backing file (or zeros, in a hole). `since` is the `freedCount` from when the write began: what was
+   * punched out after that may have been punched out after it was written.
+   */
+  markPresent(range: ByteRange, isHole = false, since = this.#freedCount): void {
+    const lost = new IntervalSet()
+    if (since < this.#freedCount) for (const freed of this.#freed) if (freed.at >= since) lost.add(freed.range.start, freed.range.end)
     let added = 0
-    for (const part of parts) added += this.#owner.files.markPresent(this.row, part.start, part.end, isHole)
+    for (const part of lost.missing(range.start, range.end)) {
+      added += this.#owner.files.markPresent(this.row, part.start, part.end, isHole)
+      if (!isHole) this.#arrive(part)
+    }
+    if (this.isComplete) this.#arrivals = []
     if (added > 0) this.#owner.grew()
+  }
+
+  /** Takes the bytes that came first out of the order of arrival: at least `bytes` of them, as far as there are so many. */
+  takeOldest(bytes: number): ByteRange[] {
+    const taken: ByteRange[] = []
+    const presence = this.#owner.files.table.presence(this.row)
+    for (let left = bytes; left > 0 && this.#oldest < this.#arrivals.length; this.#oldest += 2) {
+      const start = this.#arrivals[this.#oldest]!
+      const end = this.#arrivals[this.#oldest + 1]!
+      const cut = Math.min(end, start + left)
+      for (const part of presence.within(start, cut)) {
+        taken.push(part)
+        left -= part.end - part.start
+      }
+      if (cut === end) continue
+      this.#arrivals[this.#oldest] = cut
+      break
+    }
+    return taken
   }
 
   /** The disk is full. */
@@ -157,11 +197,12 @@ export class CachedFile {
     this.#owner.noteDiskFull()
   }
 
-  /** Called when bytes were taken away from the backing file while it is in use. */
+  /** Bytes were punched out of the backing file. */
   noteFreed(range: ByteRange): void {
-    if (this.#writerCount === 0) return
-    this.#freedUnderWriters ??= new IntervalSet()
-    this.#freedUnderWriters.add(range.start, range.end)
+    this.#freed.push({ at: this.#freedCount, range })
+    this.#freedCount += 1
+    if (this.#writerCount === 0) this.#freed = []
+    else if (this.#freed.length > freedMax) this.#freed.splice(0, freedMax / 2)
   }
 
   pin(): void {
@@ -184,6 +225,16 @@ export class CachedFile {
     this.#owner.closed(this)
   }
 
+  #arrive(range: ByteRange): void {
+    const arrivals = this.#arrivals
+    if (arrivals.at(-1) === range.start && arrivals.length > this.#oldest) arrivals[arrivals.length - 1] = range.end
+    else arrivals.push(range.start, range.end)
+    if (arrivals.length <= arrivalsMax) return
+    // Too many to remember one by one: those that are there count as having come in the file's order.
+    this.#arrivals = [...this.#owner.files.table.presence(this.row).edges]
+    this.#oldest = 0
+  }
+
   #open(): number {
     const { files } = this.#owner
     if (this.#isCreated) {
@@ -191,6 +242,8 @@ export class CachedFile {
       if (fd !== -errno.ENOENT) return fd
       files.restart(this.row)
       this.#isCreated = false
+      this.#arrivals = []
+      this.#oldest = 0
     }
     let fd = files.create(this.row)
     if (fd === -errno.ENOSPC) {

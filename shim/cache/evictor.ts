@@ -2,13 +2,15 @@
  * Keeps the cache within its budget and above the floor of free space, by removing the least recently used files that nobody uses.
  *
  * When the budget is passed, eviction goes down to nine tenths of it, some at once and the rest in steps. Pinned files are not in the order
- * of use at all. When nothing is left to remove, `canStore` says so and reads go on without the cache.
+ * of use at all; when nothing else is left, those that are not whole lose what came first. When that is not possible either, `canStore`
+ * says so and reads go on without the cache.
  */
 import type { Clock } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Sys } from '../sys/sys.ts'
 import type { BackingFiles } from './backing-files.ts'
 import type { CachedFile } from './cached-file.ts'
+import { Shrinker } from './shrinker.ts'
 
 export interface EvictorOptions {
   readonly directory: string
@@ -36,25 +38,31 @@ export class Evictor {
   #checkedMs = 0
   #fullUntilMs = 0
   #isBelowFloor = false
+  readonly #shrinker: Shrinker
   evictedCount = 0
 
   constructor(files: BackingFiles, active: ReadonlyMap<number, CachedFile>, options: EvictorOptions) {
     this.#files = files
     this.#active = active
     this.#options = options
+    this.#shrinker = new Shrinker(files, active, options.bytesMax)
   }
 
   get canStore(): boolean {
-    if (this.#isBelowFloor && this.#files.table.oldest < 0) return false
     if (this.#fullUntilMs !== 0 && this.#options.clock.now() < this.#fullUntilMs) return false
-    return this.#files.table.byteTotal < this.#options.bytesMax || this.#files.table.oldest >= 0
+    const isRoomMade = this.#files.table.oldest >= 0 || this.#shrinker.isUnderWay
+    return isRoomMade || (!this.#isBelowFloor && this.#files.table.byteTotal < this.#options.bytesMax)
   }
 
   grew(): void {
     const { bytesMax } = this.#options
-    if (this.#files.table.byteTotal <= bytesMax) return
-    this.#aim(bytesMax * 0.9)
-    this.#evict(bytesMax)
+    const { byteTotal } = this.#files.table
+    if (byteTotal < bytesMax) return
+    if (byteTotal > bytesMax) {
+      this.#aim(bytesMax * 0.9)
+      this.#evict(bytesMax)
+    }
+    this.#shrink()
   }
 
   noteDiskFull(): void {
@@ -71,7 +79,8 @@ export class Evictor {
     if (Math.abs(nowMs - this.#checkedMs) >= freeSpaceCheckMs) this.checkFreeSpace()
     if (this.#files.table.byteTotal > this.#options.bytesMax) this.#aim(this.#options.bytesMax * 0.9)
     this.#evict(this.#target)
-    return this.#target !== Infinity
+    this.#shrinker.step()
+    return this.#target !== Infinity || this.#shrinker.isUnderWay
   }
 
   checkFreeSpace(): void {
@@ -80,7 +89,17 @@ export class Evictor {
     if (typeof space === 'number') return
     const lacking = this.#options.freeBytesMin - space.blocksAvailable * space.blockBytes
     this.#isBelowFloor = lacking > 0
-    if (this.#isBelowFloor) this.#aim(Math.max(0, this.#files.table.byteTotal - lacking))
+    if (!this.#isBelowFloor) return
+    this.#aim(Math.max(0, this.#files.table.byteTotal - lacking))
+    if (this.#files.table.oldest < 0 && !this.#shrinker.isUnderWay) this.#shrinker.begin(lacking)
+  }
+
+  /** Only pinned files are left, and they fill the budget. */
+  #shrink(): void {
+    const { table } = this.#files
+    const { bytesMax } = this.#options
+    if (table.byteTotal < bytesMax || table.oldest >= 0 || this.#shrinker.isUnderWay) return
+    this.#shrinker.begin(table.byteTotal - bytesMax * 0.9)
   }
 
   #aim(target: number): void {

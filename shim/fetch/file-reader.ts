@@ -174,13 +174,14 @@ export class FileReader {
     const { cached, manifest, label } = this.#file
     const fd = cached?.canStore === true ? Math.max(-1, cached.beginWrite()) : -1
     const startedMs = this.#context.clock.now()
+    const since = cached?.freedCount
     const flight: Flight = { range, startedMs, isSpeculative: !isDemand, hasFile: fd >= 0, isDemand, isAnswered: false, ticket: undefined }
     this.#flights.add(flight)
     flight.ticket = this.#context.backend.fetch(
       { manifest, range, fd, isDemand, label },
       {
         present: (present, isHole) => {
-          if (flight.hasFile) cached!.markPresent(present, isHole)
+          if (flight.hasFile) cached!.markPresent(present, isHole, since)
           else this.#keep(present, undefined)
           this.#arrived(flight, present)
         },

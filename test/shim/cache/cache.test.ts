@@ -182,6 +182,61 @@ describe('the budget', () => {
     expect(cache.isComplete(1, version(1))).toBe(false)
   })
 
+  test('is held by a single file that is larger, too: what came first goes first, and what is being read stays', async () => {
+    const bytesMax = 100 * 4096
+    const cache = open({ bytesMax })
+    const file = cache.acquire(1, version(1), 1000 * 4096)
+    for (let page = 0; page < 1000; page += 1) {
+      expect(file.canStore).toBe(true)
+      fill(file, page * 4096, (page + 1) * 4096, 1 + (page % 255))
+      if (page % 10 === 0) await run(cache, 0.1)
+      expect(file.has({ start: Math.max(0, page - 40) * 4096, end: (page + 1) * 4096 })).toBe(true)
+    }
+    await run(cache, 1)
+    expect(cache.stats.bytes).toBeLessThanOrEqual(bytesMax)
+    expect(sys.usedBytes).toBeLessThanOrEqual(bytesMax + 100_000)
+    expect(file.has({ start: 0, end: 1 })).toBe(false)
+    sys.crash()
+    const again = open({ bytesMax }).acquire(1, version(1), 1000 * 4096)
+    const bytes = new Uint8Array(4096)
+    for (let page = 0; page < 1000; page += 1) {
+      const fd = again.fdOf({ start: page * 4096, end: (page + 1) * 4096 })
+      if (fd < 0) continue
+      sys.pread(fd, bytes, page * 4096)
+      expect(bytes[0]).toBe(1 + (page % 255))
+    }
+    expect(again.presentBytes).toBeGreaterThan(bytesMax / 2)
+  })
+
+  test('does not take a write for present that was punched out before it was told of', async () => {
+    const cache = open({ bytesMax: 20 * 4096 })
+    const file = cache.acquire(1, version(1), 100 * 4096)
+    fill(file, 0, 20 * 4096)
+    const since = file.freedCount
+    file.beginWrite()
+    fill(file, 20 * 4096, 24 * 4096) // passes the budget: the first pages are forgotten
+    expect(file.has({ start: 0, end: 4096 })).toBe(false)
+    sys.pwrite(file.fd, new Uint8Array(4096).fill(5), 0) // and fetched again
+    await run(cache, 1) // and punched out
+    file.markPresent({ start: 0, end: 4096 }, false, since)
+    expect(file.has({ start: 0, end: 4096 })).toBe(false)
+    file.endWrite()
+    fill(file, 0, 4096)
+    expect(file.has({ start: 0, end: 4096 })).toBe(true)
+  })
+
+  test('spares what came again before it was punched out', async () => {
+    const cache = open({ bytesMax: 20 * 4096 })
+    const file = cache.acquire(1, version(1), 100 * 4096)
+    fill(file, 0, 24 * 4096)
+    expect(file.has({ start: 0, end: 4096 })).toBe(false)
+    fill(file, 0, 4096, 9)
+    await run(cache, 1)
+    const bytes = new Uint8Array(4096)
+    sys.pread(file.fdOf({ start: 0, end: 4096 }), bytes, 0)
+    expect(bytes).toEqual(new Uint8Array(4096).fill(9))
+  })
+
   test('leaves the floor of free space to others', async () => {
     sys.capacityBytes = 100 * 4096
     const cache = open({ freeBytesMin: 40 * 4096 })
