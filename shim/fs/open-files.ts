@@ -42,6 +42,8 @@ export interface OpenFilesStatus {
   readonly openCount: number
   readonly passthroughOpenCount: number
   readonly passthroughCount: number
+  /** Why the kernel last refused a backing file, for example 40 (ELOOP) for a cache on overlayfs; 0 if it never did. */
+  readonly passthroughErrno: number
 }
 
 export class OpenFiles {
@@ -52,6 +54,7 @@ export class OpenFiles {
   #connection: Connection | undefined
   #lastHandle = 0
   #passthroughOpenCount = 0
+  #passthroughErrno = 0
   readonly #reply: OpenReply = { handle: 0, keepCache: true, directIo: false, cacheDirectory: false, noFlush: true, backingId: 0 }
   readonly #bytes: { kind: 'bytes'; bytes: Uint8Array } = { kind: 'bytes', bytes: noBytes }
 
@@ -67,7 +70,7 @@ export class OpenFiles {
   get status(): OpenFilesStatus {
     let passthroughCount = 0
     for (const file of this.#files.values()) if (file.backingId > 0) passthroughCount += 1
-    return { openCount: this.#handles.size, passthroughOpenCount: this.#passthroughOpenCount, passthroughCount }
+    return { openCount: this.#handles.size, passthroughOpenCount: this.#passthroughOpenCount, passthroughCount, passthroughErrno: this.#passthroughErrno }
   }
 
   isOpen(row: Row): boolean {
@@ -129,7 +132,10 @@ export class OpenFiles {
   #backingFor(body: FileBody): number {
     if (this.#connection?.canPassthrough !== true) return 0
     const fd = body.completeFd()
-    return fd < 0 ? 0 : Math.max(0, this.#connection.openBacking(fd))
+    if (fd < 0) return 0
+    const backingId = this.#connection.openBacking(fd)
+    if (backingId < 0) this.#passthroughErrno = -backingId
+    return Math.max(0, backingId)
   }
 
   #addHandle(file: OpenFile): OpenReply {

@@ -5,7 +5,7 @@
  * it. The daemon feeds it: `applyChange` when a newer commit is there, `setFollowing` when the stream of commits breaks or comes back.
  * What each operation promises stands in `shim/SEMANTICS.md`.
  */
-import { errno } from '../../shared/error.ts'
+import { errno, messageOf } from '../../shared/error.ts'
 import { decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
@@ -30,7 +30,7 @@ import { Attempts, type Step } from './attempt.ts'
 import type { Backend, Change } from './backend.ts'
 import { DirectoryHandle } from './directory-handle.ts'
 import { type Row, rowFlag } from './inode-table.ts'
-import { type BodySource, OpenFiles } from './open-files.ts'
+import { type BodySource, OpenFiles, type OpenFilesStatus } from './open-files.ts'
 import { seek } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
 import { VolumeTree, isRegular } from './volume-tree.ts'
@@ -63,7 +63,7 @@ export interface VolumeHandlerParts {
   readonly onStart?: (() => void) | undefined
 }
 
-export interface HandlerStatus {
+export interface HandlerStatus extends OpenFilesStatus {
   readonly seq: number
   readonly isFollowing: boolean
   readonly inodeCount: number
@@ -71,9 +71,6 @@ export interface HandlerStatus {
   readonly pageBytes: number
   readonly pageMissCount: number
   readonly pageLoadCount: number
-  readonly openCount: number
-  readonly passthroughOpenCount: number
-  readonly passthroughCount: number
 }
 
 export class VolumeHandler implements Handler {
@@ -149,11 +146,18 @@ export class VolumeHandler implements Handler {
   applyChange(change: Change): void {
     if (change.seq <= this.#seq) return
     this.#seq = change.seq
-    applyChange(this.#tree, change, {
-      nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
-      listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),
-      everythingChanged: () => this.#forgetNames(),
-    })
+    try {
+      applyChange(this.#tree, change, {
+        nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
+        listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),
+        everythingChanged: () => this.#forgetNames(),
+      })
+    } catch (error) {
+      // What was written is right, what was not is looked up again.
+      this.#log.error(`Cannot apply commit ${change.seq} name by name: ${messageOf(error)}`)
+      this.#tree.startEpoch()
+      this.#forgetNames()
+    }
   }
 
   /** Whether newer commits are announced at once. When that ends, what the kernel was promised for long is taken back. */
@@ -200,6 +204,8 @@ export class VolumeHandler implements Handler {
     return this.#run<OpenReply>('open', nodeId, () => {
       const state = this.#tree.refresh(nodeId)
       if (state !== 0) return state
+      // A kernel that cannot forget all names may come here for a version that has been replaced; it will look the name up again.
+      if (!this.#canForgetNames && (this.#tree.table.flags[nodeId]! & rowFlag.isDetached) !== 0) return -errno.ESTALE
       const again = this.#files.reopen(nodeId)
       if (again !== undefined) return again
       const entry = this.#tree.entryOf(nodeId)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { errno } from '../../../shared/error.ts'
+import { encodeRoot } from '../../../shared/format/entry-codec.ts'
 import type { OpenReply } from '../../../shim/fuse/handler.ts'
 import { HandlerBed, answered, file, write } from '../../support/handler-bed.ts'
 
@@ -213,4 +214,30 @@ test('an older or repeated change is left out', async () => {
   const { seq } = bed.handler.status
   bed.handler.applyChange({ seq, root: new Uint8Array(0), names: [], inodes: [] })
   expect(await read(bed, '/f')).toBe('x')
+})
+
+test('a change that cannot be read name by name is seen all the same', async () => {
+  const bed = await HandlerBed.make([file('/f', 'old'), { op: 'mkdir', path: '/d' }])
+  const node = await bed.node('/f')
+  await bed.commit([write('/f', 'newer')])
+  const next = await bed.volume.head()
+  bed.connection.take()
+  const broken = { directoryId: 1, name: 'f', entry: Uint8Array.of(0xff), beforeId: undefined }
+  bed.handler.applyChange({ seq: next.seq, root: encodeRoot(next.root), names: [broken], inodes: [] })
+  expect(bed.connection.take()).toContain('everything')
+  expect(await read(bed, '/f')).toBe('newer')
+  expect(await bed.node('/f')).toBe(node)
+})
+
+test('a kernel that cannot forget all names is sent back to look up a file that was replaced while open', async () => {
+  const bed = await HandlerBed.make([file('/f', 'old')])
+  bed.connection.canForgetNames = false
+  bed.handler.start(bed.connection)
+  const old = await bed.node('/f')
+  const { handle } = await opened(bed, old)
+  await bed.commit([write('/f', 'newer')])
+  await bed.follow()
+  expect(await bed.open(old)).toBe(-errno.ESTALE)
+  expect([await read(bed, '/f'), await bed.text(old, handle)]).toEqual(['newer', 'old'])
+  expect(await bed.lookup('/f')).toMatchObject({ entryValidMs: 10_000 })
 })
