@@ -14,10 +14,12 @@ export interface NotifyThreadData {
   readonly edgemountNotifications: {
     readonly deviceFd: number
     readonly pipeFd: number
-    /** Shared; element 0 becomes 1 when this thread runs. */
+    /** Shared; element 0 is a `notifyState`. */
     readonly state: Int32Array
   }
 }
+
+export const notifyState = { starting: 0, running: 1, ended: 2 } as const
 
 /** Passes messages on until the pipe is closed. ENOENT (the kernel knows no such node or name) is normal, so results are not looked at. */
 export function passNotificationsOn(deviceFd: number, pipeFd: number): void {
@@ -55,6 +57,8 @@ function isOurs(data: unknown): data is NotifyThreadData {
 
 if (!isMainThread && isOurs(workerData)) {
   const { deviceFd, pipeFd, state } = workerData.edgemountNotifications
-  Atomics.store(state, 0, 1)
+  Atomics.store(state, 0, notifyState.running)
   passNotificationsOn(deviceFd, pipeFd)
+  Atomics.store(state, 0, notifyState.ended)
+  Atomics.notify(state, 0)
 }

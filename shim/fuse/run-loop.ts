@@ -11,7 +11,7 @@ import type { Handler } from './handler.ts'
 import { Loop } from './loop.ts'
 import type { FuseMount } from './mount.ts'
 import { Notifier, offerToPipe } from './notifier.ts'
-import type { NotifyThreadData } from './notify-worker.ts'
+import { type NotifyThreadData, notifyState } from './notify-worker.ts'
 import { endMountNow } from './unmount.ts'
 
 export interface RunLoopOptions {
@@ -37,6 +37,8 @@ export interface RunLoopOptions {
 
 /** A thread starts in some 50 ms. */
 const notifyStartMsMax = 10_000
+/** Nothing is left for it to wait for once the requests are answered or the connection is aborted. */
+const notifyEndMsMax = 2000
 /** It keeps one message at a time. */
 const notifyThreadLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 }
 
@@ -74,8 +76,8 @@ export function runLoop(options: RunLoopOptions): void {
     endMountNow(mount.mountPoint, mount.deviceMinor)
     throw error
   } finally {
-    closeFd(notifying.queueFd)
     closeFd(mount.fd)
+    notifying.end()
   }
 }
 
@@ -84,6 +86,8 @@ const nowMs = (): number => performance.now()
 interface NotifyThread {
   /** Write end of the queue; the thread ends when it is closed. */
   readonly queueFd: number
+  /** Waits until the thread has closed its descriptor: while that is open the kernel goes on waiting for answers. */
+  end(): void
   /** This thread gets no events, so it looks whether the other one came up, and says so once when it did not. */
   warnWhenAbsent(): void
 }
@@ -101,5 +105,12 @@ function startNotifying({ mount, log, notifyModule }: RunLoopOptions): NotifyThr
     lookAtMs = Infinity
     if (Atomics.load(state, 0) === 0) log.error('Cannot tell the kernel what has changed: the notifying thread did not start')
   }
-  return { queueFd: writeFd, warnWhenAbsent }
+  const end = (): void => {
+    closeFd(writeFd)
+    const untilMs = nowMs() + notifyEndMsMax
+    for (let seen = Atomics.load(state, 0); seen !== notifyState.ended && nowMs() < untilMs; seen = Atomics.load(state, 0)) {
+      Atomics.wait(state, 0, seen, untilMs - nowMs())
+    }
+  }
+  return { queueFd: writeFd, warnWhenAbsent, end }
 }
