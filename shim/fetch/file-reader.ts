@@ -64,6 +64,7 @@ export class FileReader {
   readonly #waiters = new Set<Waiter>()
   #isClosed = false
   #isReleased = false
+  #onRelease: (() => void) | undefined
 
   constructor(context: ReaderContext, file: ReadableFile) {
     this.#context = context
@@ -92,6 +93,14 @@ export class FileReader {
   /** The backing file's descriptor if every byte is in it, else -1. It stays this reader's. */
   completeFd(): number {
     return this.#file.cached?.completeFd() ?? -1
+  }
+
+  /** Fetches all that lacks, as speculation, and closes the reader when that is over. For files that nobody has open. */
+  fetchAhead(done: () => void): void {
+    this.#isClosed = true
+    this.#onRelease = done
+    for (const lack of this.#missing({ start: 0, end: this.#file.size })) this.#fetch(lack, false)
+    this.#release()
   }
 
   /** Ends all handles' reading. The cached file is released when the last fetch is over. */
@@ -259,5 +268,6 @@ export class FileReader {
     this.#isReleased = true
     this.#context.memory.forget(this)
     this.#file.cached?.release()
+    this.#onRelease?.()
   }
 }
