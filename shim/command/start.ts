@@ -3,8 +3,10 @@
  */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { systemClock } from '../../shared/clock.ts'
 import { messageOf } from '../../shared/error.ts'
 import { settingOf } from '../config.ts'
+import { prepareMountPoint } from '../fuse/mount-point.ts'
 import { failure } from '../sys/failure.ts'
 import { nameOf } from '../upload/local-path.ts'
 import { parseServe } from './address.ts'
@@ -48,6 +50,10 @@ export const startCommand = defineCommand({
     const source = `dir:${path.join(state, 'store')}`
     const folder = await findFolder(given ?? checkout)
     await makeDirectories(state, directory)
+    // An import may take long: whether its result can be mounted is better known before.
+    await prepareMountPoint(directory, systemClock).catch((error: unknown) => {
+      if (!isImpossible(error)) throw error
+    })
     if (given === undefined && !settings.json) await say(call, `No folder was named: showing ${nameOf(folder)}, without node_modules, .git and dist.`)
     const code = await withVolume(
       `${source}/${volume}`,

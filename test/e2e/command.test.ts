@@ -3,7 +3,8 @@
  * `start` from an empty folder to Ctrl-C.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -232,6 +233,42 @@ test('start: a folder, an address and a mount; again with only what changed', as
   expect(readFileSync(join(cwd, 'mnt/a.txt'), 'utf8')).toBe('second')
   expect(existsSync(join(cwd, 'mnt/b.bin'))).toBe(false)
   expect(await second.stop('SIGTERM')).toBe(0)
+})
+
+test('start where the mount point is in use, and where the port is', async () => {
+  mkdirSync(at('taken/folder'), { recursive: true })
+  mkdirSync(at('taken/mnt'))
+  writeFileSync(at('taken/mnt/file'), 'x')
+  const refused = await edgemount(['start', 'folder'], { cwd: at('taken'), env })
+  expect(refused.stderr).toMatch(/Cannot mount on ".*taken\/mnt": the directory is not empty/)
+  expect([refused.code, refused.stdout]).toEqual([6, ''])
+
+  rmSync(at('taken/mnt/file'))
+  onTestFinished(() => forceUnmount(at('taken/mnt')))
+  const blocker = createServer()
+  // Should somebody else have the port already, it is taken just as well.
+  await new Promise<void>((resolve) => blocker.once('error', () => resolve()).listen(8787, '127.0.0.1', resolve))
+  onTestFinished(() => void blocker.close())
+  const started = new Running(['start', 'folder'], { cwd: at('taken'), env })
+  onTestFinished(async () => void (await started.stop()))
+  const [, port] = await started.printed(/Port 8787 is taken; serving on (\d+)\./)
+  await started.printed(new RegExp(`Address +http://127\\.0\\.0\\.1:${port}/v1/demo/files/`))
+})
+
+test('a chunk that is corrupt in the store is refused, by name and code; other files are fine', async () => {
+  const volume = `dir:${at('store')}/corrupt`
+  mkdirSync(at('to-corrupt'))
+  writeFileSync(at('to-corrupt/big'), Buffer.alloc(50_000, 'abc'))
+  writeFileSync(at('to-corrupt/small'), 'fine')
+  await edgemountOk(['import', at('to-corrupt'), volume])
+  const [pack] = readdirSync(at('store/corrupt/data'))
+  const file = at(`store/corrupt/data/${pack}`)
+  chmodSync(file, 0o600)
+  writeFileSync(file, readFileSync(file).fill(0, 100, 101))
+  const { code, stderr, stdout } = await edgemount(['cat', `${volume}/big`])
+  expect(stderr).toContain('"/big"')
+  expect([code, stdout]).toEqual([8, ''])
+  expect(await edgemountOk(['cat', `${volume}/small`])).toBe('fine')
 })
 
 test('start without FUSE says so and goes on serving', async () => {
