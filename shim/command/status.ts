@@ -7,7 +7,7 @@ import { socketDirectory, socketPath } from '../control/socket-directory.ts'
 import { defineCommand } from './command.ts'
 import { exitCode } from './exit-code.ts'
 import { findMountPoint } from './mount-point.ts'
-import { formatBytes, formatDuration } from './quantity.ts'
+import { counted, formatBytes, formatCount, formatDuration } from './quantity.ts'
 import { jsonText, plainText, type Terminal } from './terminal.ts'
 import { userId } from './user.ts'
 
@@ -27,7 +27,7 @@ export const statusCommand = defineCommand({
     const statuses = folder === undefined ? await askAll(terminal) : [await askOne(folder, terminal)]
     if (settings.json) await terminal.output.write(jsonText({ mounts: statuses }, terminal.output))
     else if (statuses.length === 0) await terminal.output.write('Nothing is mounted.\n')
-    else await terminal.output.write(statuses.map((status) => plainText(statusLines(status), { ...terminal.output, isTerminal: false })).join('\n'))
+    else await terminal.output.write(statuses.map((status) => statusLines(status, terminal)).join('\n'))
     return exitCode.ok
   },
 })
@@ -46,7 +46,7 @@ async function askAll(terminal: Terminal): Promise<readonly unknown[]> {
   return asked.filter((each) => each !== undefined).map(({ answer }) => answer)
 }
 
-function statusLines(status: unknown): string {
+function statusLines(status: unknown, { output }: Terminal): string {
   const text = (name: string): string => {
     const value = fieldOf(status, name)
     return typeof value === 'string' || typeof value === 'number' ? String(value) : '?'
@@ -56,13 +56,20 @@ function statusLines(status: unknown): string {
   const metadata = fieldOf(status, 'metadata')
   const state = fieldOf(status, 'isFixed') === true ? 'fixed' : fieldOf(status, 'isConnected') === true ? 'following' : 'source not reachable; showing what is known'
   const url = fieldOf(status, 'url')
-  return [
+  const lines = [
     text('directory'),
     `  volume    ${text('source')}`,
     `  commit    ${text('seq')}, ${state}`,
     `  process   ${text('pid')}, for ${formatDuration(number(status, 'uptimeMs'))}, driver ${text('driver')}`,
     ...(typeof url === 'string' ? [`  http      ${url}`] : []),
+    cacheLine(fieldOf(fieldOf(status, 'fileSystem'), 'cache')),
     `  metadata  ${formatBytes(number(metadata, 'bytes'))} on disk`,
-    '',
-  ].join('\n')
+  ]
+  return lines.map((line) => `${plainText(line, output)}\n`).join('')
+}
+
+function cacheLine(cache: unknown): string {
+  const number = (name: string): number => Number(fieldOf(cache, name) ?? 0)
+  if (cache === undefined) return '  cache     none: its directory cannot be used'
+  return `  cache     ${formatBytes(number('bytes'))} of ${formatBytes(number('bytesMax'))}, ${counted(number('fileCount'), 'file')}, ${formatCount(number('evictedCount'))} evicted`
 }
