@@ -97,10 +97,10 @@ export function dropKernelCaches(): void {
 }
 
 /** One fio job over a file, whole or for some seconds: MB/s and requests per second. */
-export function fio(file: string, mode: 'read' | 'randread', options: { blockBytes: number; seconds?: number; sizeBytes?: number }): { megabytes: number; requests: number } {
+export function fio(file: string, mode: 'read' | 'randread', options: { blockBytes: number; seconds?: number; isDirect?: boolean }): { megabytes: number; requests: number } {
   const args = [`--name=job`, `--filename=${file}`, `--rw=${mode}`, `--bs=${options.blockBytes}`, '--ioengine=psync', '--readonly', '--output-format=json', '--invalidate=0', '--randrepeat=1']
   if (options.seconds !== undefined) args.push('--time_based', `--runtime=${options.seconds}`)
-  if (options.sizeBytes !== undefined) args.push(`--io_size=${options.sizeBytes}`)
+  if (options.isDirect === true) args.push('--direct=1')
   const report: unknown = JSON.parse(execFileSync('fio', args, { encoding: 'utf8', maxBuffer: 1 << 26 }))
   const read = (report as { jobs: { read: { bw_bytes: number; iops: number } }[] }).jobs[0]!.read
   return { megabytes: read.bw_bytes / 1e6, requests: read.iops }

@@ -25,14 +25,14 @@ export async function benchRead(bed: Bed, fixture: Fixture, rounds: number): Pro
   const daemon = { sequential: series(), random: series() }
   for (let round = 0; round < rounds; round += 1) {
     await coldRound(bed, fixture, source, cold)
-    await cachedRound(bed, fixture, source, [], cached)
-    await cachedRound(bed, fixture, source, ['--passthrough', 'off'], daemon)
+    await cachedRound(bed, fixture, source, cached)
+    await daemonRound(bed, source, daemon)
   }
   const row = (name: string, unit: string, { ours, native }: Series, goal?: string): Row => ({
     name,
     unit,
     values: ours,
-    baseline: { name: 'native', values: native },
+    ...(native.length === 0 ? {} : { baseline: { name: 'native', values: native } }),
     ...(goal === undefined ? {} : { goal }),
   })
   return [
@@ -40,8 +40,8 @@ export async function benchRead(bed: Bed, fixture: Fixture, rounds: number): Pro
     row('read 4 KiB at random, cold', 'reads/s', cold.random),
     row('read 1 GiB in sequence, cached, passthrough', 'MB/s', cached.sequential, '≥ 0.9 of native'),
     row('read 4 KiB at random, cached, passthrough', 'reads/s', cached.random, '≥ 0.9 of native'),
-    row('read 1 GiB in sequence, cached, user space', 'MB/s', daemon.sequential, '≥ 1,000 MB/s'),
-    row('read 4 KiB at random, cached, user space', 'reads/s', daemon.random),
+    row('read 1 MiB in sequence, cached, through the process (O_DIRECT)', 'MB/s', daemon.sequential, '≥ 1,000 MB/s'),
+    row('read 4 KiB at random, cached, through the process (O_DIRECT)', 'reads/s', daemon.random),
   ]
 }
 
@@ -59,15 +59,30 @@ async function coldRound(bed: Bed, fixture: Fixture, source: string, result: { s
   }
 }
 
-async function cachedRound(bed: Bed, fixture: Fixture, source: string, args: readonly string[], result: { sequential: Series; random: Series }): Promise<void> {
-  const mounted = await bed.mount(source, { args, cache: bed.path('cache-warm') })
+async function cachedRound(bed: Bed, fixture: Fixture, source: string, result: { sequential: Series; random: Series }): Promise<void> {
+  const mounted = await bed.mount(source, { cache: bed.path('cache-warm') })
   const file = join(mounted.directory, 'big.bin')
-  execFileSync('cat', [file], { stdio: 'ignore', maxBuffer: 1 })
-  execFileSync('cat', [file], { stdio: 'ignore', maxBuffer: 1 })
-  execFileSync('cat', [fixture.bigFile], { stdio: 'ignore', maxBuffer: 1 })
+  // Once to fill the cache, and once more so that both files are in the kernel's page cache.
+  readThrough(file)
+  readThrough(file)
+  readThrough(fixture.bigFile)
   result.sequential.native.push(fio(fixture.bigFile, 'read', { blockBytes: mebibyte, seconds: 2 }).megabytes)
   result.sequential.ours.push(fio(file, 'read', { blockBytes: mebibyte, seconds: 2 }).megabytes)
   result.random.native.push(fio(fixture.bigFile, 'randread', { blockBytes: 4096, seconds: 2 }).requests)
   result.random.ours.push(fio(file, 'randread', { blockBytes: 4096, seconds: 2 }).requests)
   await mounted.unmount()
+}
+
+/** Every request goes to the process: no passthrough, and O_DIRECT so that the kernel's page cache of the mount does not answer. */
+async function daemonRound(bed: Bed, source: string, result: { sequential: Series; random: Series }): Promise<void> {
+  const mounted = await bed.mount(source, { cache: bed.path('cache-warm'), args: ['--passthrough', 'off'] })
+  const file = join(mounted.directory, 'big.bin')
+  readThrough(file)
+  result.sequential.ours.push(fio(file, 'read', { blockBytes: mebibyte, seconds: 2, isDirect: true }).megabytes)
+  result.random.ours.push(fio(file, 'randread', { blockBytes: 4096, seconds: 2, isDirect: true }).requests)
+  await mounted.unmount()
+}
+
+function readThrough(file: string): void {
+  execFileSync('cat', [file], { stdio: 'ignore' })
 }
