@@ -72,6 +72,7 @@ export class Replay {
 
   async #merge(asked: Operation, prepared: Prepared, seen: Seen): Promise<void> {
     const operation = await this.#relocated(asked, seen)
+    if (this.#context.refusesConflicts && hasOtherPaths(operation, asked)) throw movedAway(asked)
     if (operation === undefined) return
     const place = await this.#locateAnyhow(operation)
     const ground = await this.#compare(operation.expected, seen.entry, place.entry)
@@ -237,6 +238,7 @@ export class Replay {
   }
 
   #conflict(path: string, keptAs: string): void {
+    if (this.#context.refusesConflicts) throw new EdgemountError('stale', `Cannot change "${path}": another commit changed it meanwhile`)
     this.conflicts.push({ path, keptAs })
     this.#tell({ op: 'conflict', path, to: keptAs })
   }
@@ -276,6 +278,16 @@ function remade(content: Create['content'], size: number, old: Entry | undefined
   if (old === undefined) return { op: 'create', path, content, size }
   const { mode, uid, gid, xattrs } = old
   return { op: 'create', path, content, size, mode, uid, gid, xattrs }
+}
+
+/** Who refuses conflicts named a place, and takes its answer for being about that place. */
+function hasOtherPaths(operation: Operation | undefined, asked: Operation): boolean {
+  if (operation === undefined || operation.path !== asked.path) return true
+  return 'to' in operation && 'to' in asked && operation.to !== asked.to
+}
+
+function movedAway({ path }: Operation): EdgemountError {
+  return new EdgemountError('stale', `Cannot change "${path}": another commit moved it meanwhile`)
 }
 
 function pastOf(moves: Moves | undefined): Past {

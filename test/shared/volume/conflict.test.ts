@@ -304,6 +304,35 @@ describe('after a lost race', () => {
     await expect(refused).rejects.toMatchObject({ code: 'stale', message: 'Cannot change "/a": another commit changed it meanwhile' })
     expect((await volume.head()).seq).toBe(3)
   })
+
+  const recursive: Operation = { op: 'rmdir', path: '/d', recursive: true }
+  const moveAway: Operation = { op: 'rename', path: '/d', to: '/e' }
+  test.each<readonly [what: string, theirs: Operation, ours: Operation, why: string]>([
+    ['a new file in a directory that was renamed', moveAway, file('/d/new', 'ours'), 'Cannot change "/d/new": another commit moved it meanwhile'],
+    ['a file in a directory that was renamed', moveAway, file('/d/f', 'ours', { replace: true, expected: 'any' }), 'Cannot change "/d/f": another commit moved it meanwhile'],
+    ['a file that was renamed', { op: 'rename', path: '/d/f', to: '/g' }, { ...write('/d/f', 'ours'), expected: 'any' }, 'Cannot change "/d/f": another commit moved it meanwhile'],
+    ['a rename of what was renamed', moveAway, { op: 'rename', path: '/d', to: '/mine' }, 'Cannot change "/d": another commit changed it meanwhile'],
+    ['a tree that got a file', file('/d/theirs', 'theirs'), recursive, 'Cannot change "/d/theirs": another commit changed it meanwhile'],
+    ['a tree in which a file was edited', write('/d/f', 'theirs'), recursive, 'Cannot change "/d/f": another commit changed it meanwhile'],
+  ])('who would rather not merge is refused: %s', async (_, theirs, ours, message) => {
+    const volume = await newVolume()
+    await volume.writer().commit([file('/d/f', 'base', { parents: true })])
+    const base = await volume.head()
+    await volume.writer().commit([theirs])
+    const before = await linesOf(await volume.head())
+    await expect(volume.writer().commit([ours], { base, onConflict: 'refuse' })).rejects.toMatchObject({ code: 'stale', message })
+    expect((await volume.head()).seq).toBe(3)
+    expect(await linesOf(await volume.head())).toEqual(before)
+  })
+
+  test('who would rather not merge removes a tree that nobody else has changed', async () => {
+    const volume = await newVolume()
+    await volume.writer().commit([file('/d/f', 'base', { parents: true })])
+    const base = await volume.head()
+    await volume.writer().commit([file('/other', 'theirs')])
+    await volume.writer().commit([recursive], { base, onConflict: 'refuse' })
+    expect(await linesOf(await volume.head())).toEqual(['/ directory', '/other file theirs'])
+  })
 })
 
 describe('what the caller expects', () => {
