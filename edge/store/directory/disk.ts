@@ -39,8 +39,8 @@ export interface Disk {
   link(from: string, to: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
-  /** Also missing parents; nothing happens when it is there. */
-  makeDirectory(path: string): Promise<void>
+  /** Also missing parents. Gives the highest directory that it made; nothing happens when all are there. */
+  makeDirectory(path: string): Promise<string | undefined>
   readDirectory(path: string): Promise<readonly DiskEntry[]>
   symlink(target: string, path: string): Promise<void>
   readlink(path: string): Promise<string>
@@ -73,9 +73,7 @@ export const nodeDisk: Disk = {
   link: (from, to) => fsPromises.link(from, to),
   rename: (from, to) => fsPromises.rename(from, to),
   unlink: (path) => fsPromises.unlink(path),
-  makeDirectory: async (path) => {
-    await fsPromises.mkdir(path, { recursive: true })
-  },
+  makeDirectory: (path) => fsPromises.mkdir(path, { recursive: true }),
   readDirectory: async (path) => {
     const entries = await fsPromises.readdir(path, { withFileTypes: true })
     return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory(), isFile: entry.isFile() }))

@@ -28,9 +28,12 @@ export class Staging {
   readonly #settings: StagingSettings
   readonly #directory: string
   readonly #knownDirectories = new Set<string>()
+  /** The highest directory whose own name may not be durable yet: the root, or what was made above it. All of them are on one path. */
+  #top: string
 
   constructor(settings: StagingSettings) {
     this.#settings = settings
+    this.#top = settings.root
     this.#directory = path.join(settings.root, '.tmp')
   }
 
@@ -52,15 +55,22 @@ export class Staging {
     }
   }
 
-  /** Makes `directory` with its parents, up to the root, and makes their names durable. Once per process: others may have made them and not synced yet. */
+  /**
+   * Makes `directory` with its parents, and makes their names durable: up to the root, since others may have made them and not synced yet, and
+   * above it as far as they were made here. Once per process.
+   */
   async ensureDirectory(directory: string): Promise<void> {
     if (this.#knownDirectories.has(directory)) return
     const { root, disk } = this.#settings
-    await disk.makeDirectory(directory)
+    const made = await disk.makeDirectory(directory)
+    if (made !== undefined && made.length < this.#top.length) this.#top = made
+    const top = this.#top
     for (let below = directory; ; below = path.dirname(below)) {
       await disk.syncDirectory(path.dirname(below))
-      if (below === root || below === path.dirname(below)) break
+      if (below === top || below === path.dirname(below)) break
     }
+    // Only now: a sync that failed is made good by the next call.
+    if (this.#top === top) this.#top = root
     if (this.#knownDirectories.size >= knownDirectoriesMax) this.#knownDirectories.clear()
     this.#knownDirectories.add(directory)
   }

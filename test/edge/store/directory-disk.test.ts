@@ -45,6 +45,24 @@ describe('order', () => {
     expect(syncs.slice(-4)).toEqual(['demo', base, path.basename(path.dirname(root)), 'log'])
   })
 
+  test('directories that were made above the store are durable too, also when the first sync of one fails', async () => {
+    const base = await tempDirectory()
+    for (const failing of [false, true]) {
+      const { store, calls, failNext } = await openStore(path.join(base, String(failing), 'a', 'b'))
+      if (failing) {
+        failNext('syncDirectory', 'EIO')
+        expect(await failureOf(store.create('k', text('x')))).toBe('unavailable')
+        calls.length = 0
+      }
+      await store.create('k', text('x'))
+      const syncs = calls.filter((call) => call.startsWith('syncDirectory')).map((call) => call.slice('syncDirectory '.length))
+      expect(syncs).toEqual(expect.arrayContaining(['b', 'a', String(failing), path.basename(base)]))
+      calls.length = 0
+      await store.create('other/k', text('x'))
+      expect(calls.filter((call) => call.startsWith('syncDirectory'))).not.toContain(`syncDirectory ${path.basename(base)}`)
+    }
+  })
+
   test('a create that lost makes the winner durable before it says so', async () => {
     const { store, calls } = await openStore()
     await store.create('log/1', text('x'))
