@@ -1,6 +1,6 @@
 /**
  * The bytes of a body, in order, every chunk verified before any of it is given out. Two requests are under way at a time, so memory stays
- * below three of the largest requests whatever the body's size.
+ * below three of the largest requests whatever the body's size; over the budget that all readers share it is one small request.
  */
 import { throwIfAborted } from '../abort.ts'
 import { EdgemountError } from '../error.ts'
@@ -13,21 +13,27 @@ import type { ObjectStore } from '../store.ts'
 import { packKey } from './keys.ts'
 import { readPages } from './page-loop.ts'
 import type { PageStore } from './page-store.ts'
-import { type ReadStep, getBytesMax, planRead } from './read-plan.ts'
+import type { ReadBudget } from './read-budget.ts'
+import { type ReadStep, planRead } from './read-plan.ts'
 import { zeroPieces } from './zeros.ts'
 
 type GetStep = Extract<ReadStep, { kind: 'get' }>
+/** What it holds of the budget from its beginning until its last byte is given out. */
+type HeldStep = ReadStep & { readonly heldBytes: number }
 
 /** So much of a manifest is resolved at a time. */
 const windowBytes = 64 * 1024 * 1024
 const getsAtOnce = 2
-/** The first request is small, so that the first byte comes early; each next one may be twice as large. */
-const firstGetBytes = 1024 * 1024
+/** The first request is small, so that the first byte comes early; each next one may be twice as large, unless the budget is used up. */
+const smallGetBytes = 1024 * 1024
 
 export interface ContentReaderParts {
   readonly store: ObjectStore
   readonly hash: HashFunction
   readonly pages: PageStore
+  /** The largest request, unless one chunk is larger. */
+  readonly readBytesMax: number
+  readonly readBudget: ReadBudget
 }
 
 export interface ReadRequest {
@@ -51,22 +57,35 @@ export async function* readContent(parts: ContentReaderParts, request: ReadReque
   }
   const stop = new AbortController()
   const signal = request.signal === undefined ? stop.signal : AbortSignal.any([request.signal, stop.signal])
-  const steps = stepsOf(parts, { ...request, signal })
-  const underWay: { readonly step: ReadStep; readonly pieces: Promise<Iterable<Uint8Array>> }[] = []
+  yield* readSteps(parts, { ...request, signal }, stop)
+}
+
+interface UnderWay {
+  readonly step: HeldStep
+  readonly pieces: Promise<Iterable<Uint8Array>>
+}
+
+async function* readSteps(parts: ContentReaderParts, request: ReadRequest, stop: AbortController): AsyncGenerator<Uint8Array, void, undefined> {
+  const underWay: UnderWay[] = []
+  const steps = stepsOf(parts, request, () => underWay.length > 0)
   try {
     for (let isEnd = false; ; ) {
       while (!isEnd && underWay.length < getsAtOnce) {
         const next = await steps.next()
         if (next.done === true) isEnd = true
-        else underWay.push({ step: next.value, pieces: start(parts, { ...request, signal }, next.value) })
+        else if (next.value === 'later') break
+        else underWay.push({ step: next.value, pieces: start(parts, request, next.value) })
       }
-      const first = underWay.shift()
+      const first = underWay[0]
       if (first === undefined) return
       yield* await first.pieces
+      underWay.shift()
+      parts.readBudget.release(first.step.heldBytes)
     }
   } finally {
     stop.abort()
     await Promise.allSettled(underWay.map(({ pieces }) => pieces))
+    for (const { step } of underWay) parts.readBudget.release(step.heldBytes)
   }
 }
 
@@ -83,23 +102,40 @@ export async function* runsOf(pages: PageStore, content: Content, range: ByteRan
   }
 }
 
-async function* stepsOf(parts: ContentReaderParts, request: ReadRequest): AsyncGenerator<ReadStep> {
+/** The next steps, their bytes taken from the budget; `later` while there is no room for another beside what is under way. */
+async function* stepsOf(parts: ContentReaderParts, request: ReadRequest, isBusy: () => boolean): AsyncGenerator<HeldStep | 'later'> {
+  const smallBytes = Math.min(smallGetBytes, parts.readBytesMax)
   let at = request.range.start
-  let getBytes = firstGetBytes
+  let getBytes = smallBytes
   for await (const runs of runsOf(parts.pages, request.content, request.range, request.signal)) {
     for (let rest = runs; rest.length > 0; ) {
-      // One request at a time is planned, since its limit grows from request to request.
-      const [step] = planRead(rest, { start: at, end: request.range.end }, getBytes)
+      // One request at a time is planned, since its limit grows from request to request, and shrinks when others hold the memory.
+      let [step] = planRead(rest, { start: at, end: request.range.end }, getBytes)
       if (step === undefined) break
-      yield step
+      while (!parts.readBudget.tryTake(bytesOf(step))) {
+        if (isBusy()) {
+          yield 'later'
+          continue
+        }
+        getBytes = 0
+        step = planRead(rest, { start: at, end: request.range.end }, smallBytes)[0]!
+        parts.readBudget.take(bytesOf(step))
+        break
+      }
+      yield { ...step, heldBytes: bytesOf(step) }
       const taken = step.kind === 'hole' ? 1 : step.chunks.length
       const skipped = rest.findIndex(({ start, run }) => start + run.length > at)
       const last = rest[skipped + taken - 1]!
       at = last.start + last.run.length
       rest = rest.slice(skipped + taken)
-      if (step.kind === 'get') getBytes = Math.min(getBytes * 2, getBytesMax)
+      if (step.kind === 'get') getBytes = Math.min(Math.max(getBytes * 2, smallBytes), parts.readBytesMax)
     }
   }
+}
+
+/** What a step holds in memory. The zeros of holes are shared. */
+function bytesOf(step: ReadStep): number {
+  return step.kind === 'get' ? step.range.end - step.range.start : 0
 }
 
 function start(parts: ContentReaderParts, request: ReadRequest, step: ReadStep): Promise<Iterable<Uint8Array>> {

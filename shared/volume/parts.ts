@@ -10,6 +10,7 @@ import type { Random } from '../random.ts'
 import type { ObjectStore } from '../store.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { PageStore } from './page-store.ts'
+import type { ReadBudget } from './read-budget.ts'
 
 export interface VolumeParts {
   readonly store: ObjectStore
@@ -21,6 +22,9 @@ export interface VolumeParts {
   readonly author: string
   readonly config: VolumeConfig
   readonly pages: PageStore
+  /** The largest request for the bytes of bodies. */
+  readonly readBytesMax: number
+  readonly readBudget: ReadBudget
   readonly commits: CommitLog
   /** One commit of this process at a time: two would only race each other. */
   readonly turns: Limiter

@@ -8,12 +8,10 @@ import type { Entry, FileId, Root } from '../format/entry.ts'
 import type { PlacedRun } from '../format/manifest-page.ts'
 import { inodeKey } from '../format/inode-key.ts'
 import { findInTree, listTree } from '../format/tree-page.ts'
-import type { HashFunction } from '../hash.ts'
 import { decodeName, encodeName } from '../name.ts'
 import { childPath, rootPath, splitPath } from '../path.ts'
 import { type ByteRange, clampRange } from '../range.ts'
-import type { ObjectStore } from '../store.ts'
-import { readContent, runsOf } from './content-reader.ts'
+import { type ContentReaderParts, readContent, runsOf } from './content-reader.ts'
 import { treeRootOf } from './overlay.ts'
 import { readPages } from './page-loop.ts'
 import type { PageStore } from './page-store.ts'
@@ -22,11 +20,7 @@ import type { PageStore } from './page-store.ts'
 const symlinksMax = 40
 const walkPageEntries = 1000
 
-export interface SnapshotParts {
-  readonly store: ObjectStore
-  readonly hash: HashFunction
-  readonly pages: PageStore
-}
+export type SnapshotParts = ContentReaderParts
 
 export interface NamedEntry {
   readonly name: string

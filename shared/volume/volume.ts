@@ -20,6 +20,8 @@ import { type FollowRequest, followLog } from './follow.ts'
 import { configKey } from './keys.ts'
 import { PageStore } from './page-store.ts'
 import type { VolumeParts } from './parts.ts'
+import { ReadBudget } from './read-budget.ts'
+import { getBytesMax } from './read-plan.ts'
 import { Snapshot } from './snapshot.ts'
 
 const commitsWaitingMax = 10_000
@@ -37,6 +39,10 @@ export interface Engine {
   readonly author?: string | undefined
   /** 64 MiB unless given. */
   readonly pageCacheBytes?: number | undefined
+  /** The largest request for the bytes of bodies, unless one chunk is larger; 8 MiB unless given. A reader holds two of them. */
+  readonly readBytesMax?: number | undefined
+  /** What the readers of all volumes of this process may hold together; one for this volume alone unless given. */
+  readonly readBudget?: ReadBudget | undefined
 }
 
 export interface NewVolume {
@@ -139,6 +145,8 @@ function partsOf(engine: Engine, config: VolumeConfig): VolumeParts {
     author,
     config,
     pages: new PageStore({ store, hash, cacheBytesMax: engine.pageCacheBytes }),
+    readBytesMax: engine.readBytesMax ?? getBytesMax,
+    readBudget: engine.readBudget ?? new ReadBudget(),
     commits: new CommitLog({ store, clock, random, hash, log }),
     turns: new Limiter(`commits to "${config.name}"`, { limit: 1, queueMax: commitsWaitingMax }),
   }

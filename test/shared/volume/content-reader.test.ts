@@ -4,6 +4,7 @@ import { faultStore } from '../../../edge/store/fault.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import type { GetOptions, ObjectStore } from '../../../shared/store.ts'
+import { ReadBudget } from '../../../shared/volume/read-budget.ts'
 import { planRead } from '../../../shared/volume/read-plan.ts'
 import { Volume } from '../../../shared/volume/volume.ts'
 import { bytesOf, engineOf, expectBytes, inPieces, newVolume, notingStore, randomBytes, smallChunks } from '../../support/test-volume.ts'
@@ -154,6 +155,67 @@ describe('reading', () => {
   })
 })
 
+describe('readers together', () => {
+  const MiB = 2 ** 20
+
+  test('ask for no more at a time than the setting says', async () => {
+    const { inner } = await volumeWith(body)
+    const { store, lengths } = measured(inner)
+    const snapshot = await (await Volume.open(engineOf(store, { readBytesMax: 300_000 }))).head()
+    expectBytes(await bytesOf(snapshot, '/f'), body)
+    expect(Math.max(...lengths)).toBe(262_144)
+  })
+
+  test('hold the budget and one small request each, however slowly they are read, and all get on', async () => {
+    const { inner } = await volumeWith(body)
+    const readBudget = new ReadBudget(6 * MiB)
+    const snapshot = await (await Volume.open(engineOf(inner, { readBudget }))).head()
+    const entry = await snapshot.resolve('/f')
+    const readers = Array.from({ length: 10 }, () => snapshot.read(entry))
+    const got = readers.map((): Uint8Array[] => [])
+    let most = 0
+    for (let isEnd = false; !isEnd; ) {
+      const pieces = await Promise.all(readers.map((reader) => reader.next()))
+      most = Math.max(most, readBudget.heldBytes)
+      isEnd = pieces.every(({ done }) => done)
+      pieces.forEach(({ value }, index) => value !== undefined && got[index]!.push(value))
+    }
+    for (const pieces of got) expectBytes(new Uint8Array(Buffer.concat(pieces)), body)
+    expect(most).toBeGreaterThan(6 * MiB)
+    expect(most).toBeLessThanOrEqual(16 * MiB)
+    expect(readBudget.heldBytes).toBe(0)
+  })
+
+  test('without any budget ask for little, one request after the other, and grow again when there is room', async () => {
+    const { inner } = await volumeWith(body)
+    const readBudget = new ReadBudget(8 * MiB)
+    readBudget.take(8 * MiB)
+    const { store, lengths, most } = measured(inner)
+    const snapshot = await (await Volume.open(engineOf(store, { readBudget }))).head()
+    const reader = snapshot.read(await snapshot.resolve('/f'))
+    let given = 0
+    while (given < 4 * MiB) given += (await reader.next()).value!.length
+    expect([most(), Math.max(...lengths)]).toEqual([1, MiB])
+    readBudget.release(8 * MiB)
+    await drain(reader)
+    expect(Math.max(...lengths)).toBeGreaterThan(MiB)
+  })
+
+  test('give the budget back when they stop or fail', async () => {
+    const { inner, packKey } = await volumeWith(body)
+    const readBudget = new ReadBudget()
+    const snapshot = await (await Volume.open(engineOf(inner, { readBudget }))).head()
+    const reader = snapshot.read(await snapshot.resolve('/f'))
+    await reader.next()
+    expect(readBudget.heldBytes).toBe(3 * MiB)
+    await reader.return()
+    expect(readBudget.heldBytes).toBe(0)
+    await inner.delete(packKey)
+    await expect(bytesOf(snapshot, '/f')).rejects.toMatchObject({ code: 'corrupt' })
+    expect(readBudget.heldBytes).toBe(0)
+  })
+})
+
 async function volumeWith(bytes: Uint8Array): Promise<{ volume: Volume; inner: MemoryStore; packKey: string }> {
   const inner = new MemoryStore()
   const volume = await newVolume({ store: inner, chunking })
@@ -167,6 +229,23 @@ type Get = ObjectStore['get']
 
 function aroundGets(store: ObjectStore, around: (key: string, options: GetOptions, run: () => ReturnType<Get>) => ReturnType<Get>): ObjectStore {
   return { ...aroundCalls(store, (call, run) => run(call.signal)), get: (key, options = {}) => around(key, options, () => store.get(key, options)) }
+}
+
+/** The lengths of the requests for data, and the most that were under way. */
+function measured(inner: ObjectStore): { readonly store: ObjectStore; readonly lengths: number[]; readonly most: () => number } {
+  const lengths: number[] = []
+  let running = 0
+  let most = 0
+  const store = aroundGets(inner, async (key, { range }, run) => {
+    if (!key.startsWith('data/')) return run()
+    lengths.push(range!.end - range!.start)
+    running += 1
+    most = Math.max(most, running)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    running -= 1
+    return run()
+  })
+  return { store, lengths, most: () => most }
 }
 
 async function drain(reading: AsyncIterable<Uint8Array>): Promise<number> {
