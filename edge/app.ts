@@ -8,12 +8,13 @@ import type { Clock } from '../shared/clock.ts'
 import { EdgemountError, codeOf, httpStatusOfCode } from '../shared/error.ts'
 import type { HashFunction } from '../shared/hash.ts'
 import { webHash } from '../shared/hash.ts'
-import { Lifetime, Limiter } from '../shared/lifetime.ts'
+import { Lifetime } from '../shared/lifetime.ts'
 import { type Logger, silentLogger } from '../shared/log.ts'
 import { type Counter, type Histogram, Metrics } from '../shared/metrics.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { BodyTooLarge, type BytesBody } from './body.ts'
+import { BodyPlaces } from './body-places.ts'
 import { splitUrl } from './query.ts'
 import { respondError, respondPreflight, respondThrown } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
@@ -32,9 +33,10 @@ import { Volumes } from './volumes.ts'
 const storeCallMsDefault = 60_000
 /** With the follower's read itself, a commit made elsewhere is told within half a second. */
 const pollMsDefault = 400
-/** Each holds a pack or two: 8 × 192 MiB is the most that uploads can take. */
-const bodiesAtOnce = 8
-const bodiesWaitingMax = 1000
+/** Each holds a pack or two until all of it is stored: 8 × 192 MiB is the most that uploads can take. */
+const uploadsAtOnce = 8
+/** Each holds its pack, 64 MiB at most. Apart from the uploads, so that neither can keep the other waiting. */
+const packsAtOnce = 8
 
 export interface AppSettings {
   readonly store: ObjectStore
@@ -89,8 +91,9 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
   const volumes = new Volumes({ store, clock, random, hash, log, pollMs })
   void lifetime.defer(() => volumes.dispose())
-  const bodies = new Limiter('uploads', { limit: bodiesAtOnce, queueMax: bodiesWaitingMax })
-  return { clock, random, hash, log, metrics, volumes, bytesBody, bodies, closing: lifetime.signal }
+  const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
+  const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
+  return { clock, random, hash, log, metrics, volumes, bytesBody, uploads, packs, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */

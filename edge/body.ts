@@ -2,8 +2,13 @@
  * Bodies, both ways: what is read from a volume becomes a response's body, and a request's body becomes what the engine reads. Memory stays
  * bounded, whoever goes away ends the other side's work, and a body that cannot be finished breaks the connection.
  */
+import type { Clock } from '../shared/clock.ts'
 import { EdgemountError } from '../shared/error.ts'
 import type { Body } from './respond.ts'
+
+/** A client that sends more slowly for so long, half a megabit a second, holds a place that others wait for. */
+const receiveRateMin = 64 * 1024
+const receivePatienceMs = 30_000
 
 /** Gives bytes to a `Response` the way that copies them least. */
 export type BytesBody = (bytes: Uint8Array) => Body
@@ -65,13 +70,16 @@ async function nextPiece(iterator: AsyncIterator<Uint8Array>, left: number): Pro
   }
 }
 
-/** The pieces of a stream; leaving the loop early cancels it. */
-export async function* piecesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+/** The pieces of a stream; leaving the loop early cancels it. `wait` may give up waiting for a piece, by throwing. */
+export async function* piecesOf(
+  stream: ReadableStream<Uint8Array>,
+  wait: <T>(read: Promise<T>) => Promise<T> = (read) => read,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader()
   let isDone = false
   try {
     for (;;) {
-      const next = await reader.read()
+      const next = await wait(reader.read())
       isDone = next.done
       if (next.done) return
       yield next.value
@@ -81,15 +89,17 @@ export async function* piecesOf(stream: ReadableStream<Uint8Array>): AsyncGenera
   }
 }
 
-/** The pieces of a request's body; throws `aborted` when it was cut, and `exhausted` beyond `bytesMax`. */
-export async function* receivedPieces(request: Request, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+/** The pieces of a request's body; throws `aborted` when it was cut, `exhausted` beyond `bytesMax`, `unavailable` when they come too slowly. */
+export async function* receivedPieces(request: Request, bytesMax: number, clock: Clock): AsyncGenerator<Uint8Array, void, undefined> {
   const declared = declaredLength(request)
   if (declared !== undefined && declared > bytesMax) throw tooLarge(bytesMax)
   let received = 0
   if (request.body !== null) {
     try {
-      for await (const piece of piecesOf(request.body)) {
+      const pace = new Pace(clock)
+      for await (const piece of piecesOf(request.body, (read) => pace.wait(read))) {
         received += piece.length
+        pace.earn(piece.length)
         if (received > bytesMax) throw tooLarge(bytesMax)
         yield piece
       }
@@ -103,13 +113,45 @@ export async function* receivedPieces(request: Request, bytesMax: number): Async
   }
 }
 
+/** How long a client may still keep us waiting; what it sends earns it time. What we do with its bytes meanwhile does not count. */
+class Pace {
+  readonly #clock: Clock
+  #leftMs = receivePatienceMs
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  async wait<T>(read: Promise<T>): Promise<T> {
+    const sinceMs = this.#clock.now()
+    const over = new AbortController()
+    const late = this.#clock.sleep(this.#leftMs, over.signal).then((): never => {
+      throw new EdgemountError('unavailable', `Cannot read the request: fewer than ${receiveRateMin} bytes a second came`)
+    })
+    try {
+      return await Promise.race([read, late])
+    } finally {
+      over.abort(pieceIsThere)
+      // The clock may jump.
+      this.#leftMs -= Math.min(Math.max(0, this.#clock.now() - sinceMs), this.#leftMs)
+    }
+  }
+
+  earn(bytes: number): void {
+    this.#leftMs = Math.min(receivePatienceMs, this.#leftMs + (bytes / receiveRateMin) * 1000)
+  }
+}
+
+/** Made once: a reason for each piece would cost more than its timer. Nobody sees it. */
+const pieceIsThere = new EdgemountError('closed', 'Cannot wait for a piece: it is there')
+
 /** A request's body, whole. */
-export async function receiveBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+export async function receiveBytes(request: Request, bytesMax: number, clock: Clock): Promise<Uint8Array> {
   const declared = declaredLength(request)
   if (declared !== undefined && declared > bytesMax) throw tooLarge(bytesMax)
   let bytes = new Uint8Array(declared ?? 64 * 1024)
   let length = 0
-  for await (const piece of receivedPieces(request, bytesMax)) {
+  for await (const piece of receivedPieces(request, bytesMax, clock)) {
     if (length + piece.length > bytes.length) {
       const grown = new Uint8Array(Math.min(bytesMax, Math.max(bytes.length * 2, length + piece.length)))
       grown.set(bytes.subarray(0, length))

@@ -13,7 +13,7 @@ import type { BytesBody } from './body.ts'
 
 /** No byte either way for so long: the client is gone. Above the events' heartbeat, the longest poll, and a commit to a slow store. */
 const idleMs = 300_000
-/** An upload takes as long as it takes; a path of 4096 bytes (PATH_MAX) is 12 KiB when all of it is percent-encoded. */
+/** An upload takes as long as it takes, as long as it comes (`body.ts`); a path of 4096 bytes (PATH_MAX) is 12 KiB when all of it is percent-encoded. */
 const serverLimits = { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000, maxHeaderSize: 32 * 1024 }
 /** What requests under way may take when the server closes. */
 const closeMsDefault = 5000

@@ -5,13 +5,13 @@
 import type { Clock } from '../shared/clock.ts'
 import { EdgemountError } from '../shared/error.ts'
 import type { HashFunction } from '../shared/hash.ts'
-import type { Limiter } from '../shared/lifetime.ts'
 import type { Logger } from '../shared/log.ts'
 import type { Metrics } from '../shared/metrics.ts'
 import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
 import type { Random } from '../shared/random.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
 import type { BytesBody } from './body.ts'
+import type { BodyPlaces } from './body-places.ts'
 import type { OpenVolume, Volumes } from './volumes.ts'
 
 /** What all routes of one app share. */
@@ -23,8 +23,10 @@ export interface Edge {
   readonly metrics: Metrics
   readonly volumes: Volumes
   readonly bytesBody: BytesBody
-  /** Requests that hold a body in memory; each may hold a few packs. */
-  readonly bodies: Limiter
+  /** Files being written; each may hold a few packs in memory. */
+  readonly uploads: BodyPlaces
+  /** Packs being received, in memory. */
+  readonly packs: BodyPlaces
   /** Fires when the edge shuts down. */
   readonly closing: AbortSignal
 }

@@ -90,7 +90,7 @@ async function postRecord(exchange: Exchange): Promise<Response> {
   const seq = seqOf(exchange)
   const opened = await volumeOf(exchange)
   const { store, volume, hint } = opened
-  const body = await receiveBytes(request, recordBytesMax)
+  const body = await receiveBytes(request, recordBytesMax, exchange.edge.clock)
   const record = readPosted(body, seq)
   const refusal = (reason: string, why: string): Response => respondError(409, 'conflict', `Cannot publish commit ${seq}: ${why}`, {}, { reason })
   if (!(await isParentThere(exchange, store, record))) return refusal('parent', 'its parent is not the record before it')

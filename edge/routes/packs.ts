@@ -82,8 +82,8 @@ async function postPack(exchange: Exchange): Promise<Response> {
   const { edge, request, query, signal } = exchange
   const pack = packIdOf(queryValue(query, 'pack'))
   const { store } = await volumeOf(exchange)
-  const isNew = await edge.bodies.run(async () => {
-    const body = await receiveBytes(request, packBytesMax)
+  const isNew = await edge.packs.run(async () => {
+    const body = await receiveBytes(request, packBytesMax, edge.clock)
     if (body.length === 0) throw new EdgemountError('invalid', `Cannot store the pack "${pack}": it is empty`)
     return await store.create(packKey(pack), body, { signal })
   }, signal)

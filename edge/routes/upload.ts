@@ -74,10 +74,12 @@ async function put(exchange: Exchange): Promise<Response> {
   if (target.entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${asked}": a directory is there`)
   if (isRefused(exchange, target)) return refused(target.path)
   const writer = volume.writer()
-  const { content, size } = await edge.bodies.run(
-    () => writer.write(receivedPieces(request, fileBytesMax), { previous: target.entry?.content, signal }),
-    signal,
-  )
+  const { content, size } = await edge.uploads.run(async () => {
+    const written = await writer.write(receivedPieces(request, fileBytesMax, edge.clock), { previous: target.entry?.content, signal })
+    // Here, too: until it is stored the body is in memory. And before the commit's turn, which others wait for.
+    await writer.flush()
+    return written
+  }, signal)
   const operation: Operation = { op: 'create', path: target.path, content, size, mtime, mode, parents: true, replace: true, expected: expectationOf(exchange, target) }
   const { seq, snapshot } = await commit(writer, operation, signal)
   const entry = await snapshot.resolve(target.path)
@@ -106,9 +108,8 @@ async function remove(exchange: Exchange): Promise<Response> {
   return respond(204, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
 }
 
-/** A lost race is told, not resolved by a conflict name: the client can decide. Content goes up before the commit's turn, which others wait for. */
+/** A lost race is told, not resolved by a conflict name: the client can decide. */
 async function commit(writer: ContentWriter, operation: Operation, signal: AbortSignal): Promise<CommitResult> {
-  await writer.flush()
   return await writer.commit([operation], { onConflict: 'refuse', signal })
 }
 

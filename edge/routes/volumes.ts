@@ -57,7 +57,7 @@ export const volumeRoutes: readonly Route[] = [
 
 async function make({ edge, request, parameters, signal }: Exchange): Promise<Response> {
   const name = volumeNameOf(parameters)
-  const body = await receiveBytes(request, configBytesMax)
+  const body = await receiveBytes(request, configBytesMax, edge.clock)
   const store = edge.volumes.scope(name)
   const { clock, random, hash, log } = edge
   const asked = readAsked(body, name)
