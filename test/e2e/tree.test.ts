@@ -37,7 +37,7 @@ afterAll(async () => {
   for (const process of running) await process.stop()
   forceUnmount(mountPoint)
   rmSync(directory, { recursive: true, force: true })
-}, 60_000)
+}, 180_000)
 
 /** The project's own dependencies, without the big binaries of its tools. */
 function copyModules(from: string, to: string, wants: (name: string) => boolean = () => true): void {
