@@ -230,7 +230,7 @@ export class Fetcher {
     try {
       const { tier, bytes } = await this.#tiers.get({ pack: get.pack, range: get.range, isDemand: get.isDemand, avoid, signal: get.controller.signal })
       get.isTaken = true
-      if (get.isAhead) this.#queue.keepAhead(get, bytes)
+      this.#queue.keep(get, bytes)
       await this.#check(get, tier, bytes)
     } catch (error) {
       for (const job of get.jobs) this.#failedOnce(job, error)

@@ -8,6 +8,10 @@ import { type Gathering, gather } from './gather.ts'
 import { PackAhead } from './pack-ahead.ts'
 import { PackMemory } from './pack-memory.ts'
 import type { Get, Job } from './request.ts'
+import { KiB } from './window.ts'
+
+/** Of a GET that is kept in memory although it was not read ahead. */
+const smallBytesMax = 256 * KiB
 
 export interface QueueLimits {
   readonly getCount: number
@@ -75,8 +79,9 @@ export class GetQueue {
     return this.#memory.find(pointer)
   }
 
-  keepAhead(get: Get, bytes: Uint8Array): void {
-    this.#memory.add(get.pack, get.range.start, bytes)
+  /** Keeps what was read ahead, and what is small: files like to be equal to others. */
+  keep(get: Get, bytes: Uint8Array): void {
+    if (get.isAhead || bytes.length <= smallBytesMax) this.#memory.add(get.pack, get.range.start, bytes)
   }
 
   forgetAhead(pointer: Pointer): void {

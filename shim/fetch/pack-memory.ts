@@ -1,6 +1,6 @@
 /**
- * Parts of packs that were read ahead, in memory, until they are asked for: unverified, so that what is taken out is verified then. Bounded;
- * the oldest part leaves first.
+ * Parts of packs in memory: what was read ahead until it is asked for, and small chunks that equal files may ask for again. Unverified, so
+ * that what is taken out is verified then. Bounded; the oldest part leaves first.
  */
 import type { PackId, Pointer } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
@@ -13,7 +13,9 @@ interface Part {
 
 export class PackMemory {
   readonly #limitBytes: number
-  #parts: Part[] = []
+  /** In the order in which they came. */
+  readonly #parts = new Set<Part>()
+  readonly #ofPack = new Map<PackId, Set<Part>>()
   #bytes = 0
 
   constructor(limitBytes: number) {
@@ -24,23 +26,42 @@ export class PackMemory {
     return this.#bytes
   }
 
+  /** The array is kept as it is: with it, all of its buffer. */
   add(pack: PackId, start: number, bytes: Uint8Array): void {
     if (bytes.length === 0 || bytes.length > this.#limitBytes) return
-    this.#parts.push({ pack, range: { start, end: start + bytes.length }, bytes })
+    const part = { pack, range: { start, end: start + bytes.length }, bytes }
+    let ofPack = this.#ofPack.get(pack)
+    if (ofPack === undefined) this.#ofPack.set(pack, (ofPack = new Set()))
+    this.#parts.add(part)
+    ofPack.add(part)
     this.#bytes += bytes.length
-    while (this.#bytes > this.#limitBytes) this.#bytes -= this.#parts.shift()!.bytes.length
+    for (const oldest of this.#parts) {
+      if (this.#bytes <= this.#limitBytes) return
+      this.#drop(oldest)
+    }
   }
 
   /** The bytes that a pointer means, as they came. */
   find(pointer: Pointer): Uint8Array | undefined {
     const { offset, length } = pointer
-    const part = this.#parts.find(({ pack, range }) => pack === pointer.pack && range.start <= offset && range.end >= offset + length)
-    return part?.bytes.subarray(offset - part.range.start, offset - part.range.start + length)
+    for (const { range, bytes } of this.#ofPack.get(pointer.pack) ?? []) {
+      if (range.start <= offset && range.end >= offset + length) return bytes.subarray(offset - range.start, offset - range.start + length)
+    }
+    return undefined
   }
 
-  /** They were wrong: what lies around is not to be trusted either. */
+  /** They were wrong: what came with them is not to be trusted either. */
   forget(pointer: Pointer): void {
-    this.#parts = this.#parts.filter(({ pack, range }) => pack !== pointer.pack || range.end <= pointer.offset || range.start > pointer.offset)
-    this.#bytes = this.#parts.reduce((sum, part) => sum + part.bytes.length, 0)
+    for (const part of this.#ofPack.get(pointer.pack) ?? []) {
+      if (part.range.end > pointer.offset && part.range.start < pointer.offset + pointer.length) this.#drop(part)
+    }
+  }
+
+  #drop(part: Part): void {
+    this.#parts.delete(part)
+    this.#bytes -= part.bytes.length
+    const ofPack = this.#ofPack.get(part.pack)
+    ofPack?.delete(part)
+    if (ofPack?.size === 0) this.#ofPack.delete(part.pack)
   }
 }
