@@ -2,7 +2,7 @@
  * Upload and delete: one request, one commit. A body that breaks off leaves nothing visible; preconditions hold up to the commit itself.
  */
 import { EdgemountError, codeOf } from '../../shared/error.ts'
-import type { Entry, Hash, Time } from '../../shared/format/entry.ts'
+import type { Content, Entry, Hash, Time } from '../../shared/format/entry.ts'
 import { isHash } from '../../shared/hash.ts'
 import { joinPath, splitPath } from '../../shared/path.ts'
 import type { CommitResult } from '../../shared/volume/commit.ts'
@@ -80,10 +80,10 @@ async function put(exchange: Exchange): Promise<Response> {
     await writer.flush()
     return written
   }, signal)
+  // Of what was written, and before the commit: what came after it could fail, or look where another commit has moved it.
+  const etag = `"${content.kind === 'inline' ? await edge.hash(content.bytes) : contentIdOf(content)}"`
   const operation: Operation = { op: 'create', path: target.path, content, size, mtime, mode, parents: true, replace: true, expected: expectationOf(exchange, target) }
-  const { seq, snapshot } = await commit(writer, operation, signal)
-  const entry = await snapshot.resolve(target.path)
-  const { etag } = await validatorsOf(exchange, entry)
+  const { seq } = await commit(writer, operation, signal)
   return respond(target.entry === undefined ? 201 : 204, { etag, 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
 }
 
@@ -110,7 +110,16 @@ async function remove(exchange: Exchange): Promise<Response> {
 
 /** A lost race is told, not resolved by a conflict name: the client can decide. */
 async function commit(writer: ContentWriter, operation: Operation, signal: AbortSignal): Promise<CommitResult> {
-  return await writer.commit([operation], { onConflict: 'refuse', signal })
+  const result = await writer.commit([operation], { onConflict: 'refuse', signal })
+  const [conflict] = result.conflicts
+  if (conflict === undefined) return result
+  throw new EdgemountError('conflict', `Cannot change all of "${operation.path}": another commit changed "${conflict.path}" meanwhile; the rest is done`)
+}
+
+/** What `ContentWriter.write` gives is inline or a manifest. */
+function contentIdOf(content: Content): Hash {
+  if (content.kind === 'manifest') return content.root.contentId
+  throw new EdgemountError('internal', `Cannot give the version of a body that is ${content.kind}`)
 }
 
 /** Symlinks lead to what is written; a path that does not exist yet ends below the last directory that does. */

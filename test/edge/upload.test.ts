@@ -5,10 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type App, createApp } from '../../edge/app.ts'
 import { nodeHash } from '../../edge/node.ts'
+import { aroundCalls } from '../../edge/store/around.ts'
 import { systemClock } from '../../shared/clock.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { pattern } from '../support/store-bytes.ts'
-import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
+import { type EdgeUnderTest, fileOperation, startEdge } from './edge-under-test.ts'
 
 let edge: EdgeUnderTest
 
@@ -151,6 +153,50 @@ describe('PUT', () => {
     await sleep(150)
     expect(await seq()).toBe(before)
     expect((await edge.fetch('/v1/demo/files/broken')).status).toBe(404)
+  })
+})
+
+describe('a commit that comes in between', () => {
+  /** An edge whose next commit loses its slot to these operations. */
+  async function overtaken(...operations: Operation[]): Promise<App> {
+    let isFirst = true
+    const store = aroundCalls(edge.store, async ({ operation, key }, run) => {
+      if (isFirst && operation === 'create' && key.includes('/log/')) {
+        isFirst = false
+        await edge.commit(...operations)
+      }
+      return await run(undefined)
+    })
+    const app = createApp({ store, clock: systemClock, random: new SeededRandom(21), hash: nodeHash })
+    onTestFinished(() => app.dispose())
+    return app
+  }
+  const ask = (app: App, path: string, init: RequestInit): Promise<Response> => app.fetch(new Request(`http://edge.test/v1/demo/files${path}`, init))
+
+  it('and renames the directory: a PUT is refused and writes nowhere', async () => {
+    await put('/dir/old', 'old')
+    const app = await overtaken({ op: 'rename', path: '/dir', to: '/moved' })
+    const before = await seq()
+    expect((await ask(app, '/dir/new', { method: 'PUT', body: 'new' })).status).toBe(412)
+    expect(await seq()).toBe(before + 1)
+    expect((await (await edge.volume.head()).list('/moved')).items.map(({ name }) => name)).toEqual(['old'])
+  })
+
+  it('and has nothing to do with it: a PUT is done and says what was written', async () => {
+    const app = await overtaken({ op: 'mkdir', path: '/else' })
+    for (const body of ['small', new Uint8Array(pattern(100_000))]) {
+      const done = await ask(app, '/dir/new', { method: 'PUT', body })
+      expect([201, 204]).toContain(done.status)
+      expect((await edge.fetch('/v1/demo/files/dir/new')).headers.get('etag')).toBe(done.headers.get('etag'))
+    }
+  })
+
+  it('and adds a file: removing the directory with all of it is refused and removes nothing', async () => {
+    await put('/dir/a', 'a')
+    await put('/dir/b', 'b')
+    const app = await overtaken(await fileOperation(edge.volume, '/dir/c', 'c'))
+    expect((await ask(app, '/dir?recursive=1', { method: 'DELETE' })).status).toBe(412)
+    expect((await (await edge.volume.head()).list('/dir')).items.map(({ name }) => name)).toEqual(['a', 'b', 'c'])
   })
 })
 
