@@ -43,7 +43,7 @@ export function planFile(request: FileRequest, file: FileFacts): FilePlan {
 function planBody(request: FileRequest, file: FileFacts, headers: HeaderMap): FilePlan {
   const { size } = file
   const whole: ByteRange = { start: 0, end: size }
-  const isCurrent = isRangeCurrent(request.headers.get('if-range'), file, request.nowSeconds)
+  const isCurrent = isRangeCurrent(request.headers.get('if-range'), file)
   const asked = isCurrent ? planRanges(request.headers.get('range'), size) : ({ kind: 'whole' } as const)
   const wholeHeaders = { ...headers, 'content-length': String(size) }
   if (request.method === 'HEAD') {

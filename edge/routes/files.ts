@@ -20,7 +20,7 @@ import { listItems, listLimitMax } from './lookup.ts'
 
 const conditionalParameters: readonly RouteParameter[] = [
   { name: 'Range', in: 'header', text: 'RFC 9110 byte ranges: single, suffix, open, several' },
-  { name: 'If-Range', in: 'header', text: 'The ETag, or a Last-Modified older than a minute' },
+  { name: 'If-Range', in: 'header', text: 'The ETag; a date never matches' },
   { name: 'If-Match', in: 'header', text: 'Strong ETags, or *' },
   { name: 'If-None-Match', in: 'header', text: 'ETags, or *' },
   { name: 'If-Modified-Since', in: 'header', text: 'An HTTP date' },
@@ -67,10 +67,13 @@ export const fileRoutes: readonly Route[] = [
   },
 ]
 
-/** The validators of an entry: content version and mtime, the latter never in the future (RFC 9110 section 8.8.2.1). */
+/**
+ * The validators of an entry: content version and date, the latter never in the future (RFC 9110 section 8.8.2.1). An mtime can be set to any time,
+ * so other bytes may come with an older one; the time of change then says that there is something new.
+ */
 export async function validatorsOf(exchange: Exchange, entry: Entry): Promise<Validators> {
   const version = await contentVersionOf(entry, exchange.edge.hash)
-  return { etag: `"${version}"`, lastModified: Math.min(entry.mtime.seconds, nowSeconds(exchange)) }
+  return { etag: `"${version}"`, lastModified: Math.min(Math.max(entry.mtime.seconds, entry.ctime.seconds), nowSeconds(exchange)) }
 }
 
 export function nowSeconds({ edge }: Exchange): number {
