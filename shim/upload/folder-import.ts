@@ -13,7 +13,7 @@ import type { Operation } from '../../shared/volume/operation.ts'
 import type { NamedEntry, Snapshot } from '../../shared/volume/snapshot.ts'
 import { failure, failureName, reasonOf } from '../sys/failure.ts'
 import { BodyReader, type BodyTarget } from './body-reader.ts'
-import { adjusting, making, removing, timing } from './change.ts'
+import { adjusting, type Body, making, removing, timing } from './change.ts'
 import { decide, hasSameAttributes } from './compare.ts'
 import type { Excludes } from './exclude.ts'
 import { ExistingNames } from './existing.ts'
@@ -70,10 +70,19 @@ interface Directory {
 
 type Sharing = Pick<LinkPlan & { readonly kind: 'alone' }, 'isShared' | 'isTaken'>
 
-interface PendingLink {
+/** A name of the folder and what stands there in the volume. */
+interface Candidate {
   readonly directory: Directory
   readonly local: LocalEntry
+  readonly path: string
+  /** What the name keeps, changes, or simply replaces. */
   readonly existing: Entry | undefined
+  /** A directory where there is to be something else, or the other way round. INVARIANT: it goes with what replaces it, never before that was read. */
+  readonly inTheWay: Entry | undefined
+}
+
+interface PendingLink {
+  readonly candidate: Candidate
   /** The name of the same file that came first. */
   readonly path: string
 }
@@ -186,60 +195,69 @@ export class FolderImport {
     this.#report.current = directory.prefix + local.name
     const path = childPath(directory.path, local.name)
     const decision = decide(local, found, this.#options.isChecksum)
-    const existing = decision === 'clear' ? undefined : found
-    if (decision === 'clear' && found !== undefined) this.#operations.push(removing(found, path))
-    if (local.kind === 'file') return await this.#file(directory, local, path, existing)
+    const isCleared = decision === 'clear'
+    const existing = isCleared ? undefined : found
+    const candidate: Candidate = { directory, local, path, existing, inTheWay: isCleared ? found : undefined }
+    if (local.kind === 'file') return await this.#file(candidate)
+    const names = local.kind === 'directory' ? this.#readNames(candidate) : []
+    if (names === undefined && isCleared) return
     if (existing === undefined || decision === 'make') {
-      this.#operations.push(making(local, path, existing !== undefined))
+      this.#make(candidate)
       this.#count(directory, found)
     } else if (decision === 'attributes' && local.kind !== 'directory') {
       this.#operations.push(...adjusting(local, path, existing))
       this.#report.changedCount += 1
     }
-    if (local.kind === 'directory') await this.#subdirectory(directory, local, path, existing)
+    if (local.kind !== 'directory' || names === undefined) return
+    await this.#walk({ local, path, prefix: prefixOf(candidate), existing, isTouched: existing === undefined }, names)
   }
 
-  async #subdirectory(parent: Directory, local: LocalEntry, path: string, existing: Entry | undefined): Promise<void> {
-    let names: readonly string[]
-    const prefix = `${parent.prefix}${local.name}/`
+  #readNames(candidate: Candidate): readonly string[] | undefined {
     try {
-      names = readNames(local.local)
+      return readNames(candidate.local.local)
     } catch (error) {
-      this.#problem('unread', prefix, error)
-      return
+      this.#problem('unread', prefixOf(candidate), error)
+      return undefined
     }
-    await this.#walk({ local, path, prefix, existing, isTouched: existing === undefined }, names)
   }
 
-  async #file(directory: Directory, local: LocalEntry, path: string, existing: Entry | undefined): Promise<void> {
+  #make({ local, path, existing, inTheWay }: Candidate, body?: Body): void {
+    if (inTheWay !== undefined) this.#operations.push(removing(inTheWay, path))
+    this.#operations.push(making(local, path, existing !== undefined, body))
+  }
+
+  async #file(candidate: Candidate): Promise<void> {
+    const { local, path, existing } = candidate
     this.#report.fileCount += 1
     this.#report.bytes += local.size
     const plan = this.#links.plan(local, path, existing)
     if (plan.kind === 'again') {
-      this.#pendingLinks.push({ directory, local, existing, path: plan.path })
+      this.#pendingLinks.push({ candidate, path: plan.path })
       return
     }
     const decision = plan.isTaken ? 'read' : decide(local, existing, this.#options.isChecksum)
     if (decision === 'keep') return
-    if (decision === 'attributes' && existing !== undefined) return this.#adjust(directory, local, path, existing, plan.isShared)
+    if (decision === 'attributes' && existing !== undefined) return this.#adjust(candidate, existing, plan.isShared)
     await this.#remember()
-    await this.#jobs.start(() => this.#readFile(directory, local, path, existing, plan))
+    await this.#jobs.start(() => this.#readFile(candidate, plan))
   }
 
   /** A file with other names is not changed for them too: it becomes a file of its own, with the content it has. */
-  #adjust(directory: Directory, local: LocalEntry, path: string, existing: Entry, isShared: boolean): void {
+  #adjust(candidate: Candidate, existing: Entry, isShared: boolean): void {
+    const { directory, local, path } = candidate
     this.#report.changedCount += 1
     if (!isShared) {
       this.#operations.push(...adjusting(local, path, existing))
       return
     }
     const { content, size } = existing
-    this.#operations.push(making(local, path, true, { content, size }))
+    this.#make(candidate, { content, size })
     this.#links.replaced(local)
     directory.isTouched = true
   }
 
-  async #readFile(directory: Directory, listed: LocalEntry, path: string, existing: Entry | undefined, { isShared, isTaken }: Sharing): Promise<void> {
+  async #readFile(candidate: Candidate, { isShared, isTaken }: Sharing): Promise<void> {
+    const { directory, local: listed, path, existing } = candidate
     if (this.#options.isDryRun) return this.#count(directory, existing)
     const previous: Content | undefined = existing?.kind === 'file' ? existing.content : undefined
     try {
@@ -255,7 +273,7 @@ export class FolderImport {
         this.#report.changedCount += 1
         return
       }
-      this.#operations.push(making(local, path, existing !== undefined, body))
+      this.#make({ ...candidate, local }, body)
       this.#links.replaced(local)
       this.#count(directory, existing)
     } catch (error) {
@@ -267,13 +285,14 @@ export class FolderImport {
 
   /** Further names of files, once it is known which files got in. Where the first name did not, the next one is tried. */
   async #link(): Promise<void> {
-    for (const { directory, local, existing, path } of this.#pendingLinks) {
-      const to = childPath(directory.path, local.name)
+    for (const { candidate, path } of this.#pendingLinks) {
+      const { directory, local, path: to, existing, inTheWay } = candidate
       if (this.#unread.has(path)) {
-        await this.#jobs.start(() => this.#readFile(directory, local, to, existing, { isShared: true, isTaken: true }))
+        await this.#jobs.start(() => this.#readFile(candidate, { isShared: true, isTaken: true }))
         continue
       }
       if (this.#links.isLinked(local, existing)) continue
+      if (inTheWay !== undefined) this.#operations.push(removing(inTheWay, to))
       this.#operations.push({ op: 'link', path, to, replace: existing !== undefined })
       this.#count(directory, existing)
     }
@@ -314,4 +333,8 @@ export class FolderImport {
     const { code } = typeof error === 'string' ? { code: 'stale' as const } : failure('read it', error)
     this.#report.problems.push({ kind, path, code, reason: typeof error === 'string' ? error : reasonOf(error) })
   }
+}
+
+function prefixOf({ directory, local }: Candidate): string {
+  return `${directory.prefix}${local.name}/`
 }

@@ -169,6 +169,35 @@ test('kinds change into each other', async () => {
   expect(await bed.volumeTree()).toEqual(bed.folderTree())
 })
 
+test('what cannot be read does not push out the other kind of thing that the volume has', async () => {
+  const bed = await ImportBed.make()
+  mkdirSync(bed.at('tree/deep'), { recursive: true })
+  writeFileSync(bed.at('tree/deep/p'), 'precious')
+  mkdirSync(bed.at('linked'))
+  writeFileSync(bed.at('linked/q'), 'precious too')
+  writeFileSync(bed.at('plain'), 'a file')
+  await bed.import()
+  const before = await bed.volumeTree()
+  for (const name of ['tree', 'linked', 'plain']) rmSync(bed.at(name), { recursive: true })
+  mkdirSync(bed.at('plain'))
+  writeFileSync(bed.at('tree'), 'now a file')
+  linkSync(bed.at('tree'), bed.at('linked'))
+  utimesSync(bed.folder, 1, 1)
+  const report = new ImportReport()
+  // Listed, and gone when it is read: as good as a file that may not be read.
+  Object.defineProperty(report, 'current', {
+    get: () => '',
+    set: (name: string) => {
+      rmSync(bed.at(name), { recursive: true, force: true })
+    },
+  })
+  await bed.import({ report, isDelete: false })
+  expect(report.problems.map(({ path }) => path).toSorted()).toEqual(['linked', 'plain/', 'tree'])
+  const { '.': _, ...kept } = await bed.volumeTree()
+  const { '.': __, ...had } = before
+  expect(kept).toEqual(had)
+})
+
 test('without --delete nothing goes, with it everything that is gone here', async () => {
   const bed = await someFolder()
   await bed.import()
