@@ -41,31 +41,38 @@ export const operationPageBytesMax = 256 * 1024
 /** Beyond this a follower is faster by comparing trees. */
 export const operationsMax = 100_000
 
+/** Pages that a record names at most: room for `operationsMax` operations of two long paths; bounds what a record can make a reader fetch. */
+export const operationPagesMax = 1024
+
 /** One operation is at most two paths; longer ones (PATH_MAX bytes as \u escapes) do not pay. */
 const pathUnitsMax = 65_536
 
 export type OperationPlan = { readonly inline: readonly CommitOperation[] } | { readonly pages: readonly Uint8Array[] }
 
-/** Where a commit's operations go, and the bytes of their pages. */
+/** Where a commit's operations go, and the bytes of their pages. What does not fit into the record's pages is told as one `subtree`. */
 export function planOperations(operations: readonly CommitOperation[]): OperationPlan {
-  if (operations.length > operationsMax) return { inline: [{ op: 'subtree', path: commonPath(operations) }] }
-  const encoded = operations.map((operation) => printJson(orderKeys(operation)))
-  const pages: Uint8Array[] = []
-  let start = 0
+  const ends = operations.length > operationsMax ? undefined : pageEndsOf(operations)
+  if (ends === undefined) return { inline: [{ op: 'subtree', path: commonPath(operations) }] }
+  if (ends === 'inline') return { inline: operations }
+  return { pages: ends.map((end, index) => encodeOperations(operations.slice(ends[index - 1] ?? 0, end))) }
+}
+
+/** Where each page ends, `inline` for operations that need none, undefined when there are too many pages or one operation is too long. */
+function pageEndsOf(operations: readonly CommitOperation[]): readonly number[] | 'inline' | undefined {
+  const ends: number[] = []
   let length = 2
-  for (let index = 0; index < operations.length; index += 1) {
-    const added = encoded[index]!.length + 1
+  for (const [index, operation] of operations.entries()) {
+    if (operation.path.length > pathUnitsMax || (operation.to ?? '').length > pathUnitsMax) return undefined
+    const added = printJson(orderKeys(operation)).length + 1
     if (length + added > operationPageBytesMax) {
-      if (added + 2 > operationPageBytesMax) return { inline: [{ op: 'subtree', path: commonPath(operations) }] }
-      pages.push(encodeOperations(operations.slice(start, index)))
-      start = index
+      ends.push(index)
       length = 2
+      if (ends.length === operationPagesMax || length + added > operationPageBytesMax) return undefined
     }
     length += added
   }
-  if (pages.length === 0 && length <= inlineOperationsBytesMax) return { inline: operations }
-  pages.push(encodeOperations(operations.slice(start)))
-  return { pages }
+  if (ends.length === 0 && length <= inlineOperationsBytesMax) return 'inline'
+  return [...ends, operations.length]
 }
 
 /** A page of operations: a JSON array. */

@@ -9,7 +9,7 @@ import { isHash } from '../hash.ts'
 import { decodeRoot, encodeRoot } from './entry-codec.ts'
 import type { Hash, Pointer, Root } from './entry.ts'
 import { JsonFields, parseJson, printJson } from './json-fields.ts'
-import { type CommitOperation, operationsMax, orderKeys, readOperation } from './commit-operation.ts'
+import { type CommitOperation, operationPagesMax, operationsMax, orderKeys, readOperation } from './commit-operation.ts'
 import { decodePointer, encodePointer } from './pointer-codec.ts'
 
 /** The format that this program writes, and the newest it reads. */
@@ -24,8 +24,6 @@ export const messageLengthMax = 4096
 const nonceLengthMax = 128
 const volumeNameLengthMax = 255
 const capabilitiesMax = 64
-/** Pages of 256 KiB for `operationsMax` operations of two long paths; bounds what a record can make a reader fetch. */
-const operationPagesMax = 1024
 
 export interface CommitRecord {
   /** 1 is the empty volume. */

@@ -7,6 +7,7 @@ import {
   decodeOperations,
   inlineOperationsBytesMax,
   operationPageBytesMax,
+  operationPagesMax,
   operationsMax,
   planOperations,
 } from '../../../shared/format/commit-operation.ts'
@@ -22,6 +23,7 @@ import { joinPath } from '../../../shared/path.ts'
 import { entryArbitrary, hashArbitrary, nameArbitrary, pointerArbitrary } from '../../support/entry-arbitrary.ts'
 import { fileEntry, fileId } from '../../support/file-entry.ts'
 import { hashOf } from '../../support/hash-of.ts'
+import { packId } from '../../support/page-memory.ts'
 
 const pathArbitrary = fc.array(nameArbitrary.filter((name) => name !== '.' && name !== '..'), { maxLength: 4 }).map(joinPath)
 
@@ -196,6 +198,22 @@ describe('planOperations', () => {
       inline: [{ op: 'subtree', path: '/top' }],
     })
     expect(planOperations([...many(operationsMax), { op: 'mkdir', path: '/other' }])).toEqual({ inline: [{ op: 'subtree', path: '/' }] })
+  })
+
+  test('makes one of those that fill more pages than a record may name', () => {
+    // So long that two of these renames do not fit into one page.
+    const path = `/${'t'.repeat(240)}/${Array.from({ length: 256 }, () => 'x'.repeat(254)).join('/')}`
+    const operations = Array.from({ length: operationPagesMax }, (): CommitOperation => ({ op: 'rename', path, to: path }))
+    const plan = planOperations(operations)
+    const pointers = 'pages' in plan ? plan.pages.map((page) => ({ hash: hashOf(page), pack: packId('m01JDA7X3M0ABCDEFGHJKMNPQRS'), offset: 0, length: page.length })) : []
+    expect(pointers).toHaveLength(operationPagesMax)
+    expect(decodeRecord(encodeRecord({ ...record, operations: [], operationPages: pointers })).operationPages).toEqual(pointers)
+    expect(planOperations([...operations, operations[0]!])).toEqual({ inline: [{ op: 'subtree', path: path.slice(0, -255) }] })
+  })
+
+  test('makes one of an operation whose path is too long to be read back', () => {
+    const path = `/top/${Array.from({ length: 300 }, () => 'x'.repeat(254)).join('/')}`
+    expect(planOperations([{ op: 'mkdir', path }])).toEqual({ inline: [{ op: 'subtree', path: path.slice(0, -255) }] })
   })
 })
 
