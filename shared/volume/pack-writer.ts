@@ -117,10 +117,10 @@ export class PackWriter {
 
   /** Copies the parts, back to back, into the open pack; a full pack goes its way in between. Pointers in the order of the parts. */
   async append(parts: readonly Part[]): Promise<Pointer[]> {
-    while (this.#sending !== undefined) await this.#sending
     const pointers: Pointer[] = []
     for (const { bytes, hash } of parts) {
-      if (this.#length > 0 && this.#length + bytes.length > this.#bytesMax) await this.#send()
+      // Looked at again after each wait: others that waited too may have filled the next pack meanwhile.
+      while (this.#sending !== undefined || (this.#length > 0 && this.#length + bytes.length > this.#bytesMax)) await (this.#sending ?? this.#send())
       this.#id ??= newPackId(this.#options.kind, this.#options.clock, this.#options.random)
       this.#reserve(bytes.length)
       this.#buffer.set(bytes, this.#length)
