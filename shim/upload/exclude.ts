@@ -9,9 +9,12 @@ import { EdgemountError } from '../../shared/error.ts'
 /** `path` is relative, without a leading slash. */
 export type Excludes = (path: string, name: string, isDirectory: boolean) => boolean
 
+/** What `compileExcludes` gives for no patterns. */
+export const excludeNothing: Excludes = () => false
+
 export function compileExcludes(patterns: readonly string[]): Excludes {
   const rules = patterns.filter((pattern) => pattern !== '').map(compile)
-  if (rules.length === 0) return () => false
+  if (rules.length === 0) return excludeNothing
   return (path, name, isDirectory) => rules.some((rule) => (isDirectory || !rule.isDirectoryOnly) && rule.expression.test(rule.isWholePath ? path : name))
 }
 

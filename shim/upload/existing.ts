@@ -5,6 +5,9 @@ import type { Entry } from '../../shared/format/entry.ts'
 import { compareNames } from '../../shared/name.ts'
 import type { NamedEntry, Snapshot } from '../../shared/volume/snapshot.ts'
 
+/** Mostly there is nothing to wait for, and a promise for each name would cost more than the name. */
+type Passed = (item: NamedEntry) => Promise<void> | undefined
+
 export class ExistingNames {
   readonly #snapshot: Snapshot
   readonly #directory: Entry | undefined
@@ -32,21 +35,23 @@ export class ExistingNames {
   }
 
   /** Takes all names before `name`, and `name` itself when it is there: that entry comes back, `passed` sees the others. */
-  async advanceTo(name: string, passed: (item: NamedEntry) => void): Promise<Entry | undefined> {
+  async advanceTo(name: string, passed: Passed): Promise<Entry | undefined> {
     for (let item = await this.#peek(); item !== undefined; item = await this.#peek()) {
       const order = compareNames(item.name, name)
       if (order > 0) return undefined
       this.#index += 1
       if (order === 0) return item.entry
-      passed(item)
+      const wait = passed(item)
+      if (wait !== undefined) await wait
     }
     return undefined
   }
 
-  async rest(passed: (item: NamedEntry) => void): Promise<void> {
+  async rest(passed: Passed): Promise<void> {
     for (let item = await this.#peek(); item !== undefined; item = await this.#peek()) {
       this.#index += 1
-      passed(item)
+      const wait = passed(item)
+      if (wait !== undefined) await wait
     }
   }
 }

@@ -15,13 +15,14 @@ import { failure, failureName, reasonOf } from '../sys/failure.ts'
 import { BodyReader, type BodyTarget } from './body-reader.ts'
 import { adjusting, type Body, making, removing, timing } from './change.ts'
 import { decide, hasSameAttributes } from './compare.ts'
-import type { Excludes } from './exclude.ts'
+import { excludeNothing, type Excludes } from './exclude.ts'
 import { ExistingNames } from './existing.ts'
 import { HardLinks, type LinkPlan } from './hard-links.ts'
 import { Jobs } from './jobs.ts'
 import { type LocalEntry, readEntry, readNames, readRoot } from './local-entry.ts'
 import { LocalFileError } from './local-file.ts'
 import { joinLocal, nameOf, type LocalPath } from './local-path.ts'
+import { type GoneDirectory, hasRemains, type Remains, removingRest } from './remains.ts'
 import type { ImportReport, ProblemKind } from './report.ts'
 import { Turns } from './turns.ts'
 
@@ -93,6 +94,7 @@ export class FolderImport {
   readonly #report: ImportReport
   readonly #bodies: BodyReader
   readonly #jobs: Jobs
+  readonly #remains: Remains
   readonly #links = new HardLinks()
   readonly #turns: Turns
   readonly #operations: Operation[] = []
@@ -108,6 +110,7 @@ export class FolderImport {
     this.#report = parts.report
     this.#turns = new Turns(options.now)
     this.#bodies = new BodyReader(parts.writer, parts.report, this.#turns, options.signal)
+    this.#remains = { snapshot: parts.snapshot, excludes: options.excludes, signal: options.signal }
     this.#jobs = new Jobs(options.jobCount)
   }
 
@@ -143,7 +146,7 @@ export class FolderImport {
   async #walk(directory: Directory, names: readonly string[]): Promise<void> {
     this.#directories.push(directory)
     const existing = new ExistingNames(this.#parts.snapshot, directory.existing)
-    const passed = (item: NamedEntry): void => this.#gone(directory, item)
+    const passed = (item: NamedEntry): Promise<void> | undefined => this.#gone(directory, item)
     for (const rawName of names) {
       await this.#turns.due()
       throwIfAborted(this.#options.signal)
@@ -182,12 +185,23 @@ export class FolderImport {
   }
 
   /** A name that only the volume has. */
-  #gone(directory: Directory, { name, entry }: NamedEntry): void {
-    if (!this.#options.isDelete || this.#options.excludes(directory.prefix + name, name, entry.kind === 'directory')) return
+  #gone(directory: Directory, { name, entry }: NamedEntry): Promise<void> | undefined {
+    const { isDelete, excludes } = this.#options
+    if (!isDelete || excludes(directory.prefix + name, name, entry.kind === 'directory')) return undefined
     const path = childPath(directory.path, name)
-    this.#operations.push(removing(entry, path))
+    if (entry.kind === 'directory' && excludes !== excludeNothing) return this.#goneDirectory(directory, { entry, path, prefix: `${directory.prefix}${name}/` })
+    this.#remove(directory, [removing(entry, path)])
+    return undefined
+  }
+
+  async #goneDirectory(parent: Directory, gone: GoneDirectory): Promise<void> {
+    this.#remove(parent, await removingRest(this.#remains, gone))
+  }
+
+  #remove(directory: Directory, operations: readonly Operation[]): void {
+    for (const operation of operations) this.#operations.push(operation)
     directory.isTouched = true
-    this.#report.deletedCount += 1
+    this.#report.deletedCount += operations.length
   }
 
   async #entry(directory: Directory, local: LocalEntry, found: Entry | undefined): Promise<void> {
@@ -197,6 +211,7 @@ export class FolderImport {
     const decision = decide(local, found, this.#options.isChecksum)
     const isCleared = decision === 'clear'
     const existing = isCleared ? undefined : found
+    if (isCleared && (await this.#isHeld(directory, local, path, found))) return
     const candidate: Candidate = { directory, local, path, existing, inTheWay: isCleared ? found : undefined }
     if (local.kind === 'file') return await this.#file(candidate)
     const names = local.kind === 'directory' ? this.#readNames(candidate) : []
@@ -210,6 +225,15 @@ export class FolderImport {
     }
     if (local.kind !== 'directory' || names === undefined) return
     await this.#walk({ local, path, prefix: prefixOf(candidate), existing, isTouched: existing === undefined }, names)
+  }
+
+  /** A directory that holds what is left out cannot give way. */
+  async #isHeld(parent: Directory, local: LocalEntry, path: string, entry: Entry | undefined): Promise<boolean> {
+    if (entry?.kind !== 'directory' || this.#options.excludes === excludeNothing) return false
+    const relative = parent.prefix + local.name
+    if (!(await hasRemains(this.#remains, { entry, path, prefix: `${relative}/` }))) return false
+    this.#problem('unread', relative, 'the volume has a directory there that holds what is left out')
+    return true
   }
 
   #readNames(candidate: Candidate): readonly string[] | undefined {

@@ -220,6 +220,35 @@ test('what is left out is not imported, and not deleted either', async () => {
   expect(report.excludedCount).toBe(2)
 })
 
+test('of a directory that is gone, what is left out stays', async () => {
+  const bed = await ImportBed.make()
+  mkdirSync(bed.at('d/whole/deep'), { recursive: true })
+  mkdirSync(bed.at('d/part/cache'), { recursive: true })
+  for (const name of ['d/keep.log', 'd/x', 'd/whole/deep/x', 'd/part/y', 'd/part/cache/z']) writeFileSync(bed.at(name), name)
+  mkdirSync(bed.at('e/f'), { recursive: true })
+  await bed.import()
+  rmSync(bed.at('d'), { recursive: true })
+  rmSync(bed.at('e'), { recursive: true })
+  const { report } = await bed.import({ excludes: compileExcludes(['*.log', 'cache/']) })
+  expect(Object.keys(await bed.volumeTree())).toEqual(['.', 'd', 'd/keep.log', 'd/part', 'd/part/cache', 'd/part/cache/z'])
+  // d/x, d/whole, d/part/y, e
+  expect(report.deletedCount).toBe(4)
+})
+
+test('a directory that holds what is left out does not give way to a file', async () => {
+  const bed = await ImportBed.make()
+  mkdirSync(bed.at('d'))
+  writeFileSync(bed.at('d/keep.log'), 'kept')
+  await bed.import()
+  rmSync(bed.at('d'), { recursive: true })
+  writeFileSync(bed.at('d'), 'a file')
+  const { report } = await bed.import({ excludes: compileExcludes(['*.log']) })
+  expect(Object.keys(await bed.volumeTree())).toEqual(['.', 'd', 'd/keep.log'])
+  expect(report.problems).toMatchObject([{ kind: 'unread', path: 'd' }])
+  expect((await bed.import()).report.problems).toEqual([])
+  expect(await bed.volumeTree()).toEqual(bed.folderTree())
+})
+
 test('a protected path is never looked at', async () => {
   const bed = await someFolder()
   await bed.import({ protectedPaths: new Set([localPathOf(bed.at('sub'))]) })
