@@ -50,7 +50,7 @@ export const httpStatusOfCode: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 }
 
-/** The code a client gives to an HTTP status that an edge or a proxy before it sent. */
+/** The code that an edge's own HTTP status stands for. */
 export function codeOfHttpStatus(status: number): ErrorCode {
   switch (status) {
     case 401:
@@ -82,6 +82,11 @@ export function codeOfHttpStatus(status: number): ErrorCode {
     default:
       return status >= 500 ? 'unavailable' : 'invalid'
   }
+}
+
+/** As above for an answer that does not name its code. A proxy says 502 for an edge that it cannot reach: only an edge's own word makes anything `corrupt`. */
+export function codeOfProxyStatus(status: number): ErrorCode {
+  return status >= 500 ? 'unavailable' : codeOfHttpStatus(status)
 }
 
 /** Linux errno numbers (asm-generic/errno-base.h, asm-generic/errno.h) that edgemount answers with. */

@@ -5,7 +5,7 @@
 import { abortError } from '../abort.ts'
 import { concatBytes } from '../bytes.ts'
 import type { Clock } from '../clock.ts'
-import { type ErrorCode, EdgemountError, codeOfHttpStatus, errorCodes, messageOf } from '../error.ts'
+import { type ErrorCode, EdgemountError, codeOfProxyStatus, errorCodes, messageOf } from '../error.ts'
 import { withDeadline } from '../lifetime.ts'
 import { fieldOf } from './messages.ts'
 
@@ -107,11 +107,11 @@ export class EdgeConnection {
     const status = response.status
     if (response.headers.get('content-type')?.startsWith('application/json') !== true || Number(response.headers.get('content-length') ?? '0') > errorBytesMax) {
       await response.body?.cancel().catch(() => undefined)
-      return new RemoteError(codeOfHttpStatus(status), `${what}: it answered ${status} and is perhaps no edge`, { status })
+      return new RemoteError(codeOfProxyStatus(status), `${what}: it answered ${status} and is perhaps no edge`, { status })
     }
     const value = parseJson(await this.readAll(response, path, undefined, signal), () => `${what}: it answered ${status} with broken JSON`)
     const error = fieldOf(value, 'error')
-    const code = codeNamed(fieldOf(error, 'code')) ?? codeOfHttpStatus(status)
+    const code = codeNamed(fieldOf(error, 'code')) ?? codeOfProxyStatus(status)
     const message = fieldOf(error, 'message')
     const reason = fieldOf(error, 'reason')
     return new RemoteError(code, typeof message === 'string' ? message : `${what}: it answered ${status}`, {

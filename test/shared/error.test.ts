@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { EdgemountError, codeOf, codeOfHttpStatus, errno, errnoOfCode, errorCodes, httpStatusOfCode, messageOf } from '../../shared/error.ts'
+import { EdgemountError, codeOf, codeOfHttpStatus, codeOfProxyStatus, errno, errnoOfCode, errorCodes, httpStatusOfCode, messageOf } from '../../shared/error.ts'
 
 test.each(errorCodes)('%s has a status and an errno', (code) => {
   expect(httpStatusOfCode[code]).toBeGreaterThanOrEqual(400)
@@ -28,6 +28,11 @@ test.each([
   [599, 'unavailable'],
 ])('a proxy’s %i is %s', (status, code) => {
   expect(codeOfHttpStatus(status)).toBe(code)
+})
+
+test('a server error that nobody named is a proxy that cannot reach the edge, never damage', () => {
+  for (let status = 500; status < 600; status += 1) expect(codeOfProxyStatus(status)).toBe('unavailable')
+  expect([403, 404, 429].map(codeOfProxyStatus)).toEqual(['denied', 'not-found', 'exhausted'])
 })
 
 test('the code of anything thrown', () => {
