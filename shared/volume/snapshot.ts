@@ -1,7 +1,7 @@
 /**
  * A volume as one commit left it: everything that reads paths, directories and bodies. Immutable; any number may exist side by side.
  */
-import { EdgemountError } from '../error.ts'
+import { EdgemountError, messageOf } from '../error.ts'
 import type { CommitRecord } from '../format/commit.ts'
 import { decodeEntry } from '../format/entry-codec.ts'
 import type { Entry, FileId, Root } from '../format/entry.ts'
@@ -9,7 +9,7 @@ import type { PlacedRun } from '../format/manifest-page.ts'
 import { inodeKey } from '../format/inode-key.ts'
 import { findInTree, listTree } from '../format/tree-page.ts'
 import { decodeName, encodeName } from '../name.ts'
-import { childPath, rootPath, splitPath } from '../path.ts'
+import { checkName, childPath, rootPath, splitPath } from '../path.ts'
 import { type ByteRange, clampRange } from '../range.ts'
 import { type ContentReaderParts, readContent, runsOf } from './content-reader.ts'
 import { treeRootOf } from './overlay.ts'
@@ -115,7 +115,7 @@ export class Snapshot {
     return value === undefined ? undefined : this.#whole(decodeEntry(value), options.signal)
   }
 
-  /** Names of a directory, in byte order, a part at a time. Throws `invalid` for what is no directory. */
+  /** Names of a directory, in byte order, a part at a time. Throws `invalid` for what is no directory, `corrupt` for a name that no file can have. */
   async list(directory: string | Entry, request: ListRequest = {}): Promise<Listing> {
     const entry = typeof directory === 'string' ? await this.resolve(directory, request) : directory
     const label = typeof directory === 'string' ? directory : `directory ${entry.id}`
@@ -125,7 +125,7 @@ export class Snapshot {
     const limit = request.limit ?? walkPageEntries
     const listing = await readPages(this.pages, (source) => listTree(pointer, after, limit, source), request.signal)
     const items: NamedEntry[] = []
-    for (const { key, value } of listing.items) items.push({ name: decodeName(key), entry: await this.#whole(decodeEntry(value), request.signal) })
+    for (const { key, value } of listing.items) items.push({ name: nameOf(key, label), entry: await this.#whole(decodeEntry(value), request.signal) })
     return { items, isLast: listing.done }
   }
 
@@ -200,6 +200,17 @@ export class Snapshot {
     if (inode !== undefined) return inode
     throw new EdgemountError('corrupt', `Cannot find inode ${entry.id}: a name links to it, the inode tree does not have it`)
   }
+}
+
+/** A page's hash says that a writer made it, not that the writer was right: `..` in a listing would lead its readers elsewhere. */
+function nameOf(key: Uint8Array, label: string): string {
+  const name = decodeName(key)
+  try {
+    checkName(name)
+  } catch (cause) {
+    throw new EdgemountError('corrupt', `Cannot list "${label}": ${messageOf(cause)}`, { cause })
+  }
+  return name
 }
 
 function notFound(path: string, why = 'it does not exist'): EdgemountError {

@@ -1,11 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { type Fault, faultStore } from '../../../edge/store/fault.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { decodeOperations } from '../../../shared/format/commit-operation.ts'
+import { encodeEntry } from '../../../shared/format/entry-codec.ts'
+import { newPackId } from '../../../shared/format/pack-id.ts'
+import { editTree } from '../../../shared/format/tree-edit.ts'
 import { decodeName } from '../../../shared/name.ts'
-import { configKey, logKey } from '../../../shared/volume/keys.ts'
+import { configKey, logKey, packKey } from '../../../shared/volume/keys.ts'
 import type { Operation } from '../../../shared/volume/operation.ts'
 import { Volume } from '../../../shared/volume/volume.ts'
+import { hashOf } from '../../support/hash-of.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
 import { bytesOf, engineOf, expectBytes, inPieces, linesOf, newVolume, randomBytes, textOf, utf8 } from '../../support/test-volume.ts'
 
 describe('a volume', () => {
@@ -178,6 +184,29 @@ test('a listing is ordered by bytes, in parts of any size', async () => {
     expect(listed).toEqual(ordered.slice(0, listed.length))
   }
   await expect(head.list('/n1')).rejects.toMatchObject({ code: 'invalid', message: 'Cannot list "/n1": it is a file' })
+})
+
+test.each(['..', '.', 'a/b', '/etc', 'a\0b'])('a listing with the name %j is corrupt', async (name) => {
+  const store = new MemoryStore()
+  const volume = await newVolume({ store })
+  await volume.writer().commit([{ op: 'create', path: '/a' }])
+  const { record, pages } = await volume.head()
+  const { directory } = record.root
+  if (directory.content.kind !== 'tree') throw new Error('the root is no tree')
+  const { root } = directory.content
+  const entry = await (await volume.head()).resolve('/a')
+  const pointer = await editTree(root.pointer, [{ key: utf8(name), value: encodeEntry(entry) }], {
+    load: (each) => pages.load(each),
+    store: async (page) => {
+      const pack = newPackId('meta', systemClock, new SeededRandom(77))
+      await store.create(packKey(pack), page)
+      return { hash: hashOf(page), pack, offset: 0, length: page.length }
+    },
+  })
+  const content = { kind: 'tree', root: { ...root, pointer } } as const
+  const bad = volume.snapshotOf({ ...record, root: { ...record.root, directory: { ...directory, content } } })
+  await expect(bad.list('/')).rejects.toMatchObject({ code: 'corrupt', message: expect.stringMatching(/^Cannot list "\/": Cannot use the name /) as string })
+  await expect(bad.walk('/').next().then(() => linesOf(bad))).rejects.toMatchObject({ code: 'corrupt' })
 })
 
 test('two writers of one process take turns and do not race each other', async () => {
