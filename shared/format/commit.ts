@@ -17,7 +17,7 @@ export const volumeFormat = 1
 
 /** A record is the operations (64 KiB) and a root (a directory's entry, at most 31 KiB and a third more in base64), and little else. */
 export const recordBytesMax = 256 * 1024
-const configBytesMax = 64 * 1024
+export const configBytesMax = 64 * 1024
 
 export const authorLengthMax = 255
 export const messageLengthMax = 4096

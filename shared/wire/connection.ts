@@ -32,10 +32,15 @@ export interface EdgeRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/** How long a body must be, or at most may be: an edge that is none must not fill the memory. */
+export type BodyLength = { readonly bytes: number; readonly bytesMax?: number } | { readonly bytes?: number | undefined; readonly bytesMax: number }
+
 const callMsDefault = 30_000
 /** Half a megabit a second; a link that is slower than this is down. */
 const bytesPerMsMin = 64
 const errorBytesMax = 64 * 1024
+/** A listing of a thousand entries whose extended attributes are as long as they may be. */
+const answerBytesMax = 64 * 1024 * 1024
 
 export class EdgeConnection {
   readonly label: string
@@ -78,12 +83,14 @@ export class EdgeConnection {
     })
   }
 
-  /** A body, whole. Throws `unavailable` when it is cut, too short, or too slow. */
-  async readAll(response: Response, what: string, expectedBytes: number | undefined, signal?: AbortSignal): Promise<Uint8Array> {
+  /** A body, whole. Throws `unavailable` when it is cut, too short, too long or too slow. */
+  async readAll(response: Response, what: string, length: BodyLength, signal?: AbortSignal): Promise<Uint8Array> {
+    const { bytes: expectedBytes, bytesMax = expectedBytes } = length
     const reader = response.body?.getReader()
     const ms = this.callMs + (expectedBytes ?? 0) / bytesPerMsMin
     try {
-      const parts = await withDeadline(this.clock, ms, `read ${what} from ${this.label}`, signal, () => this.#collect(reader, what))
+      if (expectedBytes !== undefined && !(expectedBytes <= bytesMax!)) throw this.#tooLong(what, bytesMax!)
+      const parts = await withDeadline(this.clock, ms, `read ${what} from ${this.label}`, signal, () => this.#collect(reader, what, expectedBytes ?? bytesMax!))
       const bytes = join(parts)
       if (expectedBytes === undefined || bytes.length === expectedBytes) return bytes
       throw new EdgemountError('unavailable', `Cannot read ${what} from ${this.label}: got ${bytes.length} of ${expectedBytes} bytes`)
@@ -93,11 +100,11 @@ export class EdgeConnection {
     }
   }
 
-  /** JSON of a 200. */
-  async readJson(request: EdgeRequest): Promise<unknown> {
+  /** JSON of a 200, at most `bytesMax` long. */
+  async readJson(request: EdgeRequest, bytesMax: number = answerBytesMax): Promise<unknown> {
     const response = await this.send(request)
     if (!response.ok) throw await this.errorOf(response, request)
-    const bytes = await this.readAll(response, request.path, undefined, request.signal)
+    const bytes = await this.readAll(response, request.path, { bytesMax }, request.signal)
     return parseJson(bytes, () => `Cannot read ${request.path} from ${this.label}: the answer is no JSON`)
   }
 
@@ -109,7 +116,7 @@ export class EdgeConnection {
       await response.body?.cancel().catch(() => undefined)
       return new RemoteError(codeOfProxyStatus(status), `${what}: it answered ${status} and is perhaps no edge`, { status })
     }
-    const value = parseJson(await this.readAll(response, path, undefined, signal), () => `${what}: it answered ${status} with broken JSON`)
+    const value = parseJson(await this.readAll(response, path, { bytesMax: errorBytesMax }, signal), () => `${what}: it answered ${status} with broken JSON`)
     const error = fieldOf(value, 'error')
     const code = codeNamed(fieldOf(error, 'code')) ?? codeOfProxyStatus(status)
     const message = fieldOf(error, 'message')
@@ -121,14 +128,20 @@ export class EdgeConnection {
     })
   }
 
-  async #collect(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, what: string): Promise<Uint8Array[]> {
+  async #collect(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, what: string, bytesMax: number): Promise<Uint8Array[]> {
     const parts: Uint8Array[] = []
     if (reader === undefined) return parts
-    for (;;) {
+    for (let left = bytesMax; ; ) {
       const next = await readPart(reader, what, this.label)
       if (next === undefined) return parts
+      left -= next.length
+      if (left < 0) throw this.#tooLong(what, bytesMax)
       parts.push(next)
     }
+  }
+
+  #tooLong(what: string, bytesMax: number): EdgemountError {
+    return new EdgemountError('unavailable', `Cannot read ${what} from ${this.label}: it is longer than ${bytesMax} bytes`)
   }
 }
 

@@ -5,8 +5,9 @@
  * `unsupported`: `replace`, `delete`, lists other than of the log, other keys. `put` of the `head` hint does nothing, since the edge writes it.
  */
 import { EdgemountError } from '../error.ts'
+import { configBytesMax, recordBytesMax } from '../format/commit.ts'
 import type { PackId } from '../format/entry.ts'
-import { isPackId } from '../format/pack-id.ts'
+import { isPackId, packBytesMax } from '../format/pack-id.ts'
 import { withDeadline } from '../lifetime.ts'
 import { type ByteRange, clampRange, rangeLength } from '../range.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../store.ts'
@@ -27,6 +28,10 @@ type Target =
   | { readonly kind: 'pack'; readonly pack: PackId }
 
 const listLimitMax = 1000
+/** A seq, a time and an author; room for more to come. */
+const headBytesMax = 64 * 1024
+/** A thousand seqs and sizes. */
+const logBytesMax = 256 * 1024
 const octets = { 'content-type': 'application/octet-stream' }
 const json = { 'content-type': 'application/json' }
 
@@ -47,8 +52,8 @@ export class EdgeStore implements ObjectStore {
     const { signal, range } = options
     if (target.kind === 'pack') return await this.#getPack(target.pack, range, signal)
     if (target.kind === 'head') return await this.#getHead({ method: 'GET', path: routes.head(this.#volume), signal }, range)
-    const path = target.kind === 'config' ? routes.volume(this.#volume) : routes.record(this.#volume, target.seq)
-    return await this.#getSmall({ method: 'GET', path, signal }, range)
+    if (target.kind === 'config') return await this.#getSmall({ method: 'GET', path: routes.volume(this.#volume), signal }, configBytesMax, range)
+    return await this.#getSmall({ method: 'GET', path: routes.record(this.#volume, target.seq), signal }, recordBytesMax, range)
   }
 
   async create(key: string, body: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
@@ -77,17 +82,17 @@ export class EdgeStore implements ObjectStore {
     const { after, limit = listLimitMax, signal } = options
     if (after !== undefined && after > `${logPrefix}~`) return []
     const before = after === undefined || after <= logPrefix ? undefined : seqOfLogKey(after)
-    const answer = await this.#connection.readJson({ method: 'GET', path: routes.log(this.#volume, { before, limit }), signal })
+    const answer = await this.#connection.readJson({ method: 'GET', path: routes.log(this.#volume, { before, limit }), signal }, logBytesMax)
     const items = fieldOf(answer, 'items')
     if (!Array.isArray(items)) throw new EdgemountError('unavailable', `Cannot list the log of "${this.label}": the answer has no items`)
     return items.map((item: unknown) => ({ key: logKey(numberOf(item, 'seq')), size: numberOf(item, 'size') }))
   }
 
   /** Objects of a few kilobytes: read at once, and cut here when a range is asked for. */
-  async #getSmall(request: EdgeRequest, range: ByteRange | undefined): Promise<StoredObject | undefined> {
+  async #getSmall(request: EdgeRequest, bytesMax: number, range: ByteRange | undefined): Promise<StoredObject | undefined> {
     const response = await this.#find(request)
     if (response === undefined) return undefined
-    const bytes = await this.#connection.readAll(response, request.path, lengthOf(response), request.signal)
+    const bytes = await this.#connection.readAll(response, request.path, { bytes: lengthOf(response), bytesMax }, request.signal)
     return storedBytes(bytes, response.headers.get('etag') ?? `"${bytes.length}"`, range)
   }
 
@@ -95,7 +100,7 @@ export class EdgeStore implements ObjectStore {
   async #getHead(request: EdgeRequest, range: ByteRange | undefined): Promise<StoredObject | undefined> {
     const response = await this.#find(request)
     if (response === undefined) return undefined
-    const bytes = await this.#connection.readAll(response, request.path, lengthOf(response), request.signal)
+    const bytes = await this.#connection.readAll(response, request.path, { bytes: lengthOf(response), bytesMax: headBytesMax }, request.signal)
     const seq = numberOf(JSON.parse(new TextDecoder().decode(bytes)), 'seq')
     return storedBytes(new TextEncoder().encode(String(seq)), `"${seq}"`, range)
   }
@@ -106,14 +111,14 @@ export class EdgeStore implements ObjectStore {
     const response = await this.#find({ method: isEmpty ? 'HEAD' : 'GET', path, signal })
     if (response === undefined) return undefined
     const size = Number(response.headers.get('edgemount-size') ?? 'none')
-    if (!Number.isSafeInteger(size)) throw new EdgemountError('unavailable', `Cannot read ${path} from ${this.label}: the answer has no Edgemount-Size`)
+    if (!Number.isSafeInteger(size) || size < 0 || size > packBytesMax) throw new EdgemountError('unavailable', `Cannot read ${path} from ${this.label}: its Edgemount-Size is not that of a pack`)
     const etag = `"${pack}"`
     if (isEmpty) return { ...storedBytes(new Uint8Array(0), etag, undefined), size }
     const length = rangeLength(clampRange(range ?? { start: 0, end: size }, size))
     return {
       size,
       etag,
-      bytes: () => this.#connection.readAll(response, path, length, signal),
+      bytes: () => this.#connection.readAll(response, path, { bytes: length }, signal),
       stream: () => this.#stream(response, path, length, signal),
     }
   }

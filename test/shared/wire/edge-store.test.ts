@@ -295,6 +295,34 @@ describe('trouble on the way', () => {
     expect(await failureOf(storeOf(url).get(configKey))).toBe(code)
   })
 
+  /** Sends for ever, until nobody takes it. `sent` is how much. */
+  async function endless(headers: Record<string, string>): Promise<{ readonly url: string; readonly sent: () => number }> {
+    let sent = 0
+    const url = await serverThat((_, outgoing) => {
+      outgoing.writeHead(200, headers)
+      const more = (): void => {
+        sent += 65_536
+        if (!outgoing.destroyed) outgoing.write(Buffer.alloc(65_536, 0x20), () => setImmediate(more))
+      }
+      more()
+    })
+    return { url, sent: () => sent }
+  }
+
+  it.each<[string, Record<string, string>, (far: EdgeStore) => Promise<unknown>]>([
+    ['volume.json', {}, (far) => far.get(configKey)],
+    ['head', {}, (far) => far.get(headKey)],
+    ['record', {}, (far) => far.get(logKey(1))],
+    ['record with a length', { 'content-length': String(2 ** 40) }, (far) => far.get(logKey(1))],
+    ['log', {}, (far) => far.list(logPrefix)],
+    ['slice', { 'edgemount-size': '1000' }, async (far) => (await far.get(newKey(), { range: { start: 0, end: 100 } }))!.bytes()],
+    ['pack', { 'edgemount-size': String(2 ** 40) }, async (far) => (await far.get(newKey()))!.bytes()],
+  ])('a %s without end is not taken into memory', async (_, headers, run) => {
+    const { url, sent } = await endless(headers)
+    expect(await failureOf(run(storeOf(url, 5000)))).toBe('unavailable')
+    expect(sent()).toBeLessThan(32 * 2 ** 20)
+  })
+
   it('the caller may give up', async () => {
     const url = await serverThat(() => undefined)
     const stop = new AbortController()
