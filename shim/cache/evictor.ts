@@ -2,8 +2,8 @@
  * Keeps the cache within its budget and above the floor of free space, by removing the least recently used files that nobody uses.
  *
  * When the budget is passed, eviction goes down to nine tenths of it, some at once and the rest in steps. Pinned files are not in the order
- * of use at all; when nothing else is left, those that are not whole lose what came first. When that is not possible either, `canStore`
- * says so and reads go on without the cache.
+ * of use at all, nor are those that turned out to be held by somebody else, until they are tried again; when nothing else is left, pinned
+ * files that are not whole lose what came first. When that is not possible either, `canStore` says so and reads go on without the cache.
  */
 import type { Clock } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
@@ -26,6 +26,8 @@ const filesPerStep = 32
 const freeSpaceCheckMs = 1000
 /** After the disk said that it is full nothing is stored for so long. */
 const fullMs = 1000
+/** A program that runs from the cache holds its file for long; asking is cheap. */
+const heldRetryMs = 1000
 /** What is freed at least when the disk is full, as a part of what is cached. */
 const fullPart = 0.1
 
@@ -38,6 +40,9 @@ export class Evictor {
   #checkedMs = 0
   #fullUntilMs = 0
   #isBelowFloor = false
+  /** Rows (and their serials) that somebody held when they were to go. INVARIANT: not in the order of use, unless used since. */
+  readonly #held = new Map<number, number>()
+  #heldTriedMs = 0
   readonly #shrinker: Shrinker
   evictedCount = 0
 
@@ -79,6 +84,7 @@ export class Evictor {
     if (Math.abs(nowMs - this.#checkedMs) >= freeSpaceCheckMs) this.checkFreeSpace()
     if (this.#files.table.byteTotal > this.#options.bytesMax) this.#aim(this.#options.bytesMax * 0.9)
     this.#evict(this.#target)
+    if (this.#held.size > 0 && Math.abs(nowMs - this.#heldTriedMs) >= heldRetryMs) this.#retryHeld(nowMs)
     this.#shrinker.step()
     return this.#target !== Infinity || this.#shrinker.isUnderWay
   }
@@ -99,7 +105,7 @@ export class Evictor {
     const { table } = this.#files
     const { bytesMax } = this.#options
     if (table.byteTotal < bytesMax || table.oldest >= 0 || this.#shrinker.isUnderWay) return
-    this.#shrinker.begin(table.byteTotal - bytesMax * 0.9)
+    this.#shrinker.begin(table.byteTotal - Math.floor(bytesMax * 0.9))
   }
 
   #aim(target: number): void {
@@ -114,9 +120,28 @@ export class Evictor {
       const next = table.younger(row)
       if (this.#active.has(row)) table.unlist(row)
       else if (this.#files.evict(row)) this.evictedCount += 1
-      else table.touch(row) // held by somebody: not soon again
+      else this.#setAside(row)
       row = next
     }
     if (table.byteTotal <= this.#target || table.oldest < 0) this.#target = Infinity
+  }
+
+  #setAside(row: number): void {
+    const { table } = this.#files
+    table.unlist(row)
+    this.#held.set(row, table.serials[row]!)
+  }
+
+  /** Held rows go one by one while room is needed, and back into the order when it is not. */
+  #retryHeld(nowMs: number): void {
+    this.#heldTriedMs = nowMs
+    const { table } = this.#files
+    for (const [row, serial] of [...this.#held].slice(0, filesPerStep)) {
+      this.#held.delete(row)
+      if (!table.isUsed(row) || table.serials[row] !== serial || this.#active.has(row)) continue
+      if (table.byteTotal < this.#options.bytesMax && !this.#isBelowFloor) table.touch(row)
+      else if (this.#files.evict(row)) this.evictedCount += 1
+      else this.#setAside(row)
+    }
   }
 }

@@ -182,6 +182,36 @@ describe('the budget', () => {
     expect(cache.isComplete(1, version(1))).toBe(false)
   })
 
+  test.each([1, 50])('is held although %i of its files cannot go', async (heldCount) => {
+    const bytesMax = 100 * 4096
+    const cache = open({ bytesMax })
+    for (let id = 1; id <= heldCount; id += 1) addFile(cache, id, 4096)
+    for (const path of sys.paths()) if (path.includes('/files/')) sys.heldPaths.add(path)
+    const whole = cache.acquire(1000, version(1000), 40 * 4096)
+    fill(whole, 0, 40 * 4096)
+    const file = cache.acquire(1001, version(1001), 1000 * 4096)
+    let most = 0
+    for (let page = 0; page < 1000; page += 1) {
+      if (file.canStore) fill(file, page * 4096, (page + 1) * 4096)
+      if (page % 10 === 0) await run(cache, 0.2)
+      most = Math.max(most, cache.stats.bytes)
+    }
+    // The steps before it is known that they are held.
+    expect(most).toBeLessThanOrEqual(bytesMax + 12 * 4096)
+    await run(cache, 3)
+    expect(cache.stats.bytes).toBeLessThanOrEqual(bytesMax + 4096)
+    sys.heldPaths.clear()
+    whole.release()
+    file.release()
+    for (let id = 2000; id < 2200; id += 1) {
+      addFile(cache, id, 4096)
+      if (id === 2050) await run(cache, 3)
+    }
+    await run(cache, 3)
+    expect(cache.isComplete(1, version(1))).toBe(false)
+    expect(cache.isComplete(2199, version(2199))).toBe(true)
+  })
+
   test('is held by a single file that is larger, too: what came first goes first, and what is being read stays', async () => {
     const bytesMax = 100 * 4096
     const cache = open({ bytesMax })
