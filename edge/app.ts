@@ -13,6 +13,7 @@ import { type Logger, silentLogger } from '../shared/log.ts'
 import { type Counter, type Histogram, Metrics } from '../shared/metrics.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
+import { ReadBudget } from '../shared/volume/read-budget.ts'
 import { BodyTooLarge, type BytesBody } from './body.ts'
 import { BodyPlaces } from './body-places.ts'
 import { splitUrl } from './query.ts'
@@ -52,6 +53,10 @@ export interface AppSettings {
   readonly storeCallMs?: number | undefined
   /** How often a followed log is read. */
   readonly pollMs?: number | undefined
+  /** The largest request for the bytes of a file; 8 MiB unless given. A reader holds two of them. */
+  readonly readBytesMax?: number | undefined
+  /** What all readers may hold together; the engine's default unless given. */
+  readonly readBudget?: ReadBudget | undefined
   /** True lets pages of every origin write. Without it a page somebody visits cannot change a volume on their machine. */
   readonly allowsForeignWrites?: boolean | undefined
 }
@@ -87,9 +92,9 @@ export function createApp(settings: AppSettings): App {
 
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault } = settings
-  const { bytesBody = (bytes: Uint8Array) => bytes } = settings
+  const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget() } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
-  const volumes = new Volumes({ store, clock, random, hash, log, pollMs })
+  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget })
   void lifetime.defer(() => volumes.dispose())
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })

@@ -4,11 +4,12 @@
 import type { Clock } from '../shared/clock.ts'
 import { EdgemountError, codeOf } from '../shared/error.ts'
 import type { HashFunction } from '../shared/hash.ts'
-import { SingleFlight } from '../shared/lifetime.ts'
+import { SingleFlight, withDeadline } from '../shared/lifetime.ts'
 import type { Logger } from '../shared/log.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { headKey } from '../shared/volume/keys.ts'
+import type { ReadBudget } from '../shared/volume/read-budget.ts'
 import { Volume } from '../shared/volume/volume.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
 import { Follower } from './follower.ts'
@@ -19,6 +20,8 @@ const openVolumesMax = 16
 const pageCacheBytes = 32 * 1024 * 1024
 /** Some stores take one write a second to a key. */
 const hintEveryMs = 1000
+/** What the background may take when the edge ends. */
+const settleMs = 2000
 
 export interface VolumesParts {
   readonly store: ObjectStore
@@ -28,6 +31,10 @@ export interface VolumesParts {
   readonly log: Logger
   /** How often a follower looks for new commits. */
   readonly pollMs: number
+  /** The largest request for the bytes of a body; the engine's unless given. */
+  readonly readBytesMax: number | undefined
+  /** What all readers of all volumes may hold together. */
+  readonly readBudget: ReadBudget
 }
 
 export interface OpenVolume {
@@ -35,25 +42,44 @@ export interface OpenVolume {
   readonly volume: Volume
   readonly store: ObjectStore
   readonly follower: Follower
-  readonly hint: HeadHint
+  /** Somebody published this commit through this edge. What follows from it goes on in the background. */
+  noteCommit(seq: number): void
+  /** Waits for what goes on in the background. */
+  settle(): Promise<void>
 }
 
-/** Writes the `head` hint for records that others publish through this edge: best effort, at most once a second. */
-export class HeadHint {
+/**
+ * What is done after a record that others published through this edge, best effort: followers of this process learn of it at once, and readers
+ * elsewhere find the head sooner by its hint, written at most once a second.
+ */
+class Aftermath {
+  readonly #volume: Volume
   readonly #store: ObjectStore
   readonly #clock: Clock
-  #writtenMs = -Infinity
+  readonly #underWay = new Set<Promise<unknown>>()
+  #hintedMs = -Infinity
 
-  constructor(store: ObjectStore, clock: Clock) {
+  constructor(volume: Volume, store: ObjectStore, clock: Clock) {
+    this.#volume = volume
     this.#store = store
     this.#clock = clock
   }
 
-  async note(seq: number): Promise<void> {
+  note(seq: number): void {
+    this.#start(this.#volume.at(seq))
     const nowMs = this.#clock.now()
-    if (nowMs - this.#writtenMs < hintEveryMs) return
-    this.#writtenMs = nowMs
-    await this.#store.put(headKey, new TextEncoder().encode(String(seq))).catch(() => undefined)
+    if (nowMs - this.#hintedMs < hintEveryMs) return
+    this.#hintedMs = nowMs
+    this.#start(this.#store.put(headKey, new TextEncoder().encode(String(seq))))
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
+  #start(work: Promise<unknown>): void {
+    const settled: Promise<unknown> = work.catch(() => undefined).finally(() => this.#underWay.delete(settled))
+    this.#underWay.add(settled)
   }
 }
 
@@ -62,6 +88,8 @@ export class Volumes {
   /** In order of last use, oldest first. */
   readonly #open = new Map<string, OpenVolume>()
   readonly #opening = new SingleFlight<string, OpenVolume>()
+  /** Of volumes that were closed. */
+  readonly #settling = new Set<Promise<void>>()
   #isClosed = false
 
   constructor(parts: VolumesParts) {
@@ -100,27 +128,35 @@ export class Volumes {
     return { items, isLast: false }
   }
 
-  /** Ends all followers, so that event streams end. */
+  /** Ends all followers, so that event streams end, and waits for what goes on in the background. */
   async dispose(): Promise<void> {
     this.#isClosed = true
     const open = [...this.#open.values()]
     this.#open.clear()
     await Promise.all(open.map(({ follower }) => follower.dispose()))
+    const settled = Promise.all([...this.#settling, ...open.map((volume) => volume.settle())])
+    // Hints may be lost; a store that hangs must not keep the edge from ending.
+    await withDeadline(this.#parts.clock, settleMs, 'settle', undefined, () => settled).catch(() => undefined)
   }
 
   async #start(name: string): Promise<OpenVolume> {
     if (this.#isClosed) throw new EdgemountError('closed', `Cannot open the volume "${name}": the edge is shutting down`)
-    const { clock, random, hash, log, pollMs } = this.#parts
+    const { clock, random, hash, log, pollMs, readBytesMax, readBudget } = this.#parts
     const store = this.scope(name)
     let volume: Volume
     try {
-      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes })
+      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, readBytesMax, readBudget })
     } catch (error) {
       if (codeOf(error) !== 'not-found') throw error
       throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })
     }
     const follower = new Follower({ volume, clock, log, pollMs })
-    const opened: OpenVolume = { name, volume, store, follower, hint: new HeadHint(store, clock) }
+    const aftermath = new Aftermath(volume, store, clock)
+    const settle = async (): Promise<void> => {
+      await aftermath.settle()
+      await volume.close()
+    }
+    const opened: OpenVolume = { name, volume, store, follower, noteCommit: (seq) => aftermath.note(seq), settle }
     this.#open.set(name, opened)
     this.#closeOldest()
     return opened
@@ -128,9 +164,12 @@ export class Volumes {
 
   /** A volume somebody listens to stays open. */
   #closeOldest(): void {
-    for (const [name, { follower }] of this.#open) {
+    for (const [name, volume] of this.#open) {
       if (this.#open.size <= openVolumesMax) return
-      if (follower.listenerCount === 0) this.#open.delete(name)
+      if (volume.follower.listenerCount > 0) continue
+      this.#open.delete(name)
+      const settled: Promise<void> = volume.settle().finally(() => this.#settling.delete(settled))
+      this.#settling.add(settled)
     }
   }
 

@@ -23,12 +23,15 @@ interface ExecutionContext {
 /** A stream of workerd's own: it errors when fewer or more bytes come. */
 declare const FixedLengthStream: new (length: number) => TransformStream<Uint8Array, Uint8Array>
 
+/** An isolate has 128 MiB for all its requests, which know nothing of each other. */
+const readBytesMax = 1024 * 1024
+
 const log = lineLogger({ write: (line) => console.log(line), clock: systemClock, level: 'warn', format: 'json' })
 
 export default {
   async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {
     const store = new R2Store(environment.VOLUMES, 'VOLUMES')
-    const app = createApp({ store, clock: systemClock, random: systemRandom, log })
+    const app = createApp({ store, clock: systemClock, random: systemRandom, log, readBytesMax })
     const response = await app.fetch(request)
     if (response.body === null) {
       context.waitUntil(app.dispose())

@@ -1,14 +1,20 @@
 /**
  * The log: reading records, and publishing one, which is the commit itself. The edge checks what it can see (that the record is whole, follows its parent
- * and names packs that are there); the slot is won by create-if-absent in the store and nowhere else.
+ * and names pages that are there); the slot is won by create-if-absent in the store and nowhere else.
  */
 import { equalBytes } from '../../shared/bytes.ts'
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import type { CommitRecord } from '../../shared/format/commit.ts'
 import { decodeRecord, encodeRecord, recordBytesMax } from '../../shared/format/commit.ts'
+import { decodeOperations, operationPageBytesMax } from '../../shared/format/commit-operation.ts'
 import type { Pointer } from '../../shared/format/entry.ts'
+import { inodeKey } from '../../shared/format/inode-key.ts'
+import { pageBytesMax } from '../../shared/format/page.ts'
+import { findInTree } from '../../shared/format/tree-page.ts'
 import type { ObjectStore } from '../../shared/store.ts'
-import { logKey, logPrefix, packKey, seqOfLogKey } from '../../shared/volume/keys.ts'
+import { rootFileId } from '../../shared/volume/file-id.ts'
+import { logKey, logPrefix, seqOfLogKey } from '../../shared/volume/keys.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { HeadMessage, LogMessage } from '../../shared/wire/messages.ts'
 import { receiveBytes } from '../body.ts'
 import { parseInteger, queryInteger } from '../query.ts'
@@ -57,7 +63,7 @@ export const logRoutes: readonly Route[] = [
     responses: {
       201: 'The commit has happened',
       400: 'The body is no record of this seq',
-      409: 'reason says why: the slot is taken, the parent is not the record before, or a pack that is named is not there',
+      409: 'reason says why: the slot is taken, the parent is not the record before, or a page that is named is not there',
       413: `More than ${recordBytesMax} bytes`,
     },
     handle: postRecord,
@@ -89,18 +95,15 @@ async function postRecord(exchange: Exchange): Promise<Response> {
   const { request, signal } = exchange
   const seq = seqOf(exchange)
   const opened = await volumeOf(exchange)
-  const { store, volume, hint } = opened
+  const { store, volume } = opened
   const body = await receiveBytes(request, recordBytesMax, exchange.edge.clock)
   const record = readPosted(body, seq)
   const refusal = (reason: string, why: string): Response => respondError(409, 'conflict', `Cannot publish commit ${seq}: ${why}`, {}, { reason })
   if (!(await isParentThere(exchange, store, record))) return refusal('parent', 'its parent is not the record before it')
-  for (const pointer of pointersOf(record)) {
-    if (!(await isStored(store, pointer, signal))) return refusal('packs', `it names bytes of the pack ${pointer.pack} that are not stored`)
-  }
+  const fault = await faultOfPages(volume.snapshotOf(record), signal)
+  if (fault !== undefined) return refusal('packs', fault)
   if (!(await store.create(logKey(seq), body, { signal }))) return refusal('taken', 'the slot is taken')
-  // Followers of this process learn of it at once, and readers elsewhere find the head sooner.
-  await volume.at(seq)
-  await hint.note(seq)
+  opened.noteCommit(seq)
   return respondJson(201, { seq }, { 'cache-control': 'no-store' })
 }
 
@@ -128,16 +131,30 @@ async function isParentThere({ edge, signal }: Exchange, store: ObjectStore, rec
   return parent !== undefined && (await edge.hash(await parent.bytes())) === record.parent
 }
 
-/** The pages that a record names itself; those they name were stored before them by the ordering law. */
-function pointersOf({ root, operationPages = [] }: CommitRecord): readonly Pointer[] {
-  const { content } = root.directory
-  const tree = content.kind === 'tree' ? content.root.pointer : undefined
-  return [tree, root.inodes, ...operationPages].filter((pointer) => pointer !== undefined)
+/**
+ * Why the pages that a record names itself cannot be read, or undefined. A record whose pages are not there would make the volume unreadable, for ever
+ * and for everybody. The pages below them were stored before them by the ordering law.
+ */
+async function faultOfPages(snapshot: Snapshot, signal: AbortSignal): Promise<string | undefined> {
+  const { root, operationPages = [] } = snapshot.record
+  const { content, kind } = root.directory
+  if (kind !== 'directory' || content.kind !== 'tree') return 'its root is not a directory'
+  try {
+    for (const pointer of [content.root.pointer, root.inodes]) {
+      if (pointer === undefined) continue
+      const page = await loadPage(snapshot, pointer, pageBytesMax, signal)
+      // Any key will do: it is looked for in this page alone.
+      findInTree(pointer, inodeKey(rootFileId), (wanted) => (wanted === pointer ? page : undefined))
+    }
+    for (const pointer of operationPages) decodeOperations(await loadPage(snapshot, pointer, operationPageBytesMax, signal))
+    return undefined
+  } catch (error) {
+    if (codeOf(error) === 'corrupt') return messageOf(error)
+    throw error
+  }
 }
 
-async function isStored(store: ObjectStore, { pack, offset, length }: Pointer, signal: AbortSignal): Promise<boolean> {
-  const found = await store.get(packKey(pack), { range: { start: 0, end: 0 }, signal })
-  if (found === undefined) return false
-  await found.bytes()
-  return offset + length <= found.size
+async function loadPage({ pages }: Snapshot, pointer: Pointer, bytesMax: number, signal: AbortSignal): Promise<Uint8Array> {
+  if (pointer.length <= bytesMax) return await pages.load(pointer, signal)
+  throw new EdgemountError('corrupt', `a page of ${pointer.length} bytes is longer than ${bytesMax}`)
 }

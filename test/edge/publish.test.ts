@@ -1,8 +1,11 @@
 /** What mounts use: lookups, packs, the log. Commits made through these routes are commits like any other. */
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { createApp } from '../../edge/app.ts'
+import { nodeHash } from '../../edge/node.ts'
+import { aroundCalls } from '../../edge/store/around.ts'
 import { contentVersionOf } from '../../shared/format/entry-codec.ts'
-import { encodeRecord } from '../../shared/format/commit.ts'
-import type { Hash, PackId } from '../../shared/format/entry.ts'
+import { type CommitRecord, encodeRecord } from '../../shared/format/commit.ts'
+import type { Entry, Hash, PackId, Pointer } from '../../shared/format/entry.ts'
 import { newPackId, packBytesMax } from '../../shared/format/pack-id.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { entryOfMessage } from '../../shared/wire/messages.ts'
@@ -178,8 +181,77 @@ describe('the log', () => {
   })
 })
 
+describe('a record whose pages cannot be read', () => {
+  it('is refused, and the volume stays readable', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/x', 'x'))
+    const { record } = await edge.volume.head()
+    const pack = newPack('meta')
+    const garbage = new Uint8Array(pattern(1000))
+    expect((await post(routes.packs('demo', pack), garbage)).status).toBe(201)
+    const at = async (offset: number, length: number, hash?: Hash): Promise<Pointer> => ({
+      hash: hash ?? (await nodeHash(garbage.subarray(offset, offset + length))),
+      pack,
+      offset,
+      length,
+    })
+    const next = { ...record, seq: 3, parent: await hashOfRecord(edge, 2), nonce: 'n' }
+    const directoryAt = (pointer: Pointer): Entry => ({ ...record.root.directory, content: { kind: 'tree', root: { pointer, entryCount: 1, directoryCount: 0 } } })
+    const wrong = 'ab'.repeat(32) as Hash
+    const roots: CommitRecord['root'][] = [
+      { ...record.root, directory: directoryAt(await at(0, 100, wrong)) },
+      { ...record.root, directory: directoryAt(await at(0, 100)) },
+      { ...record.root, directory: directoryAt(await at(900, 200, wrong)) },
+      { ...record.root, directory: directoryAt(await at(0, 2 ** 20, wrong)) },
+      { ...record.root, inodes: await at(100, 100, wrong) },
+      { ...record.root, inodes: await at(100, 100) },
+    ]
+    for (const root of roots) {
+      const answer = await post('/v1/demo/log/3', encodeRecord({ ...next, root }))
+      expect([answer.status, await reasonOf(answer)]).toEqual([409, 'packs'])
+    }
+    for (const pointer of [await at(0, 50, wrong), await at(0, 50)]) {
+      const answer = await post('/v1/demo/log/3', encodeRecord({ ...next, operations: [], operationPages: [pointer] }))
+      expect([answer.status, await reasonOf(answer)]).toEqual([409, 'packs'])
+    }
+    expect((await edge.fetch('/v1/demo/list/')).status).toBe(200)
+    expect((await post('/v1/demo/log/3', encodeRecord(next))).status).toBe(201)
+  })
+})
+
+describe('the head hint', () => {
+  it('keeps no acknowledgement waiting, and is written before the edge ends', async () => {
+    let isWritten = false
+    let write = (): void => undefined
+    const mayWrite = new Promise<void>((resolve) => (write = resolve))
+    const store = aroundCalls(edge.store, async ({ operation, key }, run) => {
+      if (operation !== 'put' || !key.endsWith('/head')) return await run(undefined)
+      await mayWrite
+      const done = await run(undefined)
+      isWritten = true
+      return done
+    })
+    const app = createApp({ store, clock: systemClock, random, hash: nodeHash })
+    const { record } = await edge.volume.head()
+    const next = encodeRecord({ ...record, seq: 2, parent: await hashOfRecord(edge, 1), nonce: 'mine' })
+    const answer = await app.fetch(new Request('http://edge.test/v1/demo/log/2', { method: 'POST', body: new Uint8Array(next) }))
+    expect([answer.status, isWritten]).toEqual([201, false])
+    const disposal = app.dispose()
+    write()
+    await disposal
+    expect(isWritten).toBe(true)
+  })
+
+  it('does not keep an edge from ending when the store hangs', async () => {
+    const store = aroundCalls(edge.store, async ({ operation }, run) => (operation === 'put' ? await new Promise(() => undefined) : await run(undefined)))
+    const app = createApp({ store, clock: systemClock, random, hash: nodeHash })
+    expect((await app.fetch(new Request('http://edge.test/v1/demo/files/x', { method: 'PUT', body: 'x' }))).status).toBe(201)
+    const start = performance.now()
+    await app.dispose()
+    expect(performance.now() - start).toBeLessThan(4000)
+  })
+})
+
 async function hashOfRecord(under: EdgeUnderTest, seq: number): Promise<Hash> {
   const bytes = encodeRecord((await under.volume.at(seq)).record)
-  const { nodeHash } = await import('../../edge/node.ts')
   return await nodeHash(bytes)
 }

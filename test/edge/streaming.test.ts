@@ -4,10 +4,17 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { createApp } from '../../edge/app.ts'
+import { nodeHash } from '../../edge/node.ts'
+import { aroundCalls } from '../../edge/store/around.ts'
 import { type Fault, faultStore } from '../../edge/store/fault.ts'
+import { ScopedStore } from '../../edge/store/scoped.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { rangeLength } from '../../shared/range.ts'
 import type { ObjectStore } from '../../shared/store.ts'
+import { ReadBudget } from '../../shared/volume/read-budget.ts'
+import { Volume } from '../../shared/volume/volume.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 import { pattern } from '../support/store-bytes.ts'
 import { type EdgeUnderTest, fileOperation, startEdge } from './edge-under-test.ts'
 
@@ -43,6 +50,44 @@ describe('HEAD', () => {
     await edge.raw({ method: 'HEAD', path: '/v1/demo/files/x', headers: { range: 'bytes=0-99' } })
     await edge.raw({ path: '/v1/demo/files/x', headers: { 'if-none-match': '*' } })
     expect(trouble.reads.filter(({ key }) => key.includes('/data/'))).toEqual([])
+  })
+})
+
+describe('memory', () => {
+  it('is counted over all readers of all volumes, and no request is larger than the setting', async () => {
+    const { edge } = await startTroubled()
+    await edge.commit(await fileOperation(edge.volume, '/x', body))
+    const other = await Volume.create(
+      { store: new ScopedStore(edge.store, 'other'), clock: systemClock, random: new SeededRandom(8), hash: nodeHash },
+      { name: 'other' },
+    )
+    await other.writer().commit([await fileOperation(other, '/x', body)])
+    const asked: number[] = []
+    const store = Object.assign(aroundCalls(edge.store, (_, run) => run(undefined)), {
+      get: async (...[key, options]: Parameters<ObjectStore['get']>) => {
+        if (key.includes('/data/')) asked.push(rangeLength(options?.range ?? { start: 0, end: Infinity }))
+        return await edge.store.get(key, options)
+      },
+    })
+    const readBudget = new ReadBudget(4 * 1024 * 1024)
+    const app = createApp({ store, clock: systemClock, random: new SeededRandom(9), hash: nodeHash, readBytesMax: 1024 * 1024, readBudget })
+    onTestFinished(() => app.dispose())
+    const readers = await Promise.all(
+      ['demo', 'other', 'demo', 'other'].map(async (volume) => {
+        const response = await app.fetch(new Request(`http://edge.test/v1/${volume}/files/x`))
+        return response.body!.getReader()
+      }),
+    )
+    expect(readBudget.heldBytes).toBeGreaterThan(2 * 1024 * 1024)
+    expect(readBudget.heldBytes).toBeLessThanOrEqual(8 * 1024 * 1024)
+    for (const reader of readers.slice(0, 2)) {
+      let length = 0
+      for (let next = await reader.read(); !next.done; next = await reader.read()) length += next.value.length
+      expect(length).toBe(body.length)
+    }
+    expect(Math.max(...asked)).toBeLessThanOrEqual(1024 * 1024)
+    await Promise.all(readers.map((reader) => reader.cancel()))
+    expect(readBudget.heldBytes).toBe(0)
   })
 })
 
