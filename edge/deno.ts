@@ -7,6 +7,7 @@ import { lineLogger } from '../shared/log.ts'
 import { Metrics } from '../shared/metrics.ts'
 import { systemRandom } from '../shared/random.ts'
 import { createApp } from './app.ts'
+import { refuseForeignHost } from './host.ts'
 import { openStore } from './store/open.ts'
 
 interface DenoServer {
@@ -64,7 +65,7 @@ async function main(): Promise<void> {
   const stop = new AbortController()
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
-    (request) => app.fetch(request),
+    async (request) => refuseForeignHost(request.headers.get('host'), host) ?? (await app.fetch(request)),
   )
   const close = async (): Promise<void> => {
     const limit = setTimeout(() => stop.abort(), closeMs)

@@ -10,6 +10,7 @@ import { type HashFunction, hashFromBytes } from '../shared/hash.ts'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { App } from './app.ts'
 import type { BytesBody } from './body.ts'
+import { refuseForeignHost } from './host.ts'
 
 /** No byte either way for so long: the client is gone. Above the events' heartbeat, the longest poll, and a commit to a slow store. */
 const idleMs = 300_000
@@ -23,6 +24,8 @@ export interface NodeServerSettings {
   readonly app: Pick<App, 'fetch' | 'dispose'>
   /** 127.0.0.1 unless given: there is no authentication yet. */
   readonly host?: string | undefined
+  /** What it answers to besides localhost when it listens on a loopback address, for example as a proxy on this machine calls it. */
+  readonly hostNames?: readonly string[] | undefined
   /** 0 takes any free port. */
   readonly port: number
   /** Closes the server. */
@@ -56,11 +59,11 @@ export const nodeBytesBody: BytesBody = (bytes) =>
 
 /** Listens when it resolves. Throws `unavailable` when the port is taken, `denied` when it may not be used. */
 export async function serveNode(settings: NodeServerSettings): Promise<NodeServer> {
-  const { app, host = '127.0.0.1', port, signal, closeMs = closeMsDefault } = settings
+  const { app, host = '127.0.0.1', hostNames, port, signal, closeMs = closeMsDefault } = settings
   // Globals stay as they are: the edge may run inside a mount's process, whose `fetch` answers must be `Response`s.
   const listener = getRequestListener(
     async (request, { outgoing }) => {
-      const response = await app.fetch(request)
+      const response = refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request))
       if (outgoing instanceof ServerResponse) await send(response, outgoing)
       return RESPONSE_ALREADY_SENT
     },

@@ -107,7 +107,7 @@ describe('CORS', () => {
   })
 
   it('lets its own pages write', async () => {
-    const response = await edge.raw({ method: 'PUT', path: '/v1/demo/files/own', headers: { origin: 'http://edge.test' }, body: 'x' })
+    const response = await edge.raw({ method: 'PUT', path: '/v1/demo/files/own', headers: { origin: 'http://localhost' }, body: 'x' })
     expect(response.status).toBe(201)
   })
 })

@@ -147,7 +147,7 @@ describe('a client that goes away', () => {
     const big = pattern(96_000_000)
     await edge.commit(await fileOperation(edge.volume, '/x', big))
     const dataBytes = (): number => trouble.reads.filter(({ key }) => key.includes('/data/')).reduce((sum, { bytes }) => sum + bytes, 0)
-    const socket = connect({ port: edge.port, host: '127.0.0.1' }, () => socket.write('GET /v1/demo/files/x HTTP/1.1\r\nhost: x\r\n\r\n'))
+    const socket = connect({ port: edge.port, host: '127.0.0.1' }, () => socket.write('GET /v1/demo/files/x HTTP/1.1\r\nhost: localhost\r\n\r\n'))
     socket.on('error', () => undefined)
     await new Promise((resolve) => socket.once('readable', resolve))
     await sleep(500)

@@ -144,7 +144,7 @@ describe('PUT', () => {
     const before = await seq()
     await new Promise<void>((resolve) => {
       const socket = connect({ port: edge.port, host: '127.0.0.1' }, () => {
-        socket.write(`PUT /v1/demo/files/broken HTTP/1.1\r\nhost: x\r\n${framing}\r\n${lead}`)
+        socket.write(`PUT /v1/demo/files/broken HTTP/1.1\r\nhost: localhost\r\n${framing}\r\n${lead}`)
         socket.write(pattern(60_000), () => setTimeout(() => socket.destroy(), 50))
       })
       socket.on('error', () => undefined)

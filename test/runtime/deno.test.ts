@@ -64,6 +64,11 @@ describe('the edge on Deno', () => {
     expect((await ask('/v1/demo/files/dir/big.bin', { 'if-none-match': whole.headers['etag'] ?? '' })).status).toBe(304)
   })
 
+  it('answers to no name that a page could have', async () => {
+    expect((await ask('/v1/demo/files/', { host: 'evil.example' })).status).toBe(403)
+    expect((await ask('/v1/demo/files/', { host: `localhost:${port}` })).status).toBe(200)
+  })
+
   it('HEAD has the length and no body', async () => {
     const head = await ask('/v1/demo/files/dir/big.bin', {}, 'HEAD')
     expect([head.status, head.headers['content-length'], head.body.length]).toEqual([200, '5000000', 0])
@@ -93,7 +98,7 @@ describe('the edge on Deno', () => {
     const { connect } = await import('node:net')
     await new Promise<void>((resolve) => {
       const socket = connect({ port, host: '127.0.0.1' }, () => {
-        socket.write('PUT /v1/demo/files/broken HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n')
+        socket.write('PUT /v1/demo/files/broken HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n')
         socket.write(pattern(60_000), () => setTimeout(() => socket.destroy(), 50))
       })
       socket.on('error', () => undefined)
@@ -115,7 +120,7 @@ describe('the edge on Deno', () => {
     expect((await next).value?.seq).toBe(after + 1)
     expect(performance.now() - start).toBeLessThan(1000)
     stop.abort()
-    const stream = exchange(port, Buffer.from('GET /v1/demo/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'))
+    const stream = exchange(port, Buffer.from('GET /v1/demo/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'))
     await sleep(200)
     const ended = new Promise<number | null>((resolve) => deno.once('exit', resolve))
     deno.kill('SIGTERM')

@@ -23,7 +23,7 @@ export interface RawRequest {
 export async function rawRequest(port: number, { method = 'GET', path, headers = {}, body }: RawRequest): Promise<RawResponse> {
   const bytes = Buffer.from(body ?? '')
   const length = body === undefined ? [] : [`content-length: ${bytes.length}`]
-  const lines = [`${method} ${path} HTTP/1.1`, 'host: edge.test', 'connection: close', ...length, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)]
+  const lines = [`${method} ${path} HTTP/1.1`, ...('host' in headers ? [] : ['host: localhost']), 'connection: close', ...length, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)]
   return parseResponse(await exchange(port, Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), bytes])), method)
 }
 

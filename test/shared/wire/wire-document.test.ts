@@ -81,7 +81,7 @@ async function answerOf(example: Example): Promise<RawResponse> {
 function beginningOf(path: string): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0)
-    const socket = connect({ port: server.port, host: '127.0.0.1' }, () => socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`))
+    const socket = connect({ port: server.port, host: '127.0.0.1' }, () => socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`))
     socket.on('error', reject)
     socket.on('data', (data) => {
       received = Buffer.concat([received, data])

@@ -1,0 +1,33 @@
+/**
+ * Which names a server answers to. A page that somebody visits can give its own name the address 127.0.0.1 and then ask whatever listens there, as its own
+ * origin (DNS rebinding). So a server that only this machine reaches answers only to names that no page can have. Called by the servers of each runtime.
+ */
+import { respondError } from './respond.ts'
+
+/** An address is no name: nobody can point it elsewhere. */
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
+/**
+ * The refusal of a request whose `Host` is another's, or undefined. `listening` is the address that the server listens on; `names` are further ones it
+ * answers to, as a proxy before it sends them.
+ */
+export function refuseForeignHost(host: string | null | undefined, listening: string, names: readonly string[] = []): Response | undefined {
+  // Without the header it is HTTP/1.0, which no browser speaks.
+  if (host === null || host === undefined || !isLoopback(listening)) return undefined
+  const name = nameOf(host)
+  if (loopback.test(name) || names.some((own) => nameOf(own) === name)) return undefined
+  const why = `this edge listens on ${listening} and answers to localhost alone`
+  return respondError(403, 'denied', `Cannot answer for the host "${name}": ${why}`)
+}
+
+function isLoopback(address: string): boolean {
+  return loopback.test(address.includes(':') && !address.startsWith('[') ? `[${address}]` : address.toLowerCase())
+}
+
+/** Without the port and the dot that may end a full name. */
+function nameOf(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/:\d*$/, '')
+    .replace(/\.$/, '')
+}
