@@ -20,6 +20,8 @@ const everywhere: HeaderMap = {
 
 /** A year, the longest that RFC 9111 takes seriously. `no-transform`: a proxy that compresses breaks ranges. */
 export const immutableCache = 'public, max-age=31536000, immutable, no-transform'
+export const jsonType = 'application/json; charset=utf-8'
+
 /** Stored, but asked about each time. */
 export const revalidateCache = 'no-cache, no-transform'
 
@@ -49,7 +51,7 @@ function isBodyless(status: number): boolean {
 /** JSON; lone surrogates in names are escaped by `JSON.stringify`, so the text is always valid UTF-8. */
 export function respondJson(status: number, value: unknown, headers: HeaderMap = {}): Response {
   const body = `${JSON.stringify(value)}\n`
-  return respond(status, { 'cache-control': 'no-cache, no-transform', ...headers, 'content-type': 'application/json; charset=utf-8' }, body)
+  return respond(status, { 'cache-control': 'no-cache, no-transform', ...headers, 'content-type': jsonType }, body)
 }
 
 /** How an error looks: the body's `code` says more than the status does. `details` stand beside code and message. */

@@ -8,11 +8,12 @@ import { contentVersionOf } from '../../shared/format/entry-codec.ts'
 import type { Entry, Hash } from '../../shared/format/entry.ts'
 import type { PlacedRun } from '../../shared/format/manifest-page.ts'
 import type { HashFunction } from '../../shared/hash.ts'
+import type { ByteRange } from '../../shared/range.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { ListMessage, ManifestMessage, NamedEntryMessage, RunMessage, StatMessage } from '../../shared/wire/messages.ts'
 import { entryMessage } from '../../shared/wire/messages.ts'
 import { queryInteger, queryName, queryValue } from '../query.ts'
-import { immutableCache, respondJson, revalidateCache } from '../respond.ts'
+import { immutableCache, jsonType, respond, respondJson, revalidateCache } from '../respond.ts'
 import { type Exchange, type Route, type RouteParameter, pathOf, volumeOf } from '../route.ts'
 
 export const listLimitMax = 1000
@@ -32,6 +33,7 @@ export const lookupRoutes: readonly Route[] = [
     handle: async (exchange) => {
       const snapshot = await snapshotOf(exchange)
       const { path, entry } = await lookUp(exchange, snapshot)
+      if (exchange.isHead) return respondHead(exchange)
       const message: StatMessage = { seq: snapshot.seq, path, entry: entryMessage(entry, await versionOf(entry, exchange.edge.hash)) }
       return respondJson(200, message, cacheOf(exchange))
     },
@@ -53,6 +55,7 @@ export const lookupRoutes: readonly Route[] = [
       const snapshot = await snapshotOf(exchange)
       const { path, entry } = await lookUp(exchange, snapshot)
       if (entry.kind !== 'directory') throw new EdgemountError('invalid', `Cannot list "${path}": it is a ${entry.kind}`)
+      if (exchange.isHead) return respondHead(exchange)
       const { items, isLast } = await snapshot.list(entry, { after, limit, signal })
       const message: ListMessage = { seq: snapshot.seq, path, items: await listItems(items, edge.hash), isLast }
       return respondJson(200, message, cacheOf(exchange))
@@ -72,7 +75,9 @@ export const lookupRoutes: readonly Route[] = [
       const snapshot = await snapshotOf(exchange)
       const { path, entry } = await lookUp(exchange, snapshot)
       if (entry.kind !== 'file') throw new EdgemountError('invalid', `Cannot read the manifest of "${path}": it is a ${entry.kind}`)
-      return respondJson(200, await manifestOf(exchange, snapshot, path, entry), cacheOf(exchange))
+      const range = rangeOf(exchange, path, entry)
+      if (exchange.isHead) return respondHead(exchange)
+      return respondJson(200, await manifestOf(exchange, { snapshot, path, entry, range }), cacheOf(exchange))
     },
   },
 ]
@@ -87,17 +92,32 @@ async function versionOf(entry: Entry, hash: HashFunction): Promise<Hash | undef
   return entry.kind === 'file' ? await contentVersionOf(entry, hash) : undefined
 }
 
-async function manifestOf(exchange: Exchange, snapshot: Snapshot, path: string, entry: Entry): Promise<ManifestMessage> {
-  const { query, signal, edge } = exchange
+/** What GET says without its content: whether there is such a path is known, what a body would hold is not read. So its length is left out, too. */
+function respondHead(exchange: Exchange): Response {
+  return respond(200, { ...cacheOf(exchange), 'content-type': jsonType })
+}
+
+function rangeOf({ query }: Exchange, path: string, entry: Entry): ByteRange {
   const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
   const start = Math.min(queryInteger(query, 'start', bounds) ?? 0, entry.size)
   const end = Math.min(queryInteger(query, 'end', bounds) ?? entry.size, entry.size)
   if (start > end) throw new EdgemountError('invalid', `Cannot read the manifest of "${path}": start ${start} is after end ${end}`)
+  return { start, end }
+}
+
+interface ManifestLookup {
+  readonly snapshot: Snapshot
+  readonly path: string
+  readonly entry: Entry
+  readonly range: ByteRange
+}
+
+async function manifestOf({ signal, edge }: Exchange, { snapshot, path, entry, range }: ManifestLookup): Promise<ManifestMessage> {
   const head = { seq: snapshot.seq, path, size: entry.size, version: await contentVersionOf(entry, edge.hash) }
   if (entry.content.kind === 'inline') return { ...head, inline: toBase64(entry.content.bytes), runs: [], nextStart: null }
   const runs: RunMessage[] = []
-  if (start < end) {
-    for await (const placed of snapshot.runs(entry, { start, end }, { signal, label: path })) {
+  if (range.start < range.end) {
+    for await (const placed of snapshot.runs(entry, range, { signal, label: path })) {
       if (runs.length === runsMax) return { ...head, runs, nextStart: placed.start }
       runs.push(runMessage(placed))
     }

@@ -10,6 +10,7 @@ import { aroundCalls } from '../../edge/store/around.ts'
 import { type Fault, faultStore } from '../../edge/store/fault.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
 import { systemClock } from '../../shared/clock.ts'
+import type { Hash } from '../../shared/format/entry.ts'
 import { rangeLength } from '../../shared/range.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { ReadBudget } from '../../shared/volume/read-budget.ts'
@@ -49,6 +50,41 @@ describe('HEAD', () => {
     await edge.raw({ method: 'HEAD', path: '/v1/demo/files/x' })
     await edge.raw({ method: 'HEAD', path: '/v1/demo/files/x', headers: { range: 'bytes=0-99' } })
     await edge.raw({ path: '/v1/demo/files/x', headers: { 'if-none-match': '*' } })
+    expect(trouble.reads.filter(({ key }) => key.includes('/data/'))).toEqual([])
+  })
+})
+
+describe('HEAD of lookups', () => {
+  it('finds the path and does nothing else', async () => {
+    const { edge, trouble } = await startTroubled()
+    const count = 3000
+    const files = Array.from({ length: count }, (_, index) => fileOperation(edge.volume, `/many/${index}`, pattern(200).fill(index & 255)))
+    await edge.commit(...(await Promise.all(files)), await fileOperation(edge.volume, '/big', body))
+    let hashes = 0
+    const counting = (bytes: Uint8Array): Promise<Hash> => {
+      hashes += 1
+      return nodeHash(bytes)
+    }
+    for (const [path, least] of [['/list/many', 1000], ['/files/many/', 1000], ['/stat/many/7', 1], ['/manifest/many/7', 1]] as const) {
+      const app = createApp({ store: edge.store, clock: systemClock, random: new SeededRandom(9), hash: counting })
+      const ask = async (method: string): Promise<[Response, number]> => {
+        const before = hashes
+        const response = await app.fetch(new Request(`http://edge.test/v1/demo${path}`, { method }))
+        return [response, hashes - before]
+      }
+      // Pages that lead there are verified once, and then they are known.
+      await ask('GET')
+      const [head, headHashes] = await ask('HEAD')
+      const [get, getHashes] = await ask('GET')
+      expect([head.status, head.headers.get('content-length'), headHashes]).toEqual([200, null, 0])
+      expect([get.status, get.headers.get('content-type')]).toEqual([200, head.headers.get('content-type')])
+      expect(getHashes).toBeGreaterThanOrEqual(least)
+      await app.dispose()
+    }
+    for (const path of ['/list/none', '/stat/none', '/manifest/none']) expect((await edge.raw({ method: 'HEAD', path: `/v1/demo${path}` })).status).toBe(404)
+    for (const path of ['/list/big', '/manifest/many', '/manifest/big?start=9&end=5']) {
+      expect((await edge.raw({ method: 'HEAD', path: `/v1/demo${path}` })).status).toBe(400)
+    }
     expect(trouble.reads.filter(({ key }) => key.includes('/data/'))).toEqual([])
   })
 })
