@@ -4,6 +4,10 @@
  *
  * It sleeps on a pipe whose other end only the daemon has. Before it unmounts it makes sure that the mount is still the one it was started
  * for, and that it is dead: a newer daemon's mount at the same place answers, and is left alone.
+ *
+ * The pipe alone does not tell of every death. A thread that waits in the kernel with a notification survives SIGKILL, and keeps the pipe and
+ * the connection open that would end its wait. So the process is also looked at: when its main thread is gone and others are not, the
+ * connection is aborted; it cannot be another's by then, for that thread holds it. All the rest then goes its ordinary way.
  */
 import { spawn } from 'node:child_process'
 import type { FuseMount } from './mount.ts'
@@ -14,16 +18,40 @@ export interface Watchdog {
   stop(): void
 }
 
-// $1 mount point, $2 mount id, $3 device minor. A line on the pipe means a clean end. `stat -f` always asks the file system, which fails at
-// once when it is dead.
+// $1 mount point, $2 mount id, $3 device minor, $4 process. A line on the pipe means a clean end. `stat -f` always asks the file system, which
+// fails at once when it is dead.
 const script = `trap '' HUP INT TERM
-read -r line && exit 0
-grep -q "^$2 [0-9]* 0:$3 " /proc/self/mountinfo || exit 0
-stat -f -- "$1" >/dev/null 2>&1 && exit 0
-umount -l -- "$1" 2>/dev/null || fusermount3 -u -z -- "$1"`
+point=$1 id=$2 minor=$3 pid=$4 connections=/sys/fs/fuse/connections
+is_mounted() { grep -q "^$id [0-9]* 0:$minor " /proc/self/mountinfo; }
+is_undead() {
+  read -r stat 2>/dev/null </proc/$pid/stat || return 1
+  case \${stat##*) } in Z*) ;; *) return 1 ;; esac
+  set -- /proc/$pid/task/*
+  [ $# -gt 1 ]
+}
+abort_connection() {
+  is_mounted && umount -f -l -c -- "$point" && return
+  borrowed=
+  [ -e $connections/$minor ] || { mount -t fusectl fusectl $connections && borrowed=1; }
+  echo 1 >$connections/$minor/abort
+  [ -z "$borrowed" ] || umount -l $connections
+}
+(
+  while sleep 2; do
+    is_undead && sleep 1 && is_undead && abort_connection
+  done
+) </dev/null >/dev/null 2>&1 &
+looker=$!
+read -r line
+is_clean=$?
+kill -9 $looker
+[ $is_clean -eq 0 ] && exit 0
+is_mounted || exit 0
+stat -f -- "$point" >/dev/null 2>&1 && exit 0
+umount -l -- "$point" 2>/dev/null || fusermount3 -u -z -- "$point"`
 
 export function startWatchdog(mount: FuseMount): Watchdog {
-  const parameters = ['-c', script, 'edgemount-watchdog', mount.mountPoint, String(mount.mountId), String(mount.deviceMinor)]
+  const parameters = ['-c', script, 'edgemount-watchdog', mount.mountPoint, String(mount.mountId), String(mount.deviceMinor), String(process.pid)]
   // Detached: Ctrl-C at the terminal is meant for the daemon only.
   const child = spawn('/bin/sh', parameters, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' })
   child.on('error', () => {}) // without a shell there is no watchdog, and a mount works without one

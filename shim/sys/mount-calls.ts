@@ -24,6 +24,11 @@ export function unmountOffThread(target: string, isLazy: boolean): Promise<numbe
   return runOffThread(libc.umount2, target, isLazy ? unmountFlag.MNT_DETACH : 0)
 }
 
+/** Takes away what was mounted last at a path; it lives on for those who use it. */
+export function detach(target: string): number {
+  return result(libc.umount2(target, unmountFlag.MNT_DETACH))
+}
+
 /** Ends the connection, so that nobody waits for it any more, and takes the mount away. Never waits for the file system. */
 export function abortAndDetach(target: string): number {
   const code = result(libc.umount2(target, unmountFlag.MNT_FORCE | unmountFlag.MNT_DETACH))

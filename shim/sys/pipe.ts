@@ -52,6 +52,13 @@ export function waitForBytes(readFd: number, timeoutMs: number): boolean {
   return result(libc.poll(pollFdBytes, 1, timeoutMs)) > 0
 }
 
+/** True when nothing will come any more: the file system of a FUSE device is unmounted or aborted, or every writer of a pipe is gone. */
+export function isOver(fd: number): boolean {
+  pollFd[0] = fd
+  pollFd[1] = 0
+  return result(libc.poll(pollFdBytes, 1, 0)) !== 0
+}
+
 export function writeBytes(fd: number, from: Uint8Array, length: number): number {
   return result(libc.write(fd, from, length))
 }
