@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createHash } from 'node:crypto'
 import { pattern } from '../support/store-bytes.ts'
 import type { RawResponse } from '../support/raw-http.ts'
-import { type EdgeUnderTest, fileOperation, startEdge } from './edge-under-test.ts'
+import { type EdgeUnderTest, fileOperation } from './edge-under-test.ts'
+import { runtimes } from './runtimes.ts'
 
 const letters = 'abcdefghijklmnopqrstuvwxyz'
 const modified = Date.UTC(2025, 0, 15, 10) / 1000
@@ -12,19 +13,6 @@ const tag = `"${createHash('sha256').update(letters).digest('hex')}"`
 const big = pattern(3_000_000)
 
 let edge: EdgeUnderTest
-
-beforeAll(async () => {
-  edge = await startEdge()
-  const times = { mtime: { seconds: modified, nanoseconds: 123_456_789 }, ctime: { seconds: modified, nanoseconds: 0 } }
-  await edge.commit(
-    await fileOperation(edge.volume, '/letters.txt', letters, times),
-    await fileOperation(edge.volume, '/empty', '', times),
-    await fileOperation(edge.volume, '/one', 'x', times),
-    await fileOperation(edge.volume, '/big.bin', big, times),
-  )
-})
-
-afterAll(() => edge.close())
 
 interface Row {
   readonly title: string
@@ -174,17 +162,6 @@ async function ask({ method = 'GET', file = 'letters.txt', headers = {} }: Row):
   return await edge.raw({ method, path: `/v1/demo/files/${file}`, headers })
 }
 
-describe.each([
-  ['ranges', rangeRows],
-  ['If-Range', ifRangeRows],
-  ['preconditions', conditionRows],
-  ['HEAD', headRows],
-])('%s', (_, rows) => {
-  it.each(rows)('$title → $status', async (row) => {
-    expectRow(row, await ask(row))
-  })
-})
-
 /** The row's own wishes, and what holds for every answer with a body of the file. */
 function expectRow({ status, body, has = {}, file }: Row, response: RawResponse): void {
   const text = response.body.toString()
@@ -202,60 +179,86 @@ function definedOf(has: NonNullable<Row['has']>): Record<string, string> {
   return defined
 }
 
-describe('an mtime that is set back', () => {
-  it('together with new bytes is no reason to keep the old ones', async () => {
-    const mtime = { seconds: modified, nanoseconds: 0 }
-    await edge.commit(await fileOperation(edge.volume, '/again', 'first', { mtime, ctime: mtime }))
-    const first = await ask({ title: '', file: 'again', status: 200 })
-    await edge.commit(await fileOperation(edge.volume, '/again', 'other', { mtime, replace: true }))
-    const date = first.headers['last-modified'] ?? ''
-    const later = await ask({ title: '', file: 'again', headers: { 'if-modified-since': date }, status: 200 })
-    expect([later.status, later.body.toString()]).toEqual([200, 'other'])
-    expect((await ask({ title: '', file: 'again', headers: { 'if-unmodified-since': date }, status: 412 })).status).toBe(412)
-    expect((await ask({ title: '', file: 'again', headers: { ...rangeWanted, 'if-range': later.headers['last-modified'] ?? '' }, status: 200 })).status).toBe(200)
-  })
-})
-
-describe('bodies of several chunks', () => {
-  it.each([
-    [0, 3_000_000],
-    [0, 1],
-    [2_999_999, 3_000_000],
-    [65_535, 65_537],
-    [100_000, 2_900_000],
-    [1_048_575, 1_048_577],
-  ])('bytes %d to %d', async (start, end) => {
-    const response = await ask({ title: '', file: 'big.bin', headers: range(`bytes=${start}-${end - 1}`), status: 206 })
-    expect(response.status).toBe(206)
-    expect(response.body.equals(big.subarray(start, end))).toBe(true)
+describe.each(runtimes)('on %s', (_runtime, start) => {
+  beforeAll(async () => {
+    edge = await start()
+    const times = { mtime: { seconds: modified, nanoseconds: 123_456_789 }, ctime: { seconds: modified, nanoseconds: 0 } }
+    await edge.commit(
+      await fileOperation(edge.volume, '/letters.txt', letters, times),
+      await fileOperation(edge.volume, '/empty', '', times),
+      await fileOperation(edge.volume, '/one', 'x', times),
+      await fileOperation(edge.volume, '/big.bin', big, times),
+    )
   })
 
-  it('several ranges are multipart/byteranges of exactly the promised length', async () => {
-    const wanted = [[2_000_000, 2_000_010], [0, 100_000], [1_000_000, 1_200_000]] as const
-    const header = `bytes=${wanted.map(([start, end]) => `${start}-${end - 1}`).join(', ')}`
-    const response = await ask({ title: '', file: 'big.bin', headers: range(header), status: 206 })
-    expect(response.status).toBe(206)
-    expect(response.headers).not.toHaveProperty('content-range')
-    expect(response.isCut).toBe(false)
-    const boundary = /^multipart\/byteranges; boundary=([0-9a-f]{32})$/.exec(response.headers['content-type'] ?? '')?.[1]
-    const parts = wanted.map(([start, end], index) => {
-      const lead = index === 0 ? '' : '\r\n'
-      const head = `${lead}--${boundary}\r\ncontent-type: application/octet-stream\r\ncontent-range: bytes ${start}-${end - 1}/3000000\r\n\r\n`
-      return Buffer.concat([Buffer.from(head), big.subarray(start, end)])
+  afterAll(() => edge.close())
+
+  describe.each([
+    ['ranges', rangeRows],
+    ['If-Range', ifRangeRows],
+    ['preconditions', conditionRows],
+    ['HEAD', headRows],
+  ])('%s', (_, rows) => {
+    it.each(rows)('$title → $status', async (row) => {
+      expectRow(row, await ask(row))
     })
-    expect(response.body.equals(Buffer.concat([...parts, Buffer.from(`\r\n--${boundary}--\r\n`)]))).toBe(true)
   })
 
-  it('200 tiny ranges cost what they are worth', async () => {
-    const header = `bytes=${Array.from({ length: 200 }, (_, index) => `${index * 10_000}-${index * 10_000}`).join()}`
-    const response = await ask({ title: '', file: 'big.bin', headers: range(header), status: 206 })
-    expect(response.status).toBe(206)
-    expect(response.body.length).toBeLessThan(200 * 200)
+  describe('an mtime that is set back', () => {
+    it('together with new bytes is no reason to keep the old ones', async () => {
+      const mtime = { seconds: modified, nanoseconds: 0 }
+      await edge.commit(await fileOperation(edge.volume, '/again', 'first', { mtime, ctime: mtime }))
+      const first = await ask({ title: '', file: 'again', status: 200 })
+      await edge.commit(await fileOperation(edge.volume, '/again', 'other', { mtime, replace: true }))
+      const date = first.headers['last-modified'] ?? ''
+      const later = await ask({ title: '', file: 'again', headers: { 'if-modified-since': date }, status: 200 })
+      expect([later.status, later.body.toString()]).toEqual([200, 'other'])
+      expect((await ask({ title: '', file: 'again', headers: { 'if-unmodified-since': date }, status: 412 })).status).toBe(412)
+      expect((await ask({ title: '', file: 'again', headers: { ...rangeWanted, 'if-range': later.headers['last-modified'] ?? '' }, status: 200 })).status).toBe(200)
+    })
   })
 
-  it('overlapping ranges never send a byte twice', async () => {
-    const response = await ask({ title: '', file: 'big.bin', headers: range(`bytes=${'0-,'.repeat(150)}0-`), status: 206 })
-    expect(response.headers['content-range']).toBe('bytes 0-2999999/3000000')
-    expect(response.body.length).toBe(3_000_000)
+  describe('bodies of several chunks', () => {
+    it.each([
+      [0, 3_000_000],
+      [0, 1],
+      [2_999_999, 3_000_000],
+      [65_535, 65_537],
+      [100_000, 2_900_000],
+      [1_048_575, 1_048_577],
+    ])('bytes %d to %d', async (start, end) => {
+      const response = await ask({ title: '', file: 'big.bin', headers: range(`bytes=${start}-${end - 1}`), status: 206 })
+      expect(response.status).toBe(206)
+      expect(response.body.equals(big.subarray(start, end))).toBe(true)
+    })
+
+    it('several ranges are multipart/byteranges of exactly the promised length', async () => {
+      const wanted = [[2_000_000, 2_000_010], [0, 100_000], [1_000_000, 1_200_000]] as const
+      const header = `bytes=${wanted.map(([start, end]) => `${start}-${end - 1}`).join(', ')}`
+      const response = await ask({ title: '', file: 'big.bin', headers: range(header), status: 206 })
+      expect(response.status).toBe(206)
+      expect(response.headers).not.toHaveProperty('content-range')
+      expect(response.isCut).toBe(false)
+      const boundary = /^multipart\/byteranges; boundary=([0-9a-f]{32})$/.exec(response.headers['content-type'] ?? '')?.[1]
+      const parts = wanted.map(([start, end], index) => {
+        const lead = index === 0 ? '' : '\r\n'
+        const head = `${lead}--${boundary}\r\ncontent-type: application/octet-stream\r\ncontent-range: bytes ${start}-${end - 1}/3000000\r\n\r\n`
+        return Buffer.concat([Buffer.from(head), big.subarray(start, end)])
+      })
+      expect(response.body.equals(Buffer.concat([...parts, Buffer.from(`\r\n--${boundary}--\r\n`)]))).toBe(true)
+    })
+
+    it('200 tiny ranges cost what they are worth', async () => {
+      const header = `bytes=${Array.from({ length: 200 }, (_, index) => `${index * 10_000}-${index * 10_000}`).join()}`
+      const response = await ask({ title: '', file: 'big.bin', headers: range(header), status: 206 })
+      expect(response.status).toBe(206)
+      expect(response.body.length).toBeLessThan(200 * 200)
+    })
+
+    it('overlapping ranges never send a byte twice', async () => {
+      const response = await ask({ title: '', file: 'big.bin', headers: range(`bytes=${'0-,'.repeat(150)}0-`), status: 206 })
+      expect(response.headers['content-range']).toBe('bytes 0-2999999/3000000')
+      expect(response.body.length).toBe(3_000_000)
+    })
   })
 })
