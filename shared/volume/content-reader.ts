@@ -4,12 +4,13 @@
  */
 import { throwIfAborted } from '../abort.ts'
 import { EdgemountError } from '../error.ts'
-import type { Content } from '../format/entry.ts'
+import type { Content, Hash } from '../format/entry.ts'
 import type { PlacedRun } from '../format/manifest-page.ts'
 import { resolveRuns } from '../format/manifest-page.ts'
 import type { HashFunction } from '../hash.ts'
 import type { ByteRange } from '../range.ts'
 import type { ObjectStore } from '../store.ts'
+import type { ChunkCache } from './chunk-cache.ts'
 import { packKey } from './keys.ts'
 import { readPages } from './page-loop.ts'
 import type { PageStore } from './page-store.ts'
@@ -34,6 +35,7 @@ export interface ContentReaderParts {
   /** The largest request, unless one chunk is larger. */
   readonly readBytesMax: number
   readonly readBudget: ReadBudget
+  readonly chunks: ChunkCache
 }
 
 export interface ReadRequest {
@@ -105,12 +107,14 @@ export async function* runsOf(pages: PageStore, content: Content, range: ByteRan
 /** The next steps, their bytes taken from the budget; `later` while there is no room for another beside what is under way. */
 async function* stepsOf(parts: ContentReaderParts, request: ReadRequest, isBusy: () => boolean): AsyncGenerator<HeldStep | 'later'> {
   const smallBytes = Math.min(smallGetBytes, parts.readBytesMax)
+  const held = (hash: Hash): Uint8Array | undefined => parts.chunks.get(hash)
   let at = request.range.start
   let getBytes = smallBytes
   for await (const runs of runsOf(parts.pages, request.content, request.range, request.signal)) {
     for (let rest = runs; rest.length > 0; ) {
       // One request at a time is planned, since its limit grows from request to request, and shrinks when others hold the memory.
-      let [step] = planRead(rest, { start: at, end: request.range.end }, getBytes)
+      const plan = (bytesMax: number): ReadStep | undefined => planRead(rest, { start: at, end: request.range.end }, bytesMax, held)[0]
+      let step = plan(getBytes)
       if (step === undefined) break
       while (!parts.readBudget.tryTake(bytesOf(step))) {
         if (isBusy()) {
@@ -118,12 +122,12 @@ async function* stepsOf(parts: ContentReaderParts, request: ReadRequest, isBusy:
           continue
         }
         getBytes = 0
-        step = planRead(rest, { start: at, end: request.range.end }, smallBytes)[0]!
+        step = plan(smallBytes)!
         parts.readBudget.take(bytesOf(step))
         break
       }
       yield { ...step, heldBytes: bytesOf(step) }
-      const taken = step.kind === 'hole' ? 1 : step.chunks.length
+      const taken = step.kind === 'get' ? step.chunks.length : 1
       const skipped = rest.findIndex(({ start, run }) => start + run.length > at)
       const last = rest[skipped + taken - 1]!
       at = last.start + last.run.length
@@ -133,13 +137,15 @@ async function* stepsOf(parts: ContentReaderParts, request: ReadRequest, isBusy:
   }
 }
 
-/** What a step holds in memory. The zeros of holes are shared. */
+/** What a step adds to memory. The zeros of holes are shared. */
 function bytesOf(step: ReadStep): number {
   return step.kind === 'get' ? step.range.end - step.range.start : 0
 }
 
 function start(parts: ContentReaderParts, request: ReadRequest, step: ReadStep): Promise<Iterable<Uint8Array>> {
   if (step.kind === 'hole') return Promise.resolve(zeroPieces(step.length))
+  // A copy: what callers get is theirs.
+  if (step.kind === 'memory') return Promise.resolve([step.bytes.slice()])
   const pieces = fetchChunks(parts, request, step)
   // Whoever waits for it hears the error; a reader that stops early does not wait.
   pieces.catch(() => undefined)
@@ -153,7 +159,11 @@ async function fetchChunks(parts: ContentReaderParts, request: ReadRequest, step
     const cuts = step.chunks.map(({ pointer }) => bytes.subarray(pointer.offset - step.range.start, pointer.offset - step.range.start + pointer.length))
     const hashes = await Promise.all(cuts.map((cut) => parts.hash(cut)))
     if (step.chunks.every(({ pointer }, index) => hashes[index] === pointer.hash)) {
-      return step.chunks.map(({ slice }, index) => cuts[index]!.subarray(slice.start, slice.end))
+      return step.chunks.map(({ pointer, slice }, index) => {
+        const cut = cuts[index]!
+        if (slice.end - slice.start < cut.length) parts.chunks.keep(pointer.hash, cut)
+        return cut.subarray(slice.start, slice.end)
+      })
     }
   }
   const where = `bytes ${step.range.start} to ${step.range.end} of "${packKey(step.pack)}"`

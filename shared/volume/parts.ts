@@ -8,6 +8,7 @@ import type { Limiter } from '../lifetime.ts'
 import type { Logger } from '../log.ts'
 import type { Random } from '../random.ts'
 import type { ObjectStore } from '../store.ts'
+import type { ChunkCache } from './chunk-cache.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { PageStore } from './page-store.ts'
 import type { ReadBudget } from './read-budget.ts'
@@ -25,6 +26,7 @@ export interface VolumeParts {
   /** The largest request for the bytes of bodies. */
   readonly readBytesMax: number
   readonly readBudget: ReadBudget
+  readonly chunks: ChunkCache
   readonly commits: CommitLog
   /** One commit of this process at a time: two would only race each other. */
   readonly turns: Limiter

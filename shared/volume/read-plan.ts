@@ -2,7 +2,7 @@
  * Which requests read a range of a body: a pure plan from runs to ranged GETs. Chunks that lie side by side in a pack become one request.
  */
 import type { PlacedRun } from '../format/manifest-page.ts'
-import type { PackId, Pointer } from '../format/entry.ts'
+import type { Hash, PackId, Pointer } from '../format/entry.ts'
 import { type ByteRange, intersectRanges } from '../range.ts'
 
 /** The largest request: longer ones win nothing on any store, and this much is held in memory for each request under way. */
@@ -17,6 +17,7 @@ export interface ChunkSlice {
 
 export type ReadStep =
   | { readonly kind: 'hole'; readonly length: number }
+  | { readonly kind: 'memory'; readonly bytes: Uint8Array }
   | { readonly kind: 'get'; readonly pack: PackId; readonly range: ByteRange; readonly chunks: readonly ChunkSlice[] }
 
 interface OpenGet {
@@ -28,9 +29,15 @@ interface OpenGet {
 
 /**
  * The steps that give the bytes of `range`, in order, from the runs that overlap it. Chunks are fetched whole, since only whole chunks can be
- * verified; no request is larger than `bytesMax` unless one chunk is.
+ * verified; no request is larger than `bytesMax` unless one chunk is. What is in memory (`held`) is not fetched, except between chunks that are: one
+ * request more costs more than one chunk more.
  */
-export function planRead(runs: readonly PlacedRun[], range: ByteRange, bytesMax: number = getBytesMax): ReadStep[] {
+export function planRead(
+  runs: readonly PlacedRun[],
+  range: ByteRange,
+  bytesMax: number = getBytesMax,
+  held: (hash: Hash) => Uint8Array | undefined = () => undefined,
+): ReadStep[] {
   const steps: ReadStep[] = []
   let open: OpenGet | undefined
   for (const { start, run } of runs) {
@@ -44,7 +51,12 @@ export function planRead(runs: readonly PlacedRun[], range: ByteRange, bytesMax:
     const { pointer } = run
     const chunk: ChunkSlice = { pointer, slice: { start: wanted.start - start, end: wanted.end - start } }
     const joined: ByteRange | undefined = open === undefined ? undefined : joinedRange(open, pointer, bytesMax)
-    if (open !== undefined && joined !== undefined) {
+    const isBetween = joined !== undefined && start + run.length < range.end
+    const bytes = isBetween ? undefined : held(pointer.hash)
+    if (bytes !== undefined) {
+      steps.push({ kind: 'memory', bytes: bytes.subarray(chunk.slice.start, chunk.slice.end) })
+      open = undefined
+    } else if (open !== undefined && joined !== undefined) {
       open.range = joined
       open.chunks.push(chunk)
     } else {

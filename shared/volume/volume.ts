@@ -13,6 +13,7 @@ import { type Logger, silentLogger } from '../log.ts'
 import type { Random } from '../random.ts'
 import type { ObjectStore } from '../store.ts'
 import { timeOf } from './commit.ts'
+import { ChunkCache } from './chunk-cache.ts'
 import { CommitLog, type HeadOptions, type LoggedRecord } from './commit-log.ts'
 import { ContentWriter, type WriterOptions } from './content-writer.ts'
 import { rootFileId } from './file-id.ts'
@@ -39,6 +40,8 @@ export interface Engine {
   readonly author?: string | undefined
   /** 64 MiB unless given. */
   readonly pageCacheBytes?: number | undefined
+  /** For chunks of which small ranges are read; 32 MiB unless given. */
+  readonly chunkCacheBytes?: number | undefined
   /** The largest request for the bytes of bodies, unless one chunk is larger; 8 MiB unless given. A reader holds two of them. */
   readonly readBytesMax?: number | undefined
   /** What the readers of all volumes of this process may hold together; one for this volume alone unless given. */
@@ -145,6 +148,7 @@ function partsOf(engine: Engine, config: VolumeConfig): VolumeParts {
     author,
     config,
     pages: new PageStore({ store, hash, cacheBytesMax: engine.pageCacheBytes }),
+    chunks: new ChunkCache(engine.chunkCacheBytes),
     readBytesMax: engine.readBytesMax ?? getBytesMax,
     readBudget: engine.readBudget ?? new ReadBudget(),
     commits: new CommitLog({ store, clock, random, hash, log }),

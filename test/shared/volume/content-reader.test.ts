@@ -4,10 +4,11 @@ import { faultStore } from '../../../edge/store/fault.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import type { GetOptions, ObjectStore } from '../../../shared/store.ts'
+import { ChunkCache } from '../../../shared/volume/chunk-cache.ts'
 import { ReadBudget } from '../../../shared/volume/read-budget.ts'
 import { planRead } from '../../../shared/volume/read-plan.ts'
 import { Volume } from '../../../shared/volume/volume.ts'
-import { bytesOf, engineOf, expectBytes, inPieces, newVolume, notingStore, randomBytes, smallChunks } from '../../support/test-volume.ts'
+import { bytesOf, engineOf, expectBytes, inPieces, newVolume, nodeHash, notingStore, randomBytes, smallChunks } from '../../support/test-volume.ts'
 import { hashOf } from '../../support/hash-of.ts'
 
 const body = randomBytes(1, 12_000_000)
@@ -18,7 +19,7 @@ describe('a plan', () => {
   const run = (start: number, offset: number, length: number, pack = 'dA') =>
     ({ start, run: { kind: 'chunk', length, pointer: { hash, pack: pack as never, offset, length } } }) as const
   const ranges = (runs: Parameters<typeof planRead>[0], range: { start: number; end: number }, max?: number): unknown[] =>
-    planRead(runs, range, max).map((step) => (step.kind === 'hole' ? `hole ${step.length}` : `${step.pack} ${step.range.start}-${step.range.end} ${step.chunks.length}`))
+    planRead(runs, range, max).map((step) => (step.kind === 'get' ? `${step.pack} ${step.range.start}-${step.range.end} ${step.chunks.length}` : step.kind === 'hole' ? `hole ${step.length}` : step))
 
   test('joins chunks that lie side by side', () => {
     expect(ranges([run(0, 100, 10), run(10, 110, 20), run(30, 130, 5)], { start: 0, end: 35 })).toEqual(['dA 100-135 3'])
@@ -39,6 +40,21 @@ describe('a plan', () => {
 
   test('fetches a chunk that repeats once', () => {
     expect(ranges([run(0, 0, 10), run(10, 10, 10), run(20, 0, 10), run(30, 10, 10)], { start: 0, end: 40 })).toEqual(['dA 0-20 4'])
+  })
+
+  test('takes chunks from memory at the ends of a request, not in the middle', () => {
+    const bytes = Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+    const runs = [0, 10, 20, 30].map((start) => run(start, start, 10))
+    const held = (inMemory: number[]): unknown[] => {
+      const marked = runs.map(({ start, run: { kind, length, pointer } }) => ({ start, run: { kind, length, pointer: { ...pointer, hash: hashOf(String(start)) } } }))
+      const hashes = new Set(inMemory.map((start) => hashOf(String(start))))
+      const steps = planRead(marked, { start: 2, end: 38 }, undefined, (each) => (hashes.has(each) ? bytes : undefined))
+      return steps.map((step) => (step.kind === 'get' ? `${step.range.start}-${step.range.end}` : step.kind === 'memory' ? [...step.bytes].join('') : step))
+    }
+    expect(held([0])).toEqual(['23456789', '10-40'])
+    expect(held([30])).toEqual(['0-30', '01234567'])
+    expect(held([10])).toEqual(['0-40'])
+    expect(held([0, 10, 20, 30])).toEqual(['23456789', '0123456789', '0123456789', '01234567'])
   })
 
   test('clips holes, and leaves out what the range does not touch', () => {
@@ -152,6 +168,46 @@ describe('reading', () => {
     calls.length = 0
     expectBytes(await bytesOf(snapshot, await snapshot.resolve('/f'), { start: 2 ** 40, end: 2 ** 40 + 1_000_000 }), new Uint8Array(1_000_000))
     expect(calls).toEqual([])
+  })
+})
+
+describe('small ranges', () => {
+  test('of one chunk fetch and hash it once, whoever asks, and give out bytes of their own', async () => {
+    const { inner } = await volumeWith(body.subarray(0, 1_000_000))
+    const { store, lengths } = measured(inner)
+    let hashCount = 0
+    const hash = (bytes: Uint8Array): ReturnType<typeof nodeHash> => {
+      if (bytes.length === 131_072) hashCount += 1
+      return nodeHash(bytes)
+    }
+    const volume = await Volume.open(engineOf(store, { hash }))
+    for (let start = 0; start < 131_000; start += 1000) {
+      const read = await bytesOf(await volume.head(), '/f', { start, end: start + 900 })
+      expectBytes(read, body.subarray(start, start + 900))
+      for await (const piece of (await volume.head()).read(await (await volume.head()).resolve('/f'), { start, end: start + 900 })) piece.fill(0)
+    }
+    expect([lengths.length, hashCount]).toEqual([1, 1])
+    expectBytes(await bytesOf(await volume.head(), '/f'), body.subarray(0, 1_000_000))
+  })
+
+  test('are forgotten in order of use, within the limit; what is read whole is not kept', () => {
+    const cache = new ChunkCache(300)
+    const chunk = (index: number): Uint8Array => randomBytes(index, 100)
+    const keep = (index: number): void => cache.keep(hashOf(String(index)), chunk(index))
+    for (const index of [1, 2, 3]) keep(index)
+    expectBytes(cache.get(hashOf('1'))!, chunk(1))
+    keep(4)
+    cache.keep(hashOf('5'), randomBytes(5, 301))
+    expect([1, 2, 3, 4, 5].map((index) => cache.get(hashOf(String(index))) !== undefined)).toEqual([true, false, true, true, false])
+    expect(cache.heldBytes).toBe(300)
+  })
+
+  test('of what is read whole keep nothing', async () => {
+    const { inner } = await volumeWith(body.subarray(0, 262_144))
+    const { store, lengths } = measured(inner)
+    const head = await (await Volume.open(engineOf(store))).head()
+    for (let count = 0; count < 2; count += 1) await bytesOf(head, '/f')
+    expect(lengths).toEqual([262_144, 262_144])
   })
 })
 
