@@ -5,7 +5,8 @@
  * long as the mount stands; meanwhile the mount is told that it does not follow.
  */
 import type { Clock } from '../../shared/clock.ts'
-import { codeOf, messageOf } from '../../shared/error.ts'
+import { type ErrorCode, codeOf, messageOf } from '../../shared/error.ts'
+import { encodeRoot } from '../../shared/format/entry-codec.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import { type Random, randomFraction } from '../../shared/random.ts'
@@ -35,6 +36,10 @@ export interface FollowerParts {
 const announcedPollMs = 15_000
 const backoffMsMin = 250
 const backoffMsMax = 5000
+/** A comparison that passed its deadline is tried once more: it may have been the network. */
+const slowCountMax = 2
+/** Failures of the way to the store. Any other will be the same the next time. */
+const passingCodes: ReadonlySet<ErrorCode> = new Set(['unavailable', 'exhausted', 'aborted', 'closed', 'denied'])
 
 export class Follower {
   readonly #parts: FollowerParts
@@ -46,6 +51,8 @@ export class Follower {
   #isAnnounced = false
   /** Somebody announced a commit since the log was last looked at. */
   #isDue = false
+  /** Comparisons in a row that took too long. */
+  #slowCount = 0
 
   constructor(parts: FollowerParts) {
     this.#parts = parts
@@ -123,9 +130,25 @@ export class Follower {
   }
 
   async #advance(next: Snapshot): Promise<void> {
-    const change = await this.#deadline('comparing commits', (limit) => changeBetween(this.#current, next, limit))
+    const change = await this.#compare(next)
+    this.#slowCount = 0
     this.#current = next
     this.#parts.onChange(change)
+  }
+
+  /** What cannot be compared must not hold the mount at an old commit for ever: then everything counts as changed. */
+  async #compare(next: Snapshot): Promise<Change> {
+    const { clock, deadlineMs, log } = this.#parts
+    const startMs = clock.now()
+    try {
+      return await this.#deadline('comparing commits', (limit) => changeBetween(this.#current, next, limit))
+    } catch (error) {
+      if (this.#stop.signal.aborted) throw error
+      if (clock.now() - startMs >= deadlineMs) this.#slowCount += 1
+      if (passingCodes.has(codeOf(error)) && this.#slowCount < slowCountMax) throw error
+      log.warn(`Cannot compare commit ${this.#current.seq} with ${next.seq}, everything is looked up again: ${messageOf(error)}`, { code: codeOf(error) })
+      return { seq: next.seq, root: encodeRoot(next.root), names: undefined, inodes: [] }
+    }
   }
 
   #noteFailure(error: unknown): void {

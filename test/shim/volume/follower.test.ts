@@ -110,6 +110,28 @@ test('a store that does not answer is away after the deadline', async () => {
   expect(bed.states).toEqual([false])
 })
 
+test('a commit that cannot be compared is seen as one that changed everything', async () => {
+  const bed = await following()
+  const isPages = (key: string): boolean => key.startsWith('meta/')
+  bed.plan = ({ key }) => (isPages(key) ? { kind: 'flip', bit: 8000 } : undefined)
+  await bed.volume.writer().commit(Array.from({ length: 100 }, (_, index) => file(`/${index}`, 'x')))
+  await bed.clock.advance(200)
+  expect(bed.changes).toMatchObject([{ seq: 2, names: undefined, inodes: [] }])
+  expect(bed.states).toEqual([])
+  // Where the store does not answer, once may be chance.
+  bed.plan = ({ key }) => (isPages(key) ? { kind: 'delay', ms: 1e9 } : undefined)
+  await bed.volume.writer().commit([file('/late', 'x')])
+  await bed.clock.advance(5300)
+  expect(bed.changes).toHaveLength(1)
+  await bed.clock.advance(6000)
+  expect(bed.changes).toMatchObject([{ seq: 2 }, { seq: 3, names: undefined }])
+  bed.plan = () => undefined
+  await bed.volume.writer().commit([file('/more', 'x')])
+  await bed.clock.advance(1000)
+  expect(bed.changes.at(-1)).toMatchObject({ seq: 4, names: [{ name: 'more' }] })
+  expect(bed.follower.isConnected).toBe(true)
+})
+
 test('announced commits are seen at once, and the log is looked at rarely', async () => {
   const announced: (() => void)[] = []
   let tell: ((isConnected: boolean) => void) | undefined
