@@ -59,9 +59,8 @@ function applyEntry(tree: VolumeTree, { directoryId, name }: ChangedName, bytes:
   // Links get their attributes from the inode tree.
   if (row === 0 || row === rootRow || entry.content.kind === 'link') return
   const parent = table.find(directoryId)
-  // Moved to where the kernel has not been: it will be found there under its old row.
-  if (parent === 0) tree.update(row, table.parents[row]!, table.name(row).slice(), { entry, bytes, isLinked: false })
-  else tree.update(row, parent, encodeName(name), { entry, bytes, isLinked: false })
+  // Parent 0: moved to where the kernel has not been; it will be found there under its old row. Where it was is no place to look for it any more.
+  tree.update(row, parent, encodeName(name), { entry, bytes, isLinked: false })
 }
 
 function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined): void {
@@ -69,7 +68,7 @@ function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined)
   const row = table.find(id)
   if (row === 0) return
   if (bytes !== undefined) {
-    tree.update(row, table.parents[row]!, table.name(row).slice(), { entry: decodeEntry(bytes), bytes, isLinked: true })
+    tree.update(row, table.parentOf(row), table.name(row).slice(), { entry: decodeEntry(bytes), bytes, isLinked: true })
   } else if ((table.flags[row]! & rowFlag.isLinked) !== 0) {
     tree.markGone(row)
   }
@@ -77,7 +76,7 @@ function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined)
 
 function standsAt(tree: VolumeTree, row: Row, directoryId: number, name: string): boolean {
   const { table } = tree
-  return table.ids[table.parents[row]!] === directoryId && compareBytes(table.name(row), encodeName(name)) === 0
+  return table.ids[table.parentOf(row)] === directoryId && compareBytes(table.name(row), encodeName(name)) === 0
 }
 
 function tellNames(tree: VolumeTree, names: readonly ChangedName[], kernel: Kernel): void {

@@ -70,7 +70,7 @@ export class DirectoryHandle {
     const { table } = this.#tree
     const plus = sink.isPlus ? this.#replies.nothing : undefined
     if (filling.at === 0 && !add(filling, sink, '.', table.ids[this.row]!, 0o040000, plus)) return false
-    if (filling.at === 1) return add(filling, sink, '..', table.ids[table.parents[this.row]!] ?? 0, 0o040000, plus)
+    if (filling.at === 1) return add(filling, sink, '..', table.ids[table.parentOf(this.row) || this.row]!, 0o040000, plus)
     return true
   }
 

@@ -1,5 +1,5 @@
 /**
- * What is remembered of every inode that the kernel knows: one row each, in columns of typed arrays (about 90 bytes), plus its record
+ * What is remembered of every inode that the kernel knows: one row each, in columns of typed arrays (about 95 bytes), plus its record
  * (name, small entry) in the arena and 4 to 8 bytes of index. A file that was never looked up has no row and costs nothing.
  *
  * Called by the rest of `shim/fs/`. A row's number is the kernel's node id. Rows are reused after the kernel forgot them, with another
@@ -31,8 +31,8 @@ export const rowFlag = {
 } as const
 
 const startRows = 1024
-/** Of all columns: six of 8 bytes, eleven of 4, one of 1. */
-const rowBytes = 6 * 8 + 11 * 4 + 1
+/** Of all columns: six of 8 bytes, twelve of 4, one of 1. */
+const rowBytes = 6 * 8 + 12 * 4 + 1
 const noBytes = new Uint8Array(0)
 
 export class InodeTable {
@@ -44,7 +44,9 @@ export class InodeTable {
   lookupCounts = new Float64Array(startRows)
   modes = new Uint32Array(startRows)
   generations = new Uint32Array(startRows)
+  /** See `parentOf`: a row may have been forgotten, and be another file's now. */
   parents = new Uint32Array(startRows)
+  #parentGenerations = new Uint32Array(startRows)
   /** The epoch in which the row was last known to be current. */
   epochs = new Uint32Array(startRows)
   flags = new Uint8Array(startRows)
@@ -80,6 +82,12 @@ export class InodeTable {
 
   isKnown(row: Row): boolean {
     return row > 0 && row < this.#rowEnd && this.ids[row] !== 0
+  }
+
+  /** The directory in which the row was last found, or 0 when the kernel has forgotten that directory, or never knew it. */
+  parentOf(row: Row): Row {
+    const parent = this.parents[row]!
+    return this.isKnown(parent) && this.generations[parent] === this.#parentGenerations[row] ? parent : 0
   }
 
   /** The row of a file id, or 0. */
@@ -132,6 +140,7 @@ export class InodeTable {
     this.#records[row] = this.#arena.add(name, entry)
     this.#arena.free(old)
     this.parents[row] = parent
+    this.#parentGenerations[row] = this.generations[parent]!
     if (this.#arena.isSparse) this.#arena.compact(this.#records, this.#rowEnd)
   }
 
@@ -200,6 +209,7 @@ export class InodeTable {
     this.modes = grownWords(this.modes, rows)
     this.generations = grownWords(this.generations, rows)
     this.parents = grownWords(this.parents, rows)
+    this.#parentGenerations = grownWords(this.#parentGenerations, rows)
     this.epochs = grownWords(this.epochs, rows)
     this.#mtimeNanoseconds = grownWords(this.#mtimeNanoseconds, rows)
     this.#ctimeNanoseconds = grownWords(this.#ctimeNanoseconds, rows)

@@ -125,7 +125,10 @@ export class VolumeTree {
       this.write(fresh, parent, name, found.entry, found.bytes, found.isLinked)
       return fresh
     }
-    if (this.table.epochs[row] === this.#epoch && (this.table.flags[row]! & rowFlag.isGone) === 0) return row
+    if (this.table.epochs[row] === this.#epoch && (this.table.flags[row]! & rowFlag.isGone) === 0) {
+      if (this.table.parentOf(row) === 0) this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
+      return row
+    }
     return this.update(row, parent, name, found)
   }
 
@@ -139,14 +142,14 @@ export class VolumeTree {
     const hadMode = table.modes[row]!
     const isNewData = hadTag !== contentTagOf(found.entry) || table.sizes[row] !== found.entry.size
     if (isNewData && isRegular(hadMode) && this.#watcher.isOpen(row)) {
-      const oldParent = table.parents[row]!
+      const oldParent = table.parentOf(row)
       const oldName = decodeName(table.name(row))
       const wasLinked = (table.flags[row]! & rowFlag.isLinked) !== 0
       table.detach(row)
       const fresh = table.allocate(found.entry.id)
       this.write(fresh, parent, name, found.entry, found.bytes, found.isLinked)
       if (wasLinked || found.isLinked) this.#watcher.linksChanged()
-      this.#watcher.nameChanged(oldParent, oldName)
+      if (oldParent !== 0) this.#watcher.nameChanged(oldParent, oldName)
       return fresh
     }
     this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
@@ -156,10 +159,10 @@ export class VolumeTree {
     return row
   }
 
-  /** Fills a row from an entry. */
+  /** Fills a row from an entry. `parent` 0: where it lies now is not known, so what it is must be kept here. */
   write(row: Row, parent: Row, name: Uint8Array, entry: Entry, bytes: Uint8Array, isLinked: boolean): void {
     const { table } = this
-    const isKept = entry.kind === 'directory' || bytes.length <= keptEntryBytesMax
+    const isKept = parent === 0 || entry.kind === 'directory' || bytes.length <= keptEntryBytesMax
     table.place(row, parent, name, isKept ? bytes : noBytes)
     table.write(row, entry)
     table.epochs[row] = this.#epoch
@@ -200,7 +203,7 @@ export class VolumeTree {
     const found = this.#findAgain(row)
     if (isMissing(found)) return found
     if (typeof found === 'number') this.markGone(row)
-    else this.update(row, table.parents[row]!, table.name(row).slice(), found)
+    else this.update(row, table.parentOf(row), table.name(row).slice(), found)
     return 0
   }
 
@@ -218,7 +221,7 @@ export class VolumeTree {
   /** For messages: the path by which the row was last found. */
   pathOf(row: Row): string {
     const parts: string[] = []
-    for (let at = row; at !== rootRow && parts.length < pathDepthMax && this.table.isKnown(at); at = this.table.parents[at]!) {
+    for (let at = row; at !== rootRow && parts.length < pathDepthMax && this.table.isKnown(at); at = this.table.parentOf(at)) {
       parts.push(decodeName(this.table.name(at)))
     }
     return `/${parts.toReversed().join('/')}`
@@ -232,7 +235,9 @@ export class VolumeTree {
       if (isMissing(bytes)) return bytes
       if (bytes !== undefined) return { entry: decodeEntry(bytes), bytes, isLinked: true }
     }
-    const bytes = this.find(table.parents[row]!, table.name(row).slice())
+    const parent = table.parentOf(row)
+    if (parent === 0) return -errno.ESTALE
+    const bytes = this.find(parent, table.name(row).slice())
     if (typeof bytes === 'number' || isMissing(bytes)) return bytes
     if (bytes === undefined) return -errno.ESTALE
     const found = this.resolve(bytes)

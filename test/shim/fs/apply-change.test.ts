@@ -137,6 +137,42 @@ test('a file that moved out of a directory that was removed keeps its node and s
   expect(await bed.node('/n/f')).toBe(node)
 })
 
+test('a row that takes the place of a forgotten directory is not taken for it', async () => {
+  const bed = await HandlerBed.make([{ op: 'mkdir', path: '/d' }, { op: 'mkdir', path: '/d/sub' }, { op: 'mkdir', path: '/d/sub/deep' }, file('/d/sub/deep/f', 'x')])
+  const [sub, directory] = [await bed.node('/d/sub'), await bed.node('/d')]
+  // A file handle keeps the child while its directory is forgotten: name_to_handle_at, a moved working directory.
+  bed.handler.forget(directory, 2)
+  await bed.commit([{ op: 'rename', path: '/d/sub', to: '/moved' }])
+  await bed.follow(true)
+  // The free row becomes a directory inside its own former child.
+  const deep = await answered(bed.handler.lookup(sub, 'deep', { uid: 0, gid: 0, pid: 1 }))
+  expect(deep).toMatchObject({ nodeId: 0 })
+  expect(await bed.node('/moved')).toBe(sub)
+  expect(await bed.node('/moved/deep')).toBe(directory)
+  await bed.commit([file('/other', 'y')])
+  await bed.follow(true)
+  expect(await answered(bed.handler.getattr(directory, undefined))).toMatchObject({ attributes: { mode: 0o040755 } })
+  expect(await read(bed, '/moved/deep/f')).toBe('x')
+})
+
+test('what moved to a directory that the kernel has not seen is not looked for where it was', async () => {
+  const bed = await HandlerBed.make([{ op: 'mkdir', path: '/d' }, { op: 'mkdir', path: '/d/sub' }, { op: 'mkdir', path: '/unseen' }, { op: 'mkdir', path: '/unseen/e' }, file('/d/sub/f', 'x')])
+  const [sub, directory] = [await bed.node('/d/sub'), await bed.node('/d')]
+  await bed.commit([{ op: 'rename', path: '/d/sub', to: '/unseen/e/sub' }])
+  await bed.follow()
+  // The kernel forgets where it was, and the row goes to a directory below what moved.
+  bed.handler.forget(directory, 2)
+  await bed.commit([{ op: 'mkdir', path: '/unseen/e/sub/new' }])
+  await bed.follow()
+  const found = await answered(bed.handler.lookup(sub, 'new', { uid: 0, gid: 0, pid: 1 }))
+  expect(found).toMatchObject({ nodeId: directory })
+  await bed.commit([file('/other', 'y')])
+  await bed.follow(true)
+  expect(await answered(bed.handler.getattr(directory, undefined))).toMatchObject({ attributes: { linkCount: 0 } })
+  expect(await bed.node('/unseen/e/sub')).toBe(sub)
+  expect(await bed.node('/unseen/e/sub/new')).toBe(directory)
+})
+
 test('a directory that is gone is empty for whoever is in it', async () => {
   const bed = await HandlerBed.make([{ op: 'mkdir', path: '/d' }, file('/d/f', 'x')])
   const node = await bed.node('/d')
