@@ -5,13 +5,15 @@
  * nothing. Rows are written first and notifications queued after, so that a lookup that comes in between is answered from the new tree.
  */
 import { decodeEntry, decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
-import { compareBytes, encodeName } from '../../shared/name.ts'
+import { compareBytes, decodeName, encodeName } from '../../shared/name.ts'
 import type { Change, ChangedName } from './backend.ts'
 import { type Row, rootRow, rowFlag } from './inode-table.ts'
 import { type VolumeTree, isDirectory } from './volume-tree.ts'
 
 export interface Kernel {
   nameChanged(parent: Row, name: string): void
+  /** The kernel may not have taken in yet what it was told of this row. */
+  isRecent(row: Row): boolean
   /** The kernel's listing of a directory is old. */
   listingChanged(row: Row): void
   /** Too much changed to say what. */
@@ -32,6 +34,7 @@ export function applyChange(tree: VolumeTree, change: Change, kernel: Kernel): v
   }
   for (const { id, entry } of change.inodes) applyInode(tree, id, entry)
   tellNames(tree, change.names, kernel)
+  for (const { id } of change.inodes) tellRecent(tree, tree.table.find(id), kernel)
 }
 
 /**
@@ -85,9 +88,19 @@ function tellNames(tree: VolumeTree, names: readonly ChangedName[], kernel: Kern
     const row = tree.table.find(directoryId)
     if (row === 0) continue
     const isSameInode = entry !== undefined && beforeId !== undefined && decodeEntry(entry).id === beforeId
-    if (isSameInode) continue
+    if (isSameInode) {
+      tellRecent(tree, tree.table.find(beforeId), kernel)
+      continue
+    }
     kernel.nameChanged(row, name)
     directories.add(row)
   }
   for (const row of directories) kernel.listingChanged(row)
+}
+
+/** Not for directories: one whose name was invalidated has no path for those who work in it. Their first answer is short-lived instead. */
+function tellRecent({ table }: VolumeTree, row: Row, kernel: Kernel): void {
+  if (row === 0 || isDirectory(table.modes[row]!) || !kernel.isRecent(row)) return
+  const parent = table.parentOf(row)
+  if (parent !== 0) kernel.nameChanged(parent, decodeName(table.name(row)))
 }

@@ -5,6 +5,7 @@
  * it. The daemon feeds it: `applyChange` when a newer commit is there, `setFollowing` when the stream of commits breaks or comes back.
  * What each operation promises stands in `shim/SEMANTICS.md`.
  */
+import { systemMonotonicMs } from '../../shared/clock.ts'
 import { errno, messageOf } from '../../shared/error.ts'
 import { decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry } from '../../shared/format/entry.ts'
@@ -31,9 +32,10 @@ import type { Backend, Change } from './backend.ts'
 import { DirectoryHandle } from './directory-handle.ts'
 import { type Row, rowFlag } from './inode-table.ts'
 import { type BodySource, OpenFiles, type OpenFilesStatus } from './open-files.ts'
+import { RecentRows } from './recent-rows.ts'
 import { seek } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
-import { VolumeTree, isRegular } from './volume-tree.ts'
+import { VolumeTree, isDirectory, isRegular } from './volume-tree.ts'
 
 /** While commits are pushed, the kernel may keep what it was told: a change is announced. */
 const followedValidMs = 3_600_000
@@ -59,6 +61,8 @@ export interface VolumeHandlerParts {
   readonly log: Logger
   /** Memory for pages. At least what one listing may need at once: 16 MiB are enough for any. */
   readonly pageBytesMax?: number | undefined
+  /** Milliseconds that only grow; the system's unless given. */
+  readonly now?: (() => number) | undefined
   /** Called when the kernel and the driver have agreed: the mount answers from now on. */
   readonly onStart?: (() => void) | undefined
 }
@@ -82,6 +86,7 @@ export class VolumeHandler implements Handler {
   readonly #directories = new Map<number, DirectoryHandle>()
   readonly #isFixed: boolean
   readonly #onStart: (() => void) | undefined
+  readonly #recent: RecentRows
   #connection: Connection | undefined
   #seq: number
   #isFollowing = true
@@ -101,6 +106,7 @@ export class VolumeHandler implements Handler {
     this.#isFixed = parts.isFixed
     this.#onStart = parts.onStart
     this.#seq = parts.seq
+    this.#recent = new RecentRows(parts.now ?? systemMonotonicMs)
     this.#pages = new TreePages(parts.backend, parts.pageBytesMax)
     this.#attempts = new Attempts(this.#pages, parts.log)
     const root = decodeRoot(parts.root)
@@ -150,6 +156,7 @@ export class VolumeHandler implements Handler {
       applyChange(this.#tree, change, {
         nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
         listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),
+        isRecent: (row) => this.#recent.has(row),
         everythingChanged: () => this.#forgetNames(),
       })
     } catch (error) {
@@ -176,8 +183,9 @@ export class VolumeHandler implements Handler {
       if (bytes === undefined) return this.#negativeReply()
       const row = this.#tree.rowOf(parent, key, bytes)
       if (isMissing(row)) return row
+      const reply = this.#replyFor(row)
       this.#tree.table.lookupCounts[row]! += 1
-      return this.#replyFor(row)
+      return reply
     })
   }
 
@@ -308,7 +316,14 @@ export class VolumeHandler implements Handler {
     reply.entryValidMs = this.#validMs()
     reply.attributesValidMs = reply.entryValidMs
     table.readAttributes(row, this.#attributes)
+    if (table.lookupCounts[row] === 0 && !this.#isFixed) this.#noteFirst(row, reply)
     return reply
+  }
+
+  /** A change may overtake this answer on its way into the kernel. */
+  #noteFirst(row: Row, reply: EntryReply): void {
+    if (isDirectory(this.#tree.table.modes[row]!)) reply.attributesValidMs = Math.min(reply.attributesValidMs, unfollowedValidMs)
+    else this.#recent.add(row)
   }
 
   #negativeReply(): EntryReply {

@@ -107,6 +107,8 @@ export class HandlerBed {
   readonly connection = new FakeConnection()
   readonly bodies: FakeBodies
   readonly volume: Volume
+  /** What the handler takes for the time. */
+  nowMs = 0
   #snapshot: Snapshot
 
   constructor(volume: Volume, snapshot: Snapshot, options: { readonly backend?: Backend; readonly isFixed?: boolean; readonly pageBytesMax?: number; readonly log?: Logger }) {
@@ -114,7 +116,7 @@ export class HandlerBed {
     this.#snapshot = snapshot
     this.bodies = new FakeBodies()
     const { backend = backendOf(snapshot), isFixed = false, log = silentLogger, pageBytesMax } = options
-    this.handler = new VolumeHandler({ backend, bodies: this.bodies, root: encodeRoot(snapshot.root), seq: snapshot.seq, isFixed, log, pageBytesMax })
+    this.handler = new VolumeHandler({ backend, bodies: this.bodies, root: encodeRoot(snapshot.root), seq: snapshot.seq, isFixed, log, pageBytesMax, now: () => this.nowMs })
     this.handler.start(this.connection)
     this.connection.take()
   }
@@ -141,12 +143,13 @@ export class HandlerBed {
     await this.volume.writer().commit(operations)
   }
 
-  /** Tells the file system of what was committed; with `isBig`, as a change too big to list. Gives what the kernel was told. */
-  async follow(isBig = false): Promise<string[]> {
+  /** Tells the file system, a minute later unless `isSoon`, of what was committed; with `isBig`, as a change too big to list. Gives what the kernel was told. */
+  async follow(isBig = false, isSoon = false): Promise<string[]> {
     const next = await this.volume.head()
     const change = await changeBetween(this.#snapshot, next)
     this.#snapshot = next
     this.connection.take()
+    if (!isSoon) this.nowMs += 60_000
     this.handler.applyChange(isBig ? { ...change, names: undefined, inodes: [] } : change)
     return this.connection.take()
   }

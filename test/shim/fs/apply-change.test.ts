@@ -50,6 +50,28 @@ test('a changed file that is closed is the same node with new content', async ()
   expect((await opened(bed, node)).keepCache).toBe(true)
 })
 
+test('what the kernel was told of a file just now is taken back by name, too: it may not know the node yet', async () => {
+  const bed = await HandlerBed.make([{ op: 'mkdir', path: '/d' }, file('/d/f', 'old'), file('/d/linked', 'l'), { op: 'link', path: '/d/linked', to: '/d/again' }])
+  const directory = await bed.node('/d')
+  await bed.node('/d/f')
+  await bed.node('/d/linked')
+  await bed.commit([write('/d/f', 'newer'), write('/d/again', 'll')])
+  expect(await bed.follow(false, true)).toEqual(expect.arrayContaining([`name ${directory}/f`, `name ${directory}/linked`]))
+  // A second lookup is of a node that is known.
+  bed.nowMs += 60_000
+  await bed.node('/d/f')
+  await bed.commit([write('/d/f', 'newest')])
+  expect(await bed.follow(false, true)).not.toContain(`name ${directory}/f`)
+})
+
+test('the first answer about a directory is short-lived, since its name cannot be taken back from those who work in it', async () => {
+  const bed = await HandlerBed.make([{ op: 'mkdir', path: '/d' }])
+  expect(await bed.lookup('/d')).toMatchObject({ entryValidMs: 3_600_000, attributesValidMs: 1000 })
+  expect(await bed.lookup('/d')).toMatchObject({ attributesValidMs: 3_600_000 })
+  await bed.commit([file('/d/f', 'x')])
+  expect(await bed.follow(false, true)).not.toContain('name 1/d')
+})
+
 test('a changed file that is open keeps its version for its handles, and is a new node with the same inode number for others', async () => {
   const bed = await HandlerBed.make([file('/f', 'old')])
   const old = await bed.node('/f')
