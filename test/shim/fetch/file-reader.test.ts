@@ -3,10 +3,8 @@ import { errno } from '../../../shared/error.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import type { ByteRange } from '../../../shared/range.ts'
 import { Cache } from '../../../shim/cache/cache.ts'
-import type { CachedFile } from '../../../shim/cache/cached-file.ts'
 import { FileReader } from '../../../shim/fetch/file-reader.ts'
 import { NetworkEstimate } from '../../../shim/fetch/network-estimate.ts'
-import { Prefetcher } from '../../../shim/fetch/prefetcher.ts'
 import { SpeculationBudget } from '../../../shim/fetch/speculation-budget.ts'
 import { UncachedMemory } from '../../../shim/fetch/uncached-memory.ts'
 import { type FileSlice, Waiter } from '../../../shim/fetch/waiter.ts'
@@ -351,36 +349,4 @@ test('a backing file that vanished is fetched anew, not read as zeros', () => {
   const { answers } = wait(again, 4 * MiB, 64 * KiB)
   finish(backend.flights[1]!)
   expect(answers).toEqual([content({ start: 4 * MiB, end: 4 * MiB + 64 * KiB })])
-})
-
-describe('prefetching', () => {
-  function take(id: number, fileSize: number): { manifest: Uint8Array; size: number; label: string; cached: CachedFile } {
-    return { manifest: new Uint8Array(1), size: fileSize, label: `/${id}`, cached: cache.acquire(id, 'b'.repeat(64), fileSize) }
-  }
-
-  function prefetcher(): Prefetcher {
-    return new Prefetcher({ backend, clock, log: silentLogger, budget, network: new NetworkEstimate(), memory })
-  }
-
-  test('brings a small file into the cache, as speculation, and lets go of it', () => {
-    const ahead = prefetcher()
-    expect(ahead.prefetch(take(7, 300 * KiB))).toBe(true)
-    expect(backend.ranges).toEqual(['ahead 0-300'])
-    expect([ahead.underWayCount, budget.reservedBytes]).toEqual([1, 300 * KiB])
-    finish(backend.flights[0]!)
-    expect([ahead.underWayCount, budget.reservedBytes, cache.stats.openCount]).toEqual([0, 0, 0])
-    expect(cache.isComplete(7, 'b'.repeat(64))).toBe(true)
-    expect(ahead.prefetch(take(7, 300 * KiB))).toBe(false)
-    expect(backend.flights).toHaveLength(1)
-  })
-
-  test('takes neither large files, nor too many, nor more than the budget, and leaves nothing behind', () => {
-    const ahead = prefetcher()
-    expect(ahead.prefetch(take(1, 5 * MiB))).toBe(false)
-    for (let id = 2; id < 100; id += 1) ahead.prefetch(take(id, 2 * MiB))
-    expect(budget.reservedBytes).toBeLessThanOrEqual(64 * MiB)
-    expect(ahead.canTake(2 * MiB)).toBe(false)
-    for (const { listener } of backend.flights) listener.done({ code: 'unavailable', message: 'away' })
-    expect([ahead.underWayCount, budget.reservedBytes, cache.stats.fileCount]).toEqual([0, 0, 0])
-  })
 })
