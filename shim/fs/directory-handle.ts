@@ -9,7 +9,7 @@
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
 import type { TreeRoot } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
-import { type TreeItem, listTree } from '../../shared/format/tree-page.ts'
+import { type TreeItem, type TreeListing, listTree } from '../../shared/format/tree-page.ts'
 import { decodeName } from '../../shared/name.ts'
 import type { DirectorySink, EntryReply } from '../fuse/handler.ts'
 import { typeBitsOf } from './attributes.ts'
@@ -18,6 +18,9 @@ import type { VolumeTree } from './volume-tree.ts'
 
 /** Entries fetched from the tree at a time: about what one reply holds. */
 const batchCount = 256
+
+/** A seek walks so many batches at once: some 16,000 entries, a few milliseconds. */
+const batchesPerTurn = 64
 
 /** Remembered places; when there are more, every second one goes. */
 const placeCountMax = 1024
@@ -126,9 +129,14 @@ export class DirectoryHandle {
         high = middle
       }
     }
-    while (place.offset < offset) {
-      const listing = listTree(this.#root.pointer, place.after, Math.min(batchCount, offset - place.offset), this.#tree.pages.find)
-      if (isMissing(listing)) return listing
+    for (let batches = 0; place.offset < offset; batches += 1) {
+      const count = Math.min(batchCount, offset - place.offset)
+      const listing = batches < batchesPerTurn ? listTree(this.#root.pointer, place.after, count, this.#tree.pages.find) : this.#pause()
+      if (isMissing(listing)) {
+        // The walk goes on from here: from its beginning it would ask for pages that left the memory meanwhile, for ever.
+        this.#remember(place.offset, place.after)
+        return listing
+      }
       const last = listing.items.at(-1)
       if (last === undefined) break
       place = { offset: place.offset + listing.items.length, after: last.key.slice() }
@@ -137,11 +145,20 @@ export class DirectoryHandle {
     return place
   }
 
+  /** Asking for a page that is here lets others have their turn until it comes. */
+  #pause(): Missing | TreeListing {
+    const { pointer } = this.#root
+    return pointer === undefined ? { items: [], done: true } : { missing: pointer }
+  }
+
   #remember(offset: number, after: Uint8Array | undefined): void {
+    if (after === undefined) return
     const places = this.#places
-    if (after === undefined || offset <= places.at(-1)!.offset) return
-    places.push({ offset, after: after.slice() })
-    if (places.length > placeCountMax) this.#places = places.filter((_place, index) => index % 2 === 0)
+    const isLast = offset > places.at(-1)!.offset
+    const index = isLast ? places.length : places.findIndex((place) => place.offset >= offset)
+    if (!isLast && places[index]!.offset === offset) return
+    places.splice(index, 0, { offset, after: after.slice() })
+    if (places.length > placeCountMax) this.#places = places.filter((_place, at) => at % 2 === 0)
   }
 }
 

@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from 'vitest'
 import type { Operation } from '../../../shared/volume/operation.ts'
 import type { Snapshot } from '../../../shared/volume/snapshot.ts'
 import type { Volume } from '../../../shared/volume/volume.ts'
-import { HandlerBed, file } from '../../support/handler-bed.ts'
+import { Deferred } from '../../../shim/fuse/handler.ts'
+import { HandlerBed, ListSink, file } from '../../support/handler-bed.ts'
 import { newVolume } from '../../support/test-volume.ts'
 
 const count = 5000
@@ -70,6 +71,30 @@ test('a directory can be read from any offset that was given, in any order', asy
     }),
     { numRuns: 30 },
   )
+})
+
+test('a seek in a directory larger than the memory for pages comes to an end, each page being asked for once', async () => {
+  const bed = new HandlerBed(volume, snapshot, { pageBytesMax: 250_000 })
+  const node = await bed.node('/d')
+  const handle = await bed.openDirectory(node)
+  const before = bed.handler.status.pageMissCount
+  expect(await readUpTo(bed, { node, handle, offset: 4990, limit: 5 })).toEqual(whole.slice(4990, 4995))
+  expect(bed.handler.status.pageMissCount - before).toBeLessThan(30)
+})
+
+test('a seek lets others have their turn', async () => {
+  const own = await newVolume()
+  const many = Array.from({ length: 20_000 }, (_, index) => String(index).padStart(6, '0'))
+  await own.writer().commit([{ op: 'mkdir', path: '/d' }, ...many.map((name) => file(`/d/${name}`, ''))])
+  const bed = new HandlerBed(own, await own.head(), {})
+  const node = await bed.node('/d')
+  await bed.list('/d')
+  const handle = await bed.openDirectory(node)
+  const sink = new ListSink(false, 2)
+  // Everything is in memory, and yet it does not answer at once.
+  expect(bed.handler.readdir(node, handle, 19_000, sink)).toBeInstanceOf(Deferred)
+  expect(sink.entries).toEqual([])
+  expect(await readUpTo(bed, { node, handle, offset: 19_002, limit: 2 })).toEqual(many.slice(19_000, 19_002))
 })
 
 test('a listing under way sees the directory as it was; a rewind sees it as it is', async () => {
