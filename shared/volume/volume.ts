@@ -21,6 +21,7 @@ import { type FollowRequest, followLog } from './follow.ts'
 import { configKey } from './keys.ts'
 import { PageStore } from './page-store.ts'
 import type { VolumeParts } from './parts.ts'
+import { probeStore } from './probe.ts'
 import { ReadBudget } from './read-budget.ts'
 import { getBytesMax } from './read-plan.ts'
 import { Snapshot } from './snapshot.ts'
@@ -60,12 +61,14 @@ export class Volume {
     this.#parts = parts
   }
 
-  /** Makes an empty volume. Throws `conflict` when there is one. */
+  /** Makes an empty volume. Throws `conflict` when there is one, `unsupported` for a store that cannot hold any; see `probe.ts`. */
   static async create(engine: Engine, { name, chunking = defaultChunking }: NewVolume): Promise<Volume> {
     const { store, clock, random } = engine
-    const config: VolumeConfig = { id: toHex(random.bytes(16)), name, created: clock.now(), chunking, capabilities: [] }
+    if ((await readConfig(store, undefined)) !== undefined) throw thereIsOne(name, store)
+    const capabilities = await probeStore(engine)
+    const config: VolumeConfig = { id: toHex(random.bytes(16)), name, created: clock.now(), chunking, capabilities }
     const owner = await createConfig(engine, config)
-    if (owner.id !== config.id) throw new EdgemountError('conflict', `Cannot create the volume "${name}": there is one in ${store.label}`)
+    if (owner.id !== config.id) throw thereIsOne(name, store)
     const volume = new Volume(partsOf(engine, config))
     await volume.#readHead({})
     return volume
@@ -154,6 +157,10 @@ function partsOf(engine: Engine, config: VolumeConfig): VolumeParts {
     commits: new CommitLog({ store, clock, random, hash, log }),
     turns: new Limiter(`commits to "${config.name}"`, { limit: 1, queueMax: commitsWaitingMax }),
   }
+}
+
+function thereIsOne(name: string, store: ObjectStore): EdgemountError {
+  return new EdgemountError('conflict', `Cannot create the volume "${name}": there is one in ${store.label}`)
 }
 
 function emptyRoot(createdMs: number): Root {

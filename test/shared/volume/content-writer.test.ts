@@ -6,7 +6,8 @@ import { systemClock } from '../../../shared/clock.ts'
 import type { PlacedRun } from '../../../shared/format/manifest-page.ts'
 import type { ContentWriter, Written } from '../../../shared/volume/content-writer.ts'
 import type { Snapshot } from '../../../shared/volume/snapshot.ts'
-import { bytesOf, expectBytes, inPieces, newVolume, notingStore, randomBytes, utf8 } from '../../support/test-volume.ts'
+import { Volume } from '../../../shared/volume/volume.ts'
+import { bytesOf, engineOf, expectBytes, inPieces, newVolume, notingStore, randomBytes, utf8 } from '../../support/test-volume.ts'
 
 describe('a body', () => {
   test.each([0, 1, 4096])('of %i bytes stays in its entry', async (length) => {
@@ -123,7 +124,9 @@ describe('uploads', () => {
     let running = 0
     let most = 0
     let pulled = 0
-    const store = aroundCalls(new MemoryStore(), async (call, run) => {
+    const inner = new MemoryStore()
+    await newVolume({ store: inner })
+    const store = aroundCalls(inner, async (call, run) => {
       if (call.operation !== 'create' || !call.key.startsWith('data/')) return run(call.signal)
       running += 1
       most = Math.max(most, running)
@@ -131,7 +134,7 @@ describe('uploads', () => {
       running -= 1
       return run(call.signal)
     })
-    const volume = await newVolume({ store })
+    const volume = await Volume.open(engineOf(store))
     const writer = volume.writer({ packBytesMax: 1_000_000 })
     const body = randomBytes(1, 30_000_000)
     function* counted(): Iterable<Uint8Array> {
@@ -150,7 +153,9 @@ describe('uploads', () => {
 
   test('whose answers are lost are tried again', async () => {
     const tries = new Map<string, number>()
-    const store = faultStore(new MemoryStore(), {
+    const inner = new MemoryStore()
+    await newVolume({ store: inner })
+    const store = faultStore(inner, {
       clock: systemClock,
       plan: ({ operation, key }) => {
         if (operation !== 'create' || key.startsWith('log/')) return undefined
@@ -158,7 +163,7 @@ describe('uploads', () => {
         return ([{ kind: 'error' }, { kind: 'lost' }] as const)[tries.get(key)! - 1]
       },
     })
-    const volume = await newVolume({ store, clock: { ...systemClock, sleep: () => Promise.resolve() } })
+    const volume = await Volume.open(engineOf(store, { clock: { ...systemClock, sleep: () => Promise.resolve() } }))
     const body = randomBytes(1, 100_000)
     const { snapshot } = await commitFile(volume.writer({ packBytesMax: 30_000 }), [body])
     expectBytes(await bytesOf(snapshot, '/f'), body)
@@ -169,7 +174,8 @@ describe('uploads', () => {
     const inner = new MemoryStore()
     let isBroken = true
     const store = faultStore(inner, { clock: systemClock, plan: (call) => (isBroken && call.key.startsWith('data/') ? { kind: 'error' } : undefined) })
-    const volume = await newVolume({ store, clock: { ...systemClock, sleep: () => Promise.resolve() } })
+    await newVolume({ store: inner })
+    const volume = await Volume.open(engineOf(store, { clock: { ...systemClock, sleep: () => Promise.resolve() } }))
     const writer = volume.writer()
     await expect(commitFile(writer, [randomBytes(1, 100_000)])).rejects.toMatchObject({ code: 'unavailable' })
     isBroken = false
