@@ -22,6 +22,7 @@ function serve(data: FsThreadData): void {
     fileSystem = made
     runLoop({
       mount: data.mount,
+      notifying: data.notifying,
       controlFd: data.controlFd,
       handler: made.handler,
       spinUs: data.spinUs,
@@ -32,7 +33,10 @@ function serve(data: FsThreadData): void {
         isStopping ||= receiveAll(data.port, backend, made, send)
       },
       shouldStop: () => isStopping,
-      onTick: () => made.tick(),
+      onTick: () => {
+        Atomics.add(data.beats, 0, 1)
+        made.tick()
+      },
     })
     send({ kind: 'ended', failure: undefined })
   } catch (error) {

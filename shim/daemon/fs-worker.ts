@@ -1,9 +1,13 @@
 /**
- * The main thread's handle on the file-system thread: starts it, carries messages both ways, and sees to it that a mount never outlives it.
+ * The main thread's handle on the file-system thread: starts it and the notifying thread, carries messages both ways, and sees to it that a
+ * mount never outlives it, nor it the mount. It owns the mount's descriptor.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { untilAborted } from '../../shared/abort.ts'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
+import { deadline } from '../../shared/lifetime.ts'
 import type { FuseMount } from '../fuse/mount.ts'
+import { NotifyThread } from '../fuse/notify-thread.ts'
 import { opcodeCount, opcodeName } from '../fuse/protocol/opcode.ts'
 import { endMountNow } from '../fuse/unmount.ts'
 import { type Pipe, closeFd, createPipe, wake } from '../sys/pipe.ts'
@@ -23,6 +27,13 @@ export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'spinUs' |
 const defaultThreadModule = new URL(import.meta.url.endsWith('.ts') ? './fs-thread.ts' : './fs-thread.mjs', import.meta.url)
 
 const statusDeadlineMs = 2000
+/** The index of a large cache is read first. */
+const readyDeadlineMs = 60_000
+/** For each of the steps of `terminate`: asked to end, with its mount aborted, ended by force. */
+const terminateStepMs = 2000
+/** How often the thread is looked at, and how many looks without a sign of life mean that it is none any more. Its disk may be slow. */
+const lookMs = 1000
+const silentLooksMax = 60
 
 export class FsWorker {
   readonly ready: Promise<void>
@@ -33,6 +44,12 @@ export class FsWorker {
   readonly #control: Pipe
   readonly #port: MessagePort
   readonly #worker: Worker
+  readonly #notify: NotifyThread
+  /** Counted up by the thread, at least every 250 ms unless it is stuck. */
+  readonly #beats = new Uint32Array(new SharedArrayBuffer(4))
+  readonly #end = Promise.withResolvers<FileSystemEnd>()
+  readonly #watching = new AbortController()
+  readonly #onExit: () => void
   readonly #server: BackendServer
   readonly #questions = new Map<number, (status: FileSystemStatus | undefined) => void>()
   #lastQuestion = 0
@@ -46,24 +63,29 @@ export class FsWorker {
     this.#port = port1
     this.#server = new BackendServer(parts.backend, (message, transfer) => this.send(message, transfer))
     const { mount, settings, spinUs, wantsPassthrough } = parts
-    const workerData: FsThreadData = { mount, settings, spinUs, wantsPassthrough, controlFd: this.#control.readFd, port: port2, counts: this.#counts }
+    this.#notify = new NotifyThread(mount, parts.log)
+    const { readFd: controlFd } = this.#control
+    const notifying = this.#notify.link
+    const workerData: FsThreadData = { mount, notifying, settings, spinUs, wantsPassthrough, controlFd, port: port2, counts: this.#counts, beats: this.#beats }
     this.#worker = new Worker(parts.threadModule ?? defaultThreadModule, { workerData, transferList: [port2] })
+    this.ended = this.#end.promise
     const start = Promise.withResolvers<undefined>()
-    this.ready = start.promise
+    this.ready = this.#inTime(start.promise)
     // Who starts the mount waits for it; later nobody does.
     this.ready.catch(() => undefined)
     port1.on('message', (message: ToNetwork) => this.#receive(message, () => start.resolve(undefined)))
-    this.ended = new Promise((resolve) => {
-      this.#worker.on('error', (error) => {
-        this.#failure ??= toError(error)
-        endMountNow(mount.mountPoint, mount.deviceMinor)
-      })
-      this.#worker.on('exit', (code) => {
-        const end = this.#end(code)
-        start.reject(end ?? new EdgemountError('closed', `Cannot use the mount "${mount.mountPoint}": it was unmounted at once`))
-        resolve(end)
-      })
+    this.#worker.on('error', (error) => {
+      this.#failure ??= toError(error)
+      endMountNow(mount)
     })
+    this.#worker.on('exit', (code) => {
+      this.#finish(code)
+      start.reject(this.#failure ?? new EdgemountError('closed', `Cannot use the mount "${mount.mountPoint}": it was unmounted at once`))
+    })
+    // A process ends when its threads have, and one that waits in the kernel ends with the connection.
+    this.#onExit = () => void endMountNow(mount)
+    process.on('exit', this.#onExit)
+    void this.#watch()
   }
 
   requestCounts(): Record<string, number> {
@@ -98,11 +120,61 @@ export class FsWorker {
     })
   }
 
-  /** Ends serving; open files of the mount fail from then on. */
+  /** Ends serving; open files of the mount fail from then on. Resolves in time, whatever the thread and the kernel do. */
   async terminate(): Promise<void> {
     this.send({ kind: 'stop' })
-    await this.ended
-    endMountNow(this.#parts.mount.mountPoint, this.#parts.mount.deviceMinor)
+    if (!(await this.#endsWithin(terminateStepMs))) {
+      this.#parts.log.warn(`"${this.#parts.mount.mountPoint}" does not end by itself: its connection is aborted`)
+    }
+    if (!this.#isOver) endMountNow(this.#parts.mount)
+    if (await this.#endsWithin(terminateStepMs)) return
+    this.#failure ??= new EdgemountError('internal', `Cannot end the mount "${this.#parts.mount.mountPoint}" in good order: its thread does not answer`)
+    void this.#worker.terminate()
+    if (!(await this.#endsWithin(terminateStepMs))) this.#end.resolve(this.#failure)
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const over = new AbortController()
+    const isInTime = await Promise.race([
+      this.ended.then(() => true),
+      this.#parts.clock.sleep(ms, over.signal).then(
+        () => false,
+        () => false,
+      ),
+    ])
+    over.abort()
+    return isInTime
+  }
+
+  async #inTime(ready: Promise<undefined>): Promise<void> {
+    const { clock, mount } = this.#parts
+    const limit = deadline(clock, readyDeadlineMs, `start serving "${mount.mountPoint}"`)
+    try {
+      await untilAborted(ready, limit.signal)
+    } finally {
+      limit.dispose()
+    }
+  }
+
+  /** A thread that is stuck keeps everybody waiting who looks into the mount. */
+  async #watch(): Promise<void> {
+    const { clock, mount, log } = this.#parts
+    const { signal } = this.#watching
+    let seen = 0
+    let silentLooks = 0
+    while (await clock.sleep(lookMs, signal).then(
+      () => true,
+      () => false,
+    )) {
+      const beats = Atomics.load(this.#beats, 0)
+      silentLooks = beats === seen ? silentLooks + 1 : 0
+      seen = beats
+      if (silentLooks < silentLooksMax) continue
+      this.#failure ??= new EdgemountError('internal', `Cannot go on serving "${mount.mountPoint}": its thread has been stuck for a minute`)
+      log.error(messageOf(this.#failure))
+      await this.terminate()
+      return
+    }
   }
 
   #receive(message: ToNetwork, onReady: () => void): void {
@@ -116,19 +188,23 @@ export class FsWorker {
   }
 
   /** INVARIANT: once the thread is gone nobody answers the kernel, so the mount must be gone too. */
-  #end(code: number): FileSystemEnd {
+  #finish(code: number): void {
     this.#isOver = true
+    this.#watching.abort()
+    process.off('exit', this.#onExit)
+    const { mount, log } = this.#parts
+    const wasMounted = endMountNow(mount)
+    this.#notify.close()
+    closeFd(mount.fd)
     this.#server.close()
     this.#port.close()
     closeFd(this.#control.readFd)
     closeFd(this.#control.writeFd)
-    const { mount, log } = this.#parts
     if (code !== 0) {
-      const wasMounted = endMountNow(mount.mountPoint, mount.deviceMinor)
       this.#failure ??= new EdgemountError('internal', `Cannot go on serving "${mount.mountPoint}": its thread ended with code ${code}`)
       if (wasMounted) log.error(`The mount "${mount.mountPoint}" is gone: ${messageOf(this.#failure)}`)
     }
-    return this.#failure
+    this.#end.resolve(this.#failure)
   }
 }
 

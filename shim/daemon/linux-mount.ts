@@ -4,6 +4,7 @@
 import { type FuseMount, mountFuse } from '../fuse/mount.ts'
 import { endMountNow, unmount } from '../fuse/unmount.ts'
 import { startWatchdog } from '../fuse/watchdog.ts'
+import { closeFd } from '../sys/pipe.ts'
 import { FsWorker } from './fs-worker.ts'
 import type { FileSystemEnd, ServeParts, ServedFileSystem } from './served.ts'
 
@@ -11,13 +12,17 @@ import type { FileSystemEnd, ServeParts, ServedFileSystem } from './served.ts'
 export async function serveByLinux(parts: ServeParts): Promise<ServedFileSystem> {
   const mount = await mountFuse({ directory: parts.directory, source: parts.label, isReadOnly: true, allowOther: parts.allowOther })
   const watchdog = startWatchdog(mount)
+  let worker: FsWorker | undefined
   try {
-    const worker = new FsWorker({ ...parts, mount })
+    worker = new FsWorker({ ...parts, mount })
     const ended = worker.ended.finally(() => watchdog.stop())
     await worker.ready
     return served(mount, worker, ended)
   } catch (error) {
-    endMountNow(mount.mountPoint, mount.deviceMinor)
+    if (worker === undefined) {
+      endMountNow(mount)
+      closeFd(mount.fd)
+    } else await worker.terminate()
     watchdog.stop()
     throw error
   }

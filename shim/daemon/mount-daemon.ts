@@ -15,6 +15,7 @@ import { type Random, systemRandom } from '../../shared/random.ts'
 import { writeAt } from '../fetch/fd-writer.ts'
 import { Fetcher, type FetcherStats } from '../fetch/fetcher.ts'
 import { storeTier } from '../fetch/tier.ts'
+import type { UnmountResult } from '../fuse/unmount.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 import { Follower } from '../volume/follower.ts'
 import { type MountedVolume, type VolumeSource, openMountedVolume } from '../volume/mounted-volume.ts'
@@ -84,7 +85,7 @@ export interface MountDaemon {
   readonly directory: string
   readonly ended: Promise<MountEnd>
   status(): Promise<MountStatus>
-  /** Unmounts and ends everything. When files are open there the mount is detached, and ends with them or after a moment. */
+  /** Unmounts and ends everything. When files are open there, programs get a moment to close them, then they fail. */
   close(): Promise<void>
 }
 
@@ -96,8 +97,11 @@ const deadlineMsDefault = 30_000
 const pollMsDefault = 250
 /** Caches of one volume for several mounts of it at a time. */
 const mountsOfVolumeMax = 8
-/** Programs with open files of a detached mount get so long to close them. */
-const detachedMsMax = 2000
+/** Programs with open files get so long to close them when the mount is to end, and it is looked so often whether they have. */
+const busyMsMax = 2000
+const busyLookMs = 100
+/** The kernel may let an unmount wait for what the file system has not answered. */
+const unmountMsMax = 5000
 
 /** Root: /var/cache/edgemount. Others: $XDG_CACHE_HOME/edgemount or ~/.cache/edgemount. */
 export function defaultCacheDirectory(environment: Readonly<Record<string, string | undefined>>, isRoot: boolean): string {
@@ -244,14 +248,26 @@ class Daemon implements MountDaemon {
 
   async #close(): Promise<void> {
     const { served, log, clock } = this.#parts
-    const result = await served.unmount({ isLazy: false })
-    if (result === 'busy') {
-      log.warn(`"${this.directory}" is in use: it is detached, and programs that have files open there will get errors`)
-      await served.unmount({ isLazy: true })
-      const isOver = await Promise.race([served.ended.then(() => true), clock.sleep(detachedMsMax).then(() => false)])
-      if (!isOver) await served.terminate()
+    const isOver = served.ended.then(() => true)
+    const untilMs = clock.now() + busyMsMax
+    let result = await this.#unmount()
+    const wasBusy = result === 'busy'
+    if (wasBusy) log.warn(`"${this.directory}" is in use: it is taken away, and programs that have files open there will get errors`)
+    // It is not detached first: what has no path any more is harder to abort.
+    while (result === 'busy' && clock.now() < untilMs) {
+      if (await Promise.race([isOver, clock.sleep(busyLookMs).then(() => false)])) break
+      result = await this.#unmount()
     }
+    // Absent: somebody else has detached it, and it lives on for those who use it.
+    const isEnding = result === 'unmounted' && (await Promise.race([isOver, clock.sleep(busyMsMax).then(() => false)]))
+    if (!isEnding) await served.terminate()
     const end = await this.ended
-    if (end.kind === 'failed' && result !== 'busy') throw end.error
+    if (end.kind === 'failed' && !wasBusy) throw end.error
+  }
+
+  /** What does not end in time is in use. */
+  #unmount(): Promise<UnmountResult> {
+    const { served, clock } = this.#parts
+    return Promise.race([served.unmount({ isLazy: false }), clock.sleep(unmountMsMax).then(() => 'busy' as const)])
   }
 }

@@ -36,6 +36,6 @@ export interface ServedFileSystem {
   /** Requests of the kernel so far, by operation. */
   requestCounts(): Readonly<Record<string, number>>
   unmount(options: { readonly isLazy: boolean }): Promise<UnmountResult>
-  /** Ends it without anybody's consent: what is open fails from then on. */
+  /** Ends it without anybody's consent, in time: what is open fails from then on. */
   terminate(): Promise<void>
 }

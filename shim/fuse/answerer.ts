@@ -54,6 +54,12 @@ export class Answerer {
     this.#promise = promise
   }
 
+  /** Everything is answered EIO from now on, what waits included. */
+  refuse(): void {
+    this.#promise = undefined
+    for (const { call } of this.pending.takeAll()) this.sendError(call, -errno.EIO)
+  }
+
   /** Nothing is sent any more. */
   close(): void {
     this.#isOver = true

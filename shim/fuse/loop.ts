@@ -23,6 +23,9 @@ import { SpinPolicy } from './spin.ts'
 
 /** A sleeping thread cannot be ended by `process.exit`, so it wakes now and then. */
 const sleepMs = 250
+/** Time for another thread to come out of the kernel, once its requests are answered; and how often it is looked for. */
+const refuseMsMax = 10_000
+const leaveLookMs = 5
 /** Busy clients must not keep the control pipe waiting. */
 const requestsPerControlLook = 64
 
@@ -36,6 +39,11 @@ export interface LoopParts {
   onControl(): void
   /** True ends serving although the mount still stands. Looked at at least every 250 ms, and after `onControl`. */
   shouldStop?(): boolean
+  /**
+   * Called again and again once serving is to end; true when no other thread of ours waits for an answer any more. Until then, and for some
+   * seconds at most, every request is answered EIO: the kernel lets nobody go who waits for another's request.
+   */
+  leave?(): boolean
   /** Called at least every 250 ms while the mount is idle, and now and then while it is busy. */
   onTick?(): void
   /** A clock that never jumps, in milliseconds and fractions. */
@@ -73,6 +81,7 @@ export class Loop {
   }
   #connection: LoopConnection | undefined
   #nextTickMs = 0
+  #isRefusing = false
 
   constructor(parts: LoopParts) {
     this.#parts = parts
@@ -92,8 +101,7 @@ export class Loop {
         if (code === -errno.ENODEV || code === -connectionErrno.ECONNABORTED) return
         if (code < 0) throw new EdgemountError('internal', `Cannot read requests of the mount: ${getSystemErrorName(code)}`)
         if (this.#parts.shouldStop?.() === true) {
-          // The kernel still listens: whoever waits is told before nobody answers any more.
-          this.#stopHandler()
+          this.#refuse()
           return
         }
         this.#idle(spin)
@@ -101,6 +109,18 @@ export class Loop {
     } finally {
       this.#answerer.close()
       this.#stopHandler()
+    }
+  }
+
+  /** The kernel still listens: whoever waits is told before nobody answers any more, and so is who comes. */
+  #refuse(): void {
+    this.#isRefusing = true
+    this.#stopHandler()
+    this.#answerer.refuse()
+    const untilMs = this.#parts.nowMs() + refuseMsMax
+    while (this.#parts.leave?.() === false && this.#parts.nowMs() < untilMs) {
+      if (this.#drain() < 0) return
+      this.#device.wait(leaveLookMs)
     }
   }
 
@@ -119,6 +139,7 @@ export class Loop {
         this.#serve(length)
         count += 1
         if (count % requestsPerControlLook === 0) {
+          if (this.#isRefusing) return 0
           this.#lookAround(0)
           this.#tick()
         }

@@ -12,7 +12,7 @@ import { prepareMountPoint } from './mount-point.ts'
 import { findMount, readMountTable } from './mount-table.ts'
 import { transferBytesMax } from './protocol/init.ts'
 import { runCommand } from './run-command.ts'
-import { fusermountMissing } from './unmount.ts'
+import { type StandingMount, fusermountMissing } from './unmount.ts'
 
 export interface MountOptions {
   readonly directory: string
@@ -25,12 +25,7 @@ export interface MountOptions {
 }
 
 /** A mount that was made. Plain data: it can be sent to the thread that serves it. */
-export interface FuseMount {
-  readonly fd: number
-  /** Real path. */
-  readonly mountPoint: string
-  readonly mountId: number
-  readonly deviceMinor: number
+export interface FuseMount extends StandingMount {
   /** Made by root: backing files are possible. */
   readonly isPrivileged: boolean
 }

@@ -2,8 +2,8 @@
  * The thread that sends notifications to the kernel, and does nothing else: it may be made to wait for as long as some request is
  * unanswered.
  *
- * Its `workerData` is a `NotifyThreadData`. It ends when every writer of the pipe is gone. It owns the pipe's read end and its own
- * descriptor of the device.
+ * Its `workerData` is a `NotifyThreadData`. It ends when it is told to, and throws away what is queued then; or when every writer of the pipe
+ * is gone. It owns the pipe's read end and its own descriptor of the device.
  */
 import { isMainThread, workerData } from 'node:worker_threads'
 import { closeFd, readBytes, waitForBytes, writeBytes } from '../sys/pipe.ts'
@@ -19,17 +19,17 @@ export interface NotifyThreadData {
   }
 }
 
-export const notifyState = { starting: 0, running: 1, ended: 2 } as const
+export const notifyState = { starting: 0, running: 1, ending: 2, ended: 3 } as const
 
-/** Passes messages on until the pipe is closed. ENOENT (the kernel knows no such node or name) is normal, so results are not looked at. */
-export function passNotificationsOn(deviceFd: number, pipeFd: number): void {
+/** Passes messages on until the pipe is closed, or a message without a length comes, or `isEnding`. ENOENT (the kernel knows no such node or name) is normal, so results are not looked at. */
+export function passNotificationsOn(deviceFd: number, pipeFd: number, isEnding: () => boolean): void {
   const message = new Uint8Array(notificationBytesMax)
   const length = new DataView(message.buffer)
-  for (;;) {
+  while (!isEnding()) {
     if (!readWhole(pipeFd, message, 0, answerHeader.bytes)) break
     const byteCount = length.getUint32(0, true)
     if (byteCount < answerHeader.bytes || byteCount > message.length) break
-    if (!readWhole(pipeFd, message, answerHeader.bytes, byteCount)) break
+    if (!readWhole(pipeFd, message, answerHeader.bytes, byteCount) || isEnding()) break
     writeBytes(deviceFd, message, byteCount)
   }
   closeFd(pipeFd)
@@ -57,8 +57,8 @@ function isOurs(data: unknown): data is NotifyThreadData {
 
 if (!isMainThread && isOurs(workerData)) {
   const { deviceFd, pipeFd, state } = workerData.edgemountNotifications
-  Atomics.store(state, 0, notifyState.running)
-  passNotificationsOn(deviceFd, pipeFd)
+  Atomics.compareExchange(state, 0, notifyState.starting, notifyState.running)
+  passNotificationsOn(deviceFd, pipeFd, () => Atomics.load(state, 0) === notifyState.ending)
   Atomics.store(state, 0, notifyState.ended)
   Atomics.notify(state, 0)
 }

@@ -38,6 +38,13 @@ export class PendingRequests {
     return true
   }
 
+  /** Takes out all; their answers may still settle, to no effect. */
+  takeAll(): PendingRequest[] {
+    const all = [...this.#requests.values()]
+    this.#requests.clear()
+    return all
+  }
+
   /** Empties the table; the deferred answers may still settle, to no effect. */
   clear(): void {
     this.#requests.clear()

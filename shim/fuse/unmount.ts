@@ -2,11 +2,12 @@
  * Takes mounts away: politely, lazily, or at once.
  */
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import { type Clock, systemClock } from '../../shared/clock.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { abortAndDetach, isRoot, unmountOffThread } from '../sys/mount-calls.ts'
+import { isOver } from '../sys/pipe.ts'
+import { abortConnection } from './abort-connection.ts'
 import { findMount, readMountTable } from './mount-table.ts'
 import { runCommand } from './run-command.ts'
 
@@ -14,6 +15,16 @@ export interface UnmountOptions {
   /** Take it out of the tree now, and let it end when its last open file is closed. */
   readonly isLazy: boolean
   readonly clock?: Clock
+}
+
+/** What identifies a mount that this process has made. */
+export interface StandingMount {
+  /** Of the device. */
+  readonly fd: number
+  /** Real path. */
+  readonly mountPoint: string
+  readonly mountId: number
+  readonly deviceMinor: number
 }
 
 /** `busy`: somebody has a file open or a working directory there; `absent`: nothing is mounted there. */
@@ -47,19 +58,17 @@ async function unmountAsUser(mountPoint: string, options: UnmountOptions): Promi
 }
 
 /**
- * Ends a mount at once, open files or not: every waiting and later request fails. For a file system that can answer no more; it never waits
- * for it. `deviceMinor` must be the mount's own, so that a newer mount at the same place is left alone. Gives false when it is not there
- * (any more).
+ * Ends a mount at once, open files or not: every waiting and later request fails, also when it was detached before. For a file system that can
+ * answer no more; it never waits for it. The mount's descriptor must still be open. Gives false when nothing was mounted (any more).
  */
-export function endMountNow(mountPoint: string, deviceMinor: number): boolean {
+export function endMountNow({ fd, mountPoint, mountId, deviceMinor }: StandingMount): boolean {
   const seen = findMount(readMountTable(), mountPoint)
-  if (seen === undefined || seen.deviceMinor !== deviceMinor) return false
-  if (isRoot()) return abortAndDetach(mountPoint) >= 0
-  try {
-    writeFileSync(`/sys/fs/fuse/connections/${deviceMinor}/abort`, '1')
-  } catch {
-    // fusectl is not mounted: requests end when the last descriptor of the connection is closed
-  }
+  // A newer mount at the same place is left alone.
+  const isSeen = seen !== undefined && seen.id === mountId && seen.deviceMinor === deviceMinor
+  const isTaken = isSeen && isRoot() && abortAndDetach(mountPoint) >= 0
+  // While the connection stands its number is ours.
+  if (!isOver(fd)) abortConnection(deviceMinor)
+  if (!isSeen || isTaken) return isSeen
   return spawnSync('fusermount3', [...fusermountParameters(true), mountPoint], { cwd: '/', timeout: 5000 }).status === 0
 }
 

@@ -37,7 +37,7 @@ abort_connection() {
   [ -z "$borrowed" ] || umount -l $connections
 }
 (
-  while sleep 2; do
+  while sleep 2 && kill -0 $$; do
     is_undead && sleep 1 && is_undead && abort_connection
   done
 ) </dev/null >/dev/null 2>&1 &

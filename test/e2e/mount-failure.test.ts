@@ -33,6 +33,16 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 const noBackend = { page: () => 0, fetch: () => 0, promote: () => undefined, cancel: () => undefined, sync: () => undefined }
 
+/** A mount that is served by another thread than ours. */
+async function serveWith(thread: string, clock = systemClock): Promise<FsWorker> {
+  mkdirSync(bed.mountPoint)
+  const mount = await mountRoot({ directory: bed.mountPoint, source: 'test', isReadOnly: true, allowOther: false })
+  const settings = { root: new Uint8Array(0), seq: 1, isFixed: false, cacheDirectories: [], cacheBytesMax: 0, freeBytesMin: 0 }
+  const threadModule = new URL(`../support/${thread}`, import.meta.url)
+  const backend = Object.assign(noBackend, { requestCount: 0 })
+  return new FsWorker({ mount, settings, backend, spinUs: 0, wantsPassthrough: false, clock, log: silentLogger, threadModule })
+}
+
 const away = (): { kind: 'error' } => ({ kind: 'error' })
 
 describe('the store is away', () => {
@@ -171,18 +181,23 @@ describe('the cache', () => {
 
 describe('ends', () => {
   test('a file-system thread that dies takes the mount with it, and whoever reads is told', async () => {
-    mkdirSync(bed.mountPoint)
-    const mount = await mountRoot({ directory: bed.mountPoint, source: 'test', isReadOnly: true, allowOther: false })
-    const settings = { root: new Uint8Array(0), seq: 1, isFixed: false, cacheDirectories: [], cacheBytesMax: 0, freeBytesMin: 0 }
-    const threadModule = new URL('../support/dying-thread.ts', import.meta.url)
-    const backend = Object.assign(noBackend, { requestCount: 0 })
-    const worker = new FsWorker({ mount, settings, backend, spinUs: 0, wantsPassthrough: false, clock: systemClock, log: silentLogger, threadModule })
+    const worker = await serveWith('dying-thread.ts')
     await worker.ready
     const reader = bed.sh('cat {}/f')
     expect((await worker.ended)?.message).toContain('died on purpose')
     expect(bed.isMounted()).toBe(false)
     expect((await reader).complaint).toContain('cat:')
     expect(await worker.status()).toBeUndefined()
+  })
+
+  test('a file-system thread that does nothing any more is ended, and its mount with it', async () => {
+    const quick = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 20, signal) }
+    const worker = await serveWith('stuck-thread.ts', quick)
+    await worker.ready
+    const reader = bed.sh('cat {}/f')
+    expect((await worker.ended)?.message).toContain('its thread has been stuck')
+    expect(bed.isMounted()).toBe(false)
+    expect((await reader).complaint).toContain('cat:')
   })
 
   test('a file system that is ended answers those who wait', async () => {

@@ -11,7 +11,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { abortConnection } from '../../shim/fuse/abort-connection.ts'
 import { findMount, readMountTable } from '../../shim/fuse/mount-table.ts'
-import { Running, edgemountOk, forceUnmount, isMounted } from '../support/command.ts'
+import { Running, edgemount, edgemountOk, forceUnmount, isMounted } from '../support/command.ts'
 import { HoldingProxy } from '../support/holding-proxy.ts'
 
 let directory: string
@@ -24,6 +24,21 @@ let deviceMinor: number
 let clients: ChildProcess[]
 
 const runtime = (): Record<string, string> => ({ XDG_RUNTIME_DIR: path.join(directory, 'run') })
+
+/** Stats the held name in one thread and names that are not there in three, from a working directory in the mount, until it is over. */
+const busyScript = `
+import os, sys, threading, time
+os.chdir(sys.argv[1])
+end = time.time() + 20
+def work(k):
+    i = 0
+    while time.time() < end:
+        i += 1
+        try: os.stat('a' if k == 0 and i == 1 else 'none%d-%d' % (k, i))
+        except OSError as error:
+            if error.errno in (107, 103): return
+for k in range(4): threading.Thread(target=work, args=(k,)).start()
+`
 
 beforeEach(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'edgemount-stuck-'))
@@ -38,7 +53,7 @@ beforeEach(async () => {
   const packs = readdirSync(path.join(directory, 'store'), { recursive: true, encoding: 'utf8' })
     .map((name) => path.basename(name))
     .filter((name) => /^m[0-9A-Z]{26}$/.test(name))
-  expect(packs.length).toBeGreaterThan(0)
+  if (packs.length === 0) throw new Error('The store has no metadata where it is looked for')
   await put('second')
   edge = new Running(['serve', store, '--port', '0'])
   const [, url] = await edge.printed(/(http:\/\/[\d.]+:\d+)/)
@@ -104,4 +119,18 @@ test('kill -9 while a notification waits for a LOOKUP that is not answered: proc
   await untilStuck()
   daemon.child.kill('SIGKILL')
   expect(await within(15_000, () => daemon.hasEnded && hasEnded(reader) && !isMounted(mountPoint))).toBe(true)
+})
+
+test.each(['umount --force', 'SIGINT'] as const)('%s of a busy mount whose notifications wait: everything ends in time', { timeout: 60_000 }, async (how) => {
+  const busy = client('python3', '-c', busyScript, mountPoint)
+  expect(await within(10_000, () => proxy.heldCount > 0)).toBe(true)
+  for (let index = 0; index < 300; index += 1) writeFileSync(path.join(directory, 'names', `n${index}`), String(index))
+  await edgemountOk(['import', path.join(directory, 'names'), `${store}/vol`])
+  await untilStuck()
+  const startMs = performance.now()
+  if (how === 'SIGINT') daemon.child.kill('SIGINT')
+  else void edgemount(['umount', '--force', mountPoint], { env: runtime() })
+  expect(await within(15_000, () => daemon.hasEnded && hasEnded(busy) && !isMounted(mountPoint))).toBe(true)
+  expect(daemon.child.exitCode).toBe(0)
+  expect(performance.now() - startMs).toBeLessThan(10_000)
 })

@@ -7,11 +7,13 @@ import { systemClock } from '../../shared/clock.ts'
 import { errno } from '../../shared/error.ts'
 import { lineLogger } from '../../shared/log.ts'
 import type { FuseMount } from '../../shim/fuse/mount.ts'
+import type { NotifyLink } from '../../shim/fuse/notify-thread.ts'
 import { runLoop } from '../../shim/fuse/run-loop.ts'
 import { buildTree } from './fuse-tree.ts'
 
 interface WorkerData {
   readonly mount: FuseMount
+  readonly notifying: NotifyLink
   readonly controlFd: number
   readonly port: MessagePort
   readonly backingPath: string
@@ -25,7 +27,7 @@ interface Command {
   readonly count?: number
 }
 
-const { mount, controlFd, port, backingPath, spinUs }: WorkerData = workerData
+const { mount, notifying, controlFd, port, backingPath, spinUs }: WorkerData = workerData
 const handler = buildTree(backingPath)
 const counts = new Uint32Array(64)
 
@@ -53,6 +55,7 @@ function obey(command: Command): object {
 
 runLoop({
   mount,
+  notifying,
   controlFd,
   handler,
   spinUs,

@@ -5,8 +5,10 @@
  */
 import { createInterface } from 'node:readline'
 import { MessageChannel, Worker } from 'node:worker_threads'
+import { silentLogger } from '../../shared/log.ts'
 import { mountRoot, mountUser } from '../../shim/fuse/mount.ts'
 import { unmount, endMountNow } from '../../shim/fuse/unmount.ts'
+import { NotifyThread } from '../../shim/fuse/notify-thread.ts'
 import { startWatchdog } from '../../shim/fuse/watchdog.ts'
 import { createPipe, wake } from '../../shim/sys/pipe.ts'
 
@@ -27,16 +29,17 @@ try {
   const mountOptions = { directory: options.directory, source: 'test, driver', isReadOnly: true, allowOther: false }
   const mount = await (options.asUser === true ? mountUser(mountOptions) : mountRoot(mountOptions))
   const watchdog = options.hasWatchdog === true ? startWatchdog(mount) : undefined
+  const notify = new NotifyThread(mount, silentLogger)
   const control = createPipe({ isNonBlocking: true })
   const { port1, port2 } = new MessageChannel()
   const worker = new Worker(new URL('./fuse-daemon-worker.ts', import.meta.url), {
-    workerData: { mount, controlFd: control.readFd, port: port2, backingPath: options.backingPath, spinUs: options.spinUs ?? 20 },
+    workerData: { mount, notifying: notify.link, controlFd: control.readFd, port: port2, backingPath: options.backingPath, spinUs: options.spinUs ?? 20 },
     transferList: [port2],
   })
   port1.on('message', (message: object) => report(message))
   worker.on('error', (error) => report({ event: 'worker-error', message: error.message }))
   worker.on('exit', (code) => {
-    if (code !== 0) endMountNow(mount.mountPoint, mount.deviceMinor)
+    if (code !== 0) endMountNow(mount)
     watchdog?.stop()
     report({ event: 'end', code })
     process.exit(code)

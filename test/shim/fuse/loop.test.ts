@@ -255,3 +255,21 @@ test('looks at the control pipe and ticks', () => {
   expect(controls).toBe(2)
   expect(ticks).toBeGreaterThan(0)
 })
+
+test('told to stop, it answers whoever waits or comes with EIO until nobody of ours waits for an answer', () => {
+  const handler = withFile()
+  let isStopping = false
+  let asked = 0
+  handler.read = () => new Deferred<ReadReply>()
+  const parts: Partial<LoopParts> = {
+    shouldStop: () => isStopping,
+    leave: () => {
+      asked += 1
+      return asked > 3
+    },
+  }
+  const steps: Step[] = [lookup(4, 'file'), read(6, 2), () => (isStopping = true), () => undefined, lookup(8, 'file'), () => undefined, lookup(10, 'file'), () => undefined]
+  const { device } = play(handler, steps, undefined, parts)
+  expect([4, 6, 8, 10].map((unique) => device.answer(unique).error)).toEqual([0, -errno.EIO, -errno.EIO, -errno.EIO])
+  expect(handler.isStopped).toBe(true)
+})
