@@ -117,6 +117,7 @@ export const errno = {
   ENOTCONN: 107,
   ETIMEDOUT: 110,
   ESTALE: 116,
+  EDQUOT: 122,
 } as const
 
 /** The errno a mount answers for each code. */

@@ -84,7 +84,7 @@ export class Cache implements CachedFileOwner {
     this.#log = new IndexLog({ ...options, sync }, loaded)
     this.files = new BackingFiles(sys, directory, loaded.table, this.#log, loaded.nextSerial)
     this.#evictor = new Evictor(this.files, this.#active, options)
-    this.#durability = new Durability(this.files, options.log, sync, (row) => this.#active.has(row))
+    this.#durability = new Durability(this.files, options.log, sync, (row) => this.#active.get(row))
     this.#scan = new FolderScan(this.files, (row) => this.#active.has(row), loaded.nextSerial)
     this.#evictor.checkFreeSpace()
   }

@@ -8,6 +8,7 @@ import { errno } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { BackingFiles } from './backing-files.ts'
+import type { CachedFile } from './cached-file.ts'
 import type { SyncFile } from './index-log.ts'
 import { IntervalSet } from './interval-set.ts'
 
@@ -16,12 +17,14 @@ const rowsPerStep = 65_536
 const underWayMax = 2
 /** What `close` may still sync by itself. */
 const filesPerClose = 64
+/** After these the kernel may have thrown written pages away (fsync(2)). Any other says that the sync did not happen: it comes with the next sweep. */
+const losingErrors: ReadonlySet<number> = new Set([errno.EIO, errno.ENOSPC, errno.EDQUOT])
 
 export class Durability {
   readonly #files: BackingFiles
   readonly #log: Logger
   readonly #sync: SyncFile
-  readonly #isActive: (row: number) => boolean
+  readonly #activeFile: (row: number) => CachedFile | undefined
   /** Where the sweep is. */
   #row = 0
   #sweepStartMs = 0
@@ -34,11 +37,11 @@ export class Durability {
   /** Serials whose sync failed: what the kernel still shows of them may be gone tomorrow. */
   readonly #distrusted = new Set<number>()
 
-  constructor(files: BackingFiles, log: Logger, sync: SyncFile, isActive: (row: number) => boolean) {
+  constructor(files: BackingFiles, log: Logger, sync: SyncFile, activeFile: (row: number) => CachedFile | undefined) {
     this.#files = files
     this.#log = log
     this.#sync = sync
-    this.#isActive = isActive
+    this.#activeFile = activeFile
     this.#oldSerials = files.nextSerial
   }
 
@@ -102,7 +105,7 @@ export class Durability {
       sys.close(fd)
       if (this.#isClosed) return
       if (result === 0) this.#files.markDurable(row, serial, present)
-      else if (result !== -errno.EINTR) this.#distrust(row, serial, result)
+      else if (losingErrors.has(-result)) this.#distrust(row, serial, result)
       this.#walk()
     })
     return true
@@ -113,12 +116,15 @@ export class Durability {
     const { table } = this.#files
     if (!table.isUsed(row) || table.serials[row] !== serial) return
     this.#log.warn(`Cannot sync a cached file: error ${-result} on "${this.#files.path(serial)}"; it is dropped`)
-    if (!this.#isActive(row)) {
+    const file = this.#activeFile(row)
+    if (file === undefined) {
       this.#files.remove(row)
       return
     }
     this.#distrusted.add(serial)
     this.#files.log.append({ kind: 'drop', row, serial })
     table.setPresence(row, new IntervalSet(), new IntervalSet())
+    // Nor what is being written: it may be among what was thrown away.
+    file.noteFreed({ start: 0, end: file.size })
   }
 }

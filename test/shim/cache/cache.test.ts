@@ -447,6 +447,35 @@ test('a file whose sync fails is dropped: what the kernel still shows of it may 
   expect(cache.stats.fileCount).toBe(0)
 })
 
+test('a sync that did not happen is tried again, and nothing is dropped', async () => {
+  let result = -errno.EAGAIN
+  const cache = open({ sync: (fd, done) => done(result === 0 ? sys.fdatasync(fd) : result) })
+  addFile(cache, 1, 4096)
+  const file = cache.acquire(2, version(2), 4096)
+  fill(file, 0, 4096)
+  await run(cache, 40)
+  expect(warnings).toEqual([])
+  expect([1, 2].map((id) => cache.isComplete(id, version(id)))).toEqual([true, true])
+  result = 0
+  await run(cache, 80)
+  sys.crash()
+  const again = open({ bootId: 'boot-2' })
+  expect([1, 2].map((id) => again.isComplete(id, version(id)))).toEqual([true, true])
+})
+
+test('what is being written when a sync fails may be among what is lost', async () => {
+  const cache = open()
+  const file = cache.acquire(1, version(1), 2 * 4096)
+  fill(file, 0, 4096)
+  const since = file.freedCount
+  sys.pwrite(file.beginWrite(), new Uint8Array(4096), 4096)
+  sys.fail('fdatasync', errno.EIO, { count: 1 })
+  await run(cache, 40)
+  file.markPresent({ start: 4096, end: 8192 }, false, since)
+  file.endWrite()
+  expect(file.missing({ start: 0, end: 8192 })).toEqual([{ start: 0, end: 8192 }])
+})
+
 test('what is written while a sync is under way is not taken for synced', async () => {
   const syncs: (() => void)[] = []
   const cache = open({ sync: (fd, done) => syncs.push(() => done(sys.fdatasync(fd))) })
