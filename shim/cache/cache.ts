@@ -152,7 +152,7 @@ export class Cache implements CachedFileOwner {
   /** Writes the log and gives the directory up. Files that are still pinned must not be used any more. */
   close(): void {
     for (const file of this.#open) file.closeDescriptor()
-    this.#durability.close()
+    this.#durability.close(() => this.#options.clock.now())
     this.#log.close()
     this.#options.sys.close(this.#lockFd)
   }

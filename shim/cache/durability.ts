@@ -15,8 +15,10 @@ import { IntervalSet } from './interval-set.ts'
 const sweepMs = 35_000
 const rowsPerStep = 65_536
 const underWayMax = 2
-/** What `close` may still sync by itself. */
+/** What `close` may still sync by itself: what the kernel has not written back yet is written then, and whoever unmounts waits. */
 const filesPerClose = 64
+const bytesPerClose = 32 * 1024 * 1024
+const closeMs = 500
 /** After these the kernel may have thrown written pages away (fsync(2)). Any other says that the sync did not happen: it comes with the next sweep. */
 const losingErrors: ReadonlySet<number> = new Set([errno.EIO, errno.ENOSPC, errno.EDQUOT])
 
@@ -59,15 +61,21 @@ export class Durability {
     this.#walk()
   }
 
-  /** Syncs a little of what is not durable yet, at once. */
-  close(): void {
+  /** Syncs a little of what is not durable yet, at once. `now`: milliseconds. */
+  close(now: () => number): void {
     this.#isClosed = true
     const { table, sys } = this.#files
+    const startMs = now()
     let count = 0
+    let bytes = 0
     for (let row = 0; row < table.rowLimit && count < filesPerClose; row += 1) {
       if (!table.isUsed(row) || table.isDurable(row)) continue
-      count += 1
       const present = table.presence(row).clone()
+      const addedBytes = present.byteCount - table.durable(row).byteCount
+      if (addedBytes === 0 || bytes + addedBytes > bytesPerClose) continue
+      if (Math.abs(now() - startMs) >= closeMs) return
+      bytes += addedBytes
+      count += 1
       const fd = sys.open(this.#files.path(table.serials[row]!), openFlag.O_RDONLY, 0)
       if (fd < 0) continue
       if (sys.fdatasync(fd) === 0) this.#files.markDurable(row, table.serials[row]!, present)
