@@ -3,6 +3,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { systemClock } from '../../shared/clock.ts'
 import { codeOf, EdgemountError, messageOf } from '../../shared/error.ts'
 import { failure } from '../sys/failure.ts'
 import { type ControlRequest, decodeRequest, encodeAnswer, requestBytesMax } from './messages.ts'
@@ -10,6 +11,8 @@ import { type ControlRequest, decodeRequest, encodeAnswer, requestBytesMax } fro
 const connectionsMax = 16
 /** Who connects and says nothing is let go. */
 const idleMs = 10_000
+/** Answers under way get so long when the server closes. */
+const closeMs = 1000
 
 export class ControlServer {
   readonly #path: string
@@ -36,7 +39,9 @@ export class ControlServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     rmSync(this.#path, { force: true })
-    await Promise.all(this.#answering)
+    const over = new AbortController()
+    await Promise.race([Promise.all(this.#answering), systemClock.sleep(closeMs, over.signal).catch(() => undefined)])
+    over.abort()
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
@@ -58,7 +63,8 @@ export class ControlServer {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     socket.on('error', () => socket.destroy())
-    socket.setTimeout(idleMs, () => socket.destroy())
+    socket.setTimeout(idleMs)
+    socket.on('timeout', () => socket.destroy())
     let text = ''
     socket.setEncoding('utf8')
     socket.on('data', (part: string) => {
@@ -76,8 +82,10 @@ export class ControlServer {
     const answering: Promise<void> = this.#answerTo(line)
       .then((text) => new Promise<void>((resolve) => {
         socket.once('close', resolve)
+        // Who does not take the answer, or does not hang up after it, is let go as well.
+        socket.setTimeout(idleMs)
         if (socket.destroyed) resolve()
-        else socket.end(text)
+        else socket.end(text, resolve)
       }))
       .finally(() => this.#answering.delete(answering))
     this.#answering.add(answering)

@@ -40,6 +40,19 @@ test('an answer under way is given before the server closes', async () => {
   expect(existsSync(socket)).toBe(false)
 })
 
+test('a client that says nothing more and never hangs up does not keep the server from closing', async () => {
+  const { socket, server } = await startServer(() => Promise.resolve('x'.repeat(900_000)))
+  const connection = createConnection({ path: socket, allowHalfOpen: true })
+  onTestFinished(() => void connection.destroy())
+  connection.on('error', () => {})
+  connection.pause()
+  connection.write('{"command":"status"}\n')
+  await sleep(100)
+  const startMs = performance.now()
+  await server.close()
+  expect(performance.now() - startMs).toBeLessThan(1500)
+})
+
 test('nonsense gets an error, endless nonsense an end, and both leave the server alive', async () => {
   const { socket } = await startServer(() => Promise.resolve('fine'))
   const say = (text: string): Promise<string> =>
