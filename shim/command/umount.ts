@@ -3,6 +3,7 @@ import { EdgemountError } from '../../shared/error.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { askControl } from '../control/control-client.ts'
 import { socketDirectory, socketPath } from '../control/socket-directory.ts'
+import { isEdgemount } from '../fuse/mount-table.ts'
 import { unmount } from '../fuse/unmount.ts'
 import { defineCommand, required } from './command.ts'
 import { exitCode } from './exit-code.ts'
@@ -30,7 +31,7 @@ export const umountCommand = defineCommand({
     const socket = socketPath(socketDirectory(terminal.environment, userId()), directory)
     const asked = await askControl(systemClock, socket, { command: 'umount', isForced: settings.force }, unmountMs)
     if (asked === undefined) {
-      if (mounted === undefined) throw new EdgemountError('not-found', `Cannot unmount "${text}": nothing of edgemount is mounted there. See: edgemount status`)
+      if (mounted === undefined || !isEdgemount(mounted)) throw new EdgemountError('not-found', `Cannot unmount "${text}": nothing of edgemount is mounted there. See: edgemount status`)
       const result = await unmount(directory, { isLazy: settings.force })
       if (result === 'busy') throw busyError(directory)
     }

@@ -10,10 +10,12 @@ import { EdgemountError } from '../../shared/error.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import { failure, failureName } from '../sys/failure.ts'
 import { answerBytesMax, type ControlRequest, decodeAnswer } from './messages.ts'
+import { isPrivate } from './socket-directory.ts'
 
-/** Asks the mount behind a socket. Gives undefined when nobody is there; its socket is removed then. Throws what the mount answered. */
+/** Asks the mount behind a socket. Gives undefined when nobody is there; its socket is removed then. Throws what the mount answered, and `denied` when somebody else could be behind it. */
 export async function askControl(clock: Clock, socket: string, request: ControlRequest, deadlineMs: number): Promise<{ readonly answer: unknown } | undefined> {
   try {
+    assertPrivate(path.dirname(socket))
     const line = await withDeadline(clock, deadlineMs, `the request to the mount behind "${socket}"`, undefined, (signal) => exchange(socket, `${JSON.stringify(request)}\n`, signal))
     return { answer: decodeAnswer(line) }
   } catch (error) {
@@ -26,6 +28,12 @@ export async function askControl(clock: Clock, socket: string, request: ControlR
     }
     throw failure(`talk to the mount behind "${socket}"`, error)
   }
+}
+
+/** In /tmp anybody can be first, and would be believed. */
+function assertPrivate(directory: string): void {
+  if (isPrivate(directory, process.getuid?.() ?? 0)) return
+  throw new EdgemountError('denied', `Cannot trust the control directory "${directory}": it must be yours and closed to others (chmod 700). Or set XDG_RUNTIME_DIR`)
 }
 
 /** Sockets in a control directory, also those whose mount is gone. */

@@ -21,12 +21,17 @@ export function socketDirectory(environment: Environment, uid: number): string {
 export function prepareSocketDirectory(directory: string, uid: number): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const stat = lstatSync(directory)
-    if (stat.isDirectory() && stat.uid === uid && (stat.mode & 0o077) === 0) return
+    if (isPrivate(directory, uid)) return
   } catch (error) {
     throw failure(`make the control directory "${directory}"`, error, 'Set XDG_RUNTIME_DIR to a directory of your own')
   }
   throw new EdgemountError('denied', `Cannot use the control directory "${directory}": it must be yours and closed to others (chmod 700). Or set XDG_RUNTIME_DIR`)
+}
+
+/** True for a user's own directory that is closed to others. Throws when there is none. */
+export function isPrivate(directory: string, uid: number): boolean {
+  const stat = lstatSync(directory)
+  return stat.isDirectory() && stat.uid === uid && (stat.mode & 0o077) === 0
 }
 
 /** Mount points are longer than the 107 bytes that a socket's path may have, so their hash names them. */

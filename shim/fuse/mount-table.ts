@@ -46,6 +46,11 @@ export function isFuse(entry: MountEntry): boolean {
   return entry.type === 'fuse' || entry.type.startsWith('fuse.')
 }
 
+/** Made by edgemount, whichever driver: libfuse writes the subtype into the source where the kernel knows none. */
+export function isEdgemount({ type, source }: MountEntry): boolean {
+  return type === 'fuse.edgemount' || (type === 'fuse' && source.startsWith('edgemount#'))
+}
+
 /** Space, tab, newline and backslash stand as three octal digits. */
 function unescape(text: string): string {
   const bytes = text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))

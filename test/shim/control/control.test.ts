@@ -85,6 +85,14 @@ test('a socket whose process is gone is removed', async () => {
   expect(await askControl(systemClock, path.join(directory, 'none.sock'), { command: 'status' }, 1000)).toBeUndefined()
 })
 
+test('a socket in a directory that others may enter is not spoken to', async () => {
+  const { socket } = await startServer(() => Promise.resolve('fine'))
+  await chmod(path.dirname(socket), 0o755)
+  await expect(askControl(systemClock, socket, { command: 'status' }, 1000)).rejects.toMatchObject({ code: 'denied' })
+  await chmod(path.dirname(socket), 0o700)
+  expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toEqual({ answer: 'fine' })
+})
+
 test('who does not answer is given up', async () => {
   const { socket } = await startServer(() => sleep(300))
   await expect(askControl(systemClock, socket, { command: 'status' }, 50)).rejects.toMatchObject({ code: 'unavailable' })

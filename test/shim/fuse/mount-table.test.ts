@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findMount, isFuse, parseMountTable } from '../../../shim/fuse/mount-table.ts'
+import { findMount, isEdgemount, isFuse, parseMountTable } from '../../../shim/fuse/mount-table.ts'
 
 const table = parseMountTable(
   [
@@ -25,4 +25,12 @@ test('the last mount at a place is the one that is seen', () => {
 
 test('knows FUSE by its type', () => {
   expect(table.map(isFuse)).toEqual([false, true, true, false])
+})
+
+test('knows what is ours', () => {
+  const entry = { id: 1, deviceMinor: 2, mountPoint: '/m', type: 'fuse.edgemount', source: 'dir:/s/v' }
+  expect(isEdgemount(entry)).toBe(true)
+  expect(isEdgemount({ ...entry, type: 'fuse', source: 'edgemount#dir:/s/v' })).toBe(true)
+  expect(isEdgemount({ ...entry, type: 'fuse.sshfs' })).toBe(false)
+  expect(isEdgemount({ ...entry, type: 'fuse', source: 'host:/' })).toBe(false)
 })
