@@ -5,7 +5,7 @@
  * Called on the network thread, below the engine. Files are written aside and renamed; each carries the hash of its bytes, and one that does not
  * match is dropped. Nothing here is the only copy: every failure of the disk costs speed and nothing else.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
@@ -32,6 +32,8 @@ const headBytes = 40
 const bodyBytesMax = 4 * 1024 * 1024
 /** Evicting goes down to this share, so that it is rare. */
 const evictTo = 0.9
+/** Nobody writes a file for longer than this: a temporary one that is older was left by a crash. */
+const abandonedMs = 60_000
 /** A use is noted on disk at most this often. */
 const touchEveryMs = 60_000
 
@@ -48,6 +50,9 @@ export class MetadataCache implements ObjectStore {
   #hitCount = 0
   #missCount = 0
   #isBroken = false
+  /** Two mounts may be of one process. */
+  readonly #id = randomUUID().slice(0, 8)
+  #lastTemporary = 0
 
   private constructor(store: ObjectStore, options: MetadataCacheOptions) {
     this.label = store.label
@@ -130,11 +135,9 @@ export class MetadataCache implements ObjectStore {
       const found: { name: string; bytes: number; usedMs: number }[] = []
       for (const name of await readdir(directory)) {
         const file = path.join(directory, name)
-        if (name.endsWith(temporarySuffix)) await rm(file, { force: true })
-        else {
-          const { size, mtimeMs } = await stat(file)
-          found.push({ name, bytes: size, usedMs: mtimeMs })
-        }
+        const { size, mtimeMs } = await stat(file)
+        if (!name.endsWith(temporarySuffix)) found.push({ name, bytes: size, usedMs: mtimeMs })
+        else if (this.#options.clock.now() - mtimeMs > abandonedMs) await rm(file, { force: true })
       }
       for (const { name, bytes } of found.toSorted((a, b) => a.usedMs - b.usedMs)) this.#note(name, bytes)
     } catch (error) {
@@ -154,10 +157,12 @@ export class MetadataCache implements ObjectStore {
         return storedObject(Number(bytes.readBigUInt64LE(0)), name, new Uint8Array(body))
       }
       this.#options.log.warn(`Cannot use the kept metadata "${name}": its bytes are damaged; it is fetched again`)
+      this.#drop(name)
     } catch (error) {
       this.#options.log.debug(`Cannot read the kept metadata "${name}": ${messageOf(error)}`)
+      // Another mount has dropped it, or is about to bring it back: what is on disk is not ours to remove.
+      this.#forget(name)
     }
-    this.#drop(name)
     return undefined
   }
 
@@ -175,12 +180,16 @@ export class MetadataCache implements ObjectStore {
 
   async #writeFile(name: string, bytes: Uint8Array): Promise<void> {
     const file = this.#pathOf(name)
+    // Another mount of the same volume may be writing the same file.
+    this.#lastTemporary += 1
+    const temporary = `${file}.${process.pid}-${this.#id}-${this.#lastTemporary}${temporarySuffix}`
     try {
-      await writeFile(file + temporarySuffix, bytes, { mode: 0o600 })
-      await rename(file + temporarySuffix, file)
+      await writeFile(temporary, bytes, { mode: 0o600 })
+      await rename(temporary, file)
       this.#note(name, bytes.length)
       this.#evict()
     } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined)
       this.#options.log.debug(`Cannot keep metadata "${name}": ${messageOf(error)}`)
     }
   }
@@ -207,12 +216,17 @@ export class MetadataCache implements ObjectStore {
     }
   }
 
-  #drop(name: string): void {
+  #forget(name: string): boolean {
     const file = this.#files.get(name)
-    if (file === undefined) return
+    if (file === undefined) return false
     this.#files.delete(name)
     this.#touchedMs.delete(name)
     this.#bytes -= file.bytes
+    return true
+  }
+
+  #drop(name: string): void {
+    if (!this.#forget(name)) return
     rm(this.#pathOf(name), { force: true }).catch(() => undefined)
   }
 

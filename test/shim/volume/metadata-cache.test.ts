@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { faultStore } from '../../../edge/store/fault.ts'
@@ -109,11 +109,35 @@ test('a damaged or cut file is dropped and fetched again', async () => {
   bytes[bytes.length - 1]! ^= 1
   writeFileSync(path.join(bed.directory, 'meta-m1'), bytes)
   writeFileSync(path.join(bed.directory, 'meta-m2'), 'cut')
-  writeFileSync(path.join(bed.directory, 'meta-m3.tmp'), 'left by a crash')
+  for (const name of ['meta-m3.tmp', 'meta-m4.tmp']) writeFileSync(path.join(bed.directory, name), 'left by a crash, or under way')
+  utimesSync(path.join(bed.directory, 'meta-m3.tmp'), 1, 1)
   const second = await bed.open()
   for (const key of ['meta/m1', 'meta/m2']) expect((await read(second, key))?.bytes).toEqual(utf8('page'))
   await second.close()
-  expect(readdirSync(bed.directory).toSorted()).toEqual(['meta-m1', 'meta-m2'])
+  expect(readdirSync(bed.directory).toSorted()).toEqual(['meta-m1', 'meta-m2', 'meta-m4.tmp'])
+})
+
+test('two mounts of one volume do not get into each other’s way', async () => {
+  const bed = await made()
+  const keys = Array.from({ length: 200 }, (_, index) => `meta/m${index}`)
+  for (const [index, key] of keys.entries()) await bed.store.create(key, randomBytes(index, 3000))
+  const [first, second] = [await bed.open(), await bed.open()]
+  await Promise.all([first, second].map((cache) => Promise.all(keys.map((key) => read(cache, key)))))
+  await Promise.all([first.close(), second.close()])
+  expect([first, second].map(({ stats }) => stats.fileCount)).toEqual([200, 200])
+  expect(readdirSync(bed.directory)).toHaveLength(200)
+  // One of them lost sight of a file for a moment, as when the other evicts it and fetches it again.
+  const file = path.join(bed.directory, 'meta-m1')
+  const bytes = readFileSync(file)
+  rmSync(file)
+  const reading = read(first, 'meta/m1')
+  bed.isAway = true
+  await expect(reading).rejects.toMatchObject({ code: 'unavailable' })
+  bed.isAway = false
+  writeFileSync(file, bytes)
+  await first.close()
+  expect(readFileSync(file)).toEqual(bytes)
+  expect((await read(second, 'meta/m1'))?.bytes).toEqual(randomBytes(1, 3000))
 })
 
 test('files leave in order of their last use when they are too many', async () => {
