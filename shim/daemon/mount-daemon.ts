@@ -16,6 +16,7 @@ import { writeAt } from '../fetch/fd-writer.ts'
 import { Fetcher, type FetcherStats } from '../fetch/fetcher.ts'
 import { storeTier } from '../fetch/tier.ts'
 import type { UnmountResult } from '../fuse/unmount.ts'
+import { ignoreLeaseBreaks } from '../sys/lease-signal.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 import { Follower } from '../volume/follower.ts'
 import { type MountedVolume, type VolumeSource, openMountedVolume } from '../volume/mounted-volume.ts'
@@ -114,6 +115,7 @@ export function defaultCacheDirectory(environment: Readonly<Record<string, strin
 export async function startMount(options: StartMountOptions): Promise<MountDaemon> {
   const { source, directory, clock = systemClock, random = systemRandom, log = silentLogger, deadlineMs = deadlineMsDefault } = options
   const baseDirectory = options.cacheDirectory ?? defaultCacheDirectory(process.env, process.getuid?.() === 0)
+  ignoreLeaseBreaks()
   const lifetime = new Lifetime(`the mount "${directory}"`)
   try {
     const opened = await openMountedVolume({ source, baseDirectory, metadataBytesMax, seq: options.seq, deadlineMs, clock, random, log })

@@ -56,6 +56,7 @@ export const libc = {
   preadv2: bind<[fd: number, vectors: Uint8Array, count: number, offset: number, flags: number]>('int64_t preadv2(int, const void *, int, int64_t, int)'),
   llistxattr: bind<[path: Uint8Array, into: Pointer, length: number]>('int64_t llistxattr(const void *, void *, size_t)'),
   lgetxattr: bind<[path: Uint8Array, name: Uint8Array, into: Pointer, length: number]>('int64_t lgetxattr(const void *, const void *, void *, size_t)'),
+  signal: bind<[number: number, handler: number]>('int64_t signal(int, int64_t)'),
   geteuid: bind<[]>('unsigned int geteuid()'),
 } as const
 
