@@ -17,19 +17,39 @@ import { configKey, logPrefix } from '../../shared/volume/keys.ts'
 
 export interface MetadataCacheOptions {
   readonly directory: string
+  /** On disk, the inodes included. */
   readonly bytesMax: number
+  /** 50,000 unless given. */
+  readonly fileCountMax?: number | undefined
   readonly clock: Clock
   readonly log: Logger
 }
 
 interface KeptFile {
+  /** On disk. */
   readonly bytes: number
+}
+
+interface FoundFile {
+  readonly name: string
+  readonly bytes: number
+  readonly usedMs: number
 }
 
 /** `size of the object (8) · SHA-256 of the body (32) · body`. */
 const headBytes = 40
 /** Larger bodies are not metadata as the engine reads it (segments of 256 KiB, records below 1 MiB). */
 const bodyBytesMax = 4 * 1024 * 1024
+/** File systems allocate in blocks of this size nearly everywhere. */
+const diskBlockBytes = 4096
+/** An inode and a name. */
+const fileOverheadBytes = 512
+/** Listing so many takes a second or two; 12 GB of segments. */
+const fileCountMaxDefault = 50_000
+/** Only the newest commits are asked for again; each record is a file of its own. */
+const recordCountMax = 256
+/** A few for each of libuv's threads. */
+const statsAtOnce = 32
 /** Evicting goes down to this share, so that it is rare. */
 const evictTo = 0.9
 /** Nobody writes a file for longer than this: a temporary one that is older was left by a crash. */
@@ -43,12 +63,17 @@ export class MetadataCache implements ObjectStore {
   readonly #options: MetadataCacheOptions
   /** INVARIANT: in order of last use, oldest first. */
   readonly #files = new Map<string, KeptFile>()
+  /** Those of `#files` that are log records, in the same order. */
+  readonly #records = new Map<string, KeptFile>()
   readonly #touchedMs = new Map<string, number>()
   /** Files that are being written; they count when they are there. */
   readonly #writing = new Map<string, Promise<void>>()
   #bytes = 0
   #hitCount = 0
   #missCount = 0
+  /** Set while it is not yet known which files there are. */
+  #loading: Promise<void> | undefined
+  #isClosed = false
   #isBroken = false
   /** Two mounts may be of one process. */
   readonly #id = randomUUID().slice(0, 8)
@@ -62,7 +87,7 @@ export class MetadataCache implements ObjectStore {
 
   static async open(store: ObjectStore, options: MetadataCacheOptions): Promise<MetadataCache> {
     const cache = new MetadataCache(store, options)
-    await cache.#load()
+    if (await cache.#makeDirectory()) cache.#loading = cache.#load()
     return cache
   }
 
@@ -123,37 +148,68 @@ export class MetadataCache implements ObjectStore {
     return this.#store.list(prefix, options)
   }
 
-  /** Waits for writes under way. */
+  /** Waits for the list of files, and for writes under way. */
   async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#loading
     await Promise.allSettled(this.#writing.values())
   }
 
-  async #load(): Promise<void> {
+  async #makeDirectory(): Promise<boolean> {
     const { directory, log } = this.#options
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 })
-      const found: { name: string; bytes: number; usedMs: number }[] = []
-      for (const name of await readdir(directory)) {
-        const file = path.join(directory, name)
-        const { size, mtimeMs } = await stat(file)
-        if (!name.endsWith(temporarySuffix)) found.push({ name, bytes: size, usedMs: mtimeMs })
-        else if (this.#options.clock.now() - mtimeMs > abandonedMs) await rm(file, { force: true })
-      }
-      for (const { name, bytes } of found.toSorted((a, b) => a.usedMs - b.usedMs)) this.#note(name, bytes)
+      return true
     } catch (error) {
       this.#isBroken = true
       log.warn(`Cannot keep metadata in "${directory}": ${messageOf(error)}`)
+      return false
     }
   }
 
+  /** Learns which files there are, beside everything else: until then reads try their luck, and nothing is evicted. Never rejects. */
+  async #load(): Promise<void> {
+    const { directory, log } = this.#options
+    const found: FoundFile[] = []
+    try {
+      const names = await readdir(directory)
+      for (let start = 0; start < names.length && !this.#isClosed; start += statsAtOnce) {
+        const files = await Promise.all(names.slice(start, start + statsAtOnce).map((name) => this.#look(name)))
+        for (const file of files) if (file !== undefined) found.push(file)
+      }
+    } catch (error) {
+      log.warn(`Cannot list the metadata in "${directory}": ${messageOf(error)}`)
+    }
+    const used = new Map(this.#files)
+    for (const { name, bytes } of found.toSorted((a, b) => a.usedMs - b.usedMs)) if (!used.has(name)) this.#note(name, bytes)
+    // What was used meanwhile is the youngest.
+    for (const [name, file] of used) this.#toYoungest(name, file)
+    this.#loading = undefined
+    this.#evict()
+  }
+
+  /** Undefined for what is not, or no longer, a file of ours. */
+  async #look(name: string): Promise<FoundFile | undefined> {
+    const file = this.#pathOf(name)
+    try {
+      const { size, mtimeMs } = await stat(file)
+      if (!name.endsWith(temporarySuffix)) return { name, bytes: size, usedMs: mtimeMs }
+      if (this.#options.clock.now() - mtimeMs > abandonedMs) await rm(file, { force: true })
+    } catch (error) {
+      this.#options.log.debug(`Cannot use the kept metadata "${name}": ${messageOf(error)}`)
+    }
+    return undefined
+  }
+
   async #read(name: string): Promise<StoredObject | undefined> {
-    const file = this.#files.get(name)
-    if (file === undefined) return undefined
+    const isKnown = this.#files.has(name)
+    if (!isKnown && this.#loading === undefined) return undefined
     try {
       const bytes = await readFile(this.#pathOf(name))
+      if (!isKnown) this.#note(name, bytes.length)
       const body = bytes.subarray(headBytes)
       if (bytes.length >= headBytes && hashOf(body).equals(bytes.subarray(8, headBytes))) {
-        this.#touch(name, file)
+        this.#touch(name)
         return storedObject(Number(bytes.readBigUInt64LE(0)), name, new Uint8Array(body))
       }
       this.#options.log.warn(`Cannot use the kept metadata "${name}": its bytes are damaged; it is fetched again`)
@@ -195,13 +251,22 @@ export class MetadataCache implements ObjectStore {
   }
 
   #note(name: string, bytes: number): void {
-    this.#bytes += bytes - (this.#files.get(name)?.bytes ?? 0)
-    this.#files.set(name, { bytes })
+    const cost = Math.ceil(bytes / diskBlockBytes) * diskBlockBytes + fileOverheadBytes
+    this.#bytes += cost - (this.#files.get(name)?.bytes ?? 0)
+    this.#toYoungest(name, { bytes: cost })
   }
 
-  #touch(name: string, file: KeptFile): void {
-    this.#files.delete(name)
-    this.#files.set(name, file)
+  #toYoungest(name: string, file: KeptFile): void {
+    for (const order of name.startsWith(logPrefixInNames) ? [this.#files, this.#records] : [this.#files]) {
+      order.delete(name)
+      order.set(name, file)
+    }
+  }
+
+  #touch(name: string): void {
+    const file = this.#files.get(name)
+    if (file === undefined) return
+    this.#toYoungest(name, file)
     const nowMs = this.#options.clock.now()
     if (nowMs - (this.#touchedMs.get(name) ?? -Infinity) < touchEveryMs) return
     this.#touchedMs.set(name, nowMs)
@@ -209,9 +274,15 @@ export class MetadataCache implements ObjectStore {
   }
 
   #evict(): void {
-    if (this.#bytes <= this.#options.bytesMax) return
+    if (this.#loading !== undefined) return
+    for (const name of this.#records.keys()) {
+      if (this.#records.size <= recordCountMax) break
+      this.#drop(name)
+    }
+    const { bytesMax, fileCountMax = fileCountMaxDefault } = this.#options
+    if (this.#bytes <= bytesMax && this.#files.size <= fileCountMax) return
     for (const name of this.#files.keys()) {
-      if (this.#bytes <= this.#options.bytesMax * evictTo) return
+      if (this.#bytes <= bytesMax * evictTo && this.#files.size <= fileCountMax * evictTo) return
       this.#drop(name)
     }
   }
@@ -220,6 +291,7 @@ export class MetadataCache implements ObjectStore {
     const file = this.#files.get(name)
     if (file === undefined) return false
     this.#files.delete(name)
+    this.#records.delete(name)
     this.#touchedMs.delete(name)
     this.#bytes -= file.bytes
     return true
@@ -252,6 +324,9 @@ function isSound(key: string, bytes: Uint8Array): boolean {
     return false
   }
 }
+
+/** What `fileName` makes of `logPrefix`. */
+const logPrefixInNames = 'log-'
 
 function fileName(key: string, range: GetOptions['range']): string {
   const plain = key.replace('/', '-')

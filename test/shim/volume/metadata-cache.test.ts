@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { faultStore } from '../../../edge/store/fault.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
 import { systemClock } from '../../../shared/clock.ts'
@@ -142,7 +142,8 @@ test('two mounts of one volume do not get into each other’s way', async () => 
 
 test('files leave in order of their last use when they are too many', async () => {
   const bed = await made()
-  const cache = await bed.open(5000)
+  const bytesMax = 5 * 4608
+  const cache = await bed.open(bytesMax)
   for (const index of [1, 2, 3, 4]) await bed.store.create(`meta/m${index}`, randomBytes(index, 1000))
   for (const index of [1, 2, 3, 4]) {
     await read(cache, `meta/m${index}`)
@@ -154,12 +155,51 @@ test('files leave in order of their last use when they are too many', async () =
     await read(cache, `meta/m${index}`)
     await cache.close()
   }
-  expect(cache.stats.bytes).toBeLessThanOrEqual(5000)
+  // Small files take whole blocks.
+  expect(cache.stats).toMatchObject({ fileCount: 4, bytes: 4 * 4608 })
   bed.getCount = 0
   await read(cache, 'meta/m1')
   expect(bed.getCount).toBe(0)
   await read(cache, 'meta/m2')
   expect(bed.getCount).toBe(1)
+})
+
+test('files are bounded in number, and log records are few', async () => {
+  const bed = await made()
+  const cache = await MetadataCache.open(bed.faulty, { directory: bed.directory, bytesMax: 1e9, fileCountMax: 400, clock: systemClock, log: silentLogger })
+  for (let index = 0; index < 300; index += 1) {
+    await bed.store.create(`log/${index}`, record)
+    await read(cache, `log/${index}`)
+  }
+  await cache.close()
+  expect(cache.stats.fileCount).toBe(256)
+  for (let index = 0; index < 300; index += 1) {
+    await bed.store.create(`meta/m${index}`, utf8('page'))
+    await read(cache, `meta/m${index}`)
+  }
+  await cache.close()
+  expect(cache.stats.fileCount).toBeLessThanOrEqual(400)
+  bed.getCount = 0
+  await read(cache, 'meta/m299')
+  expect(bed.getCount).toBe(0)
+})
+
+test('a start does not wait for a list of all files, and yet finds each', async () => {
+  const bed = await made()
+  const keys = Array.from({ length: 500 }, (_, index) => `meta/m${index}`)
+  const first = await bed.open()
+  for (const key of keys) {
+    await bed.store.create(key, utf8(key))
+    await read(first, key)
+  }
+  await first.close()
+  bed.isAway = true
+  const second = await bed.open()
+  expect(second.stats.fileCount).toBe(0)
+  expect((await read(second, 'meta/m7'))?.bytes).toEqual(utf8('meta/m7'))
+  await vi.waitFor(() => expect(second.stats.fileCount).toBe(500))
+  expect(second.stats.bytes).toBe(500 * 4608)
+  expect((await read(second, 'meta/m499'))?.bytes).toEqual(utf8('meta/m499'))
 })
 
 test('a directory that cannot be used costs speed and nothing else', async () => {
@@ -183,7 +223,7 @@ test('who says that the bytes are damaged gets fresh ones, and so does everybody
   expect(await fresh?.bytes()).toEqual(utf8('right'))
   await cache.close()
   expect((await read(cache, 'meta/m1'))?.bytes).toEqual(utf8('right'))
-  expect(cache.stats).toMatchObject({ fileCount: 1, bytes: 40 + 5 })
+  expect(cache.stats).toMatchObject({ fileCount: 1, bytes: 4096 + 512 })
 })
 
 test('a document that came damaged is not kept', async () => {
