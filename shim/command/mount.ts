@@ -54,7 +54,7 @@ async function serveAndMount(call: MountCall, opened: OpenPlace): Promise<void> 
   try {
     const edge = whole === undefined || address === undefined ? undefined : await startEdge(whole.store, address, log)
     try {
-      const mounting = await startMounting({ opened, directory: required(call, 1), settings, environment: terminal.environment, url: edge?.url, log })
+      const mounting = await startMounting({ opened, directory: required(call, 1), settings, environment: terminal.environment, url: edge?.url, signal: terminal.signal, log })
       await sayReady(call, opened, mounting, edge)
       announceReady()
       await mounting.ended(terminal.signal)

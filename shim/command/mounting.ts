@@ -23,6 +23,8 @@ export interface MountRequest {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** HTTP address of the edge in this process, for `status`. */
   readonly url: string | undefined
+  /** Gives the start up. */
+  readonly signal: AbortSignal
   readonly log: Logger
 }
 
@@ -52,6 +54,7 @@ export async function startMounting(request: MountRequest): Promise<Mounting> {
     allowOther: settings['allow-other'],
     deadlineMs: settings.deadline,
     pollMs: settings.poll,
+    signal: request.signal,
     log,
   })
   const control = await startControl(daemon, request)

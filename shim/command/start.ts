@@ -100,7 +100,7 @@ async function serveAndMount(call: StartCall, { source, directory, cache }: Plac
   const opened = await openPlace(`${source}/${volume}`, { timeout: settings.timeout, signal: terminal.signal })
   try {
     if (edge !== undefined && address?.port !== 0 && edge.port !== address?.port) await say(call, `Port ${address?.port} is taken; serving on ${edge.port}.`)
-    const mountRequest = { opened, directory, settings: { ...settings, cache }, environment: terminal.environment, url: edge?.url, log }
+    const mountRequest = { opened, directory, settings: { ...settings, cache }, environment: terminal.environment, url: edge?.url, signal: terminal.signal, log }
     const mounting = await startMounting(mountRequest).catch(async (error: unknown): Promise<undefined> => {
       if (!isImpossible(error) || edge === undefined) throw error
       await terminal.remarks.write(`${messageOf(error)}\nSo it is not mounted; everything is served over HTTP.\n`)

@@ -1,6 +1,7 @@
 /**
  * A mount by our own Linux driver: the kernel's mount, the file-system thread, and the watchdog that outlives this process.
  */
+import { untilAborted } from '../../shared/abort.ts'
 import { type FuseMount, mountFuse } from '../fuse/mount.ts'
 import { endMountNow, unmount } from '../fuse/unmount.ts'
 import { startWatchdog } from '../fuse/watchdog.ts'
@@ -8,7 +9,7 @@ import { closeFd } from '../sys/pipe.ts'
 import { FsWorker } from './fs-worker.ts'
 import type { FileSystemEnd, ServeParts, ServedFileSystem } from './served.ts'
 
-/** Resolves when the mount answers. */
+/** Resolves when the mount answers. Throws what made that impossible, with nothing left mounted. */
 export async function serveByLinux(parts: ServeParts): Promise<ServedFileSystem> {
   const mount = await mountFuse({ directory: parts.directory, source: parts.label, isReadOnly: true, allowOther: parts.allowOther })
   const watchdog = startWatchdog(mount)
@@ -16,7 +17,7 @@ export async function serveByLinux(parts: ServeParts): Promise<ServedFileSystem>
   try {
     worker = new FsWorker({ ...parts, mount })
     const ended = worker.ended.finally(() => watchdog.stop())
-    await worker.ready
+    await untilAborted(worker.ready, parts.signal)
     return served(mount, worker, ended)
   } catch (error) {
     if (worker === undefined) {

@@ -6,6 +6,7 @@
  */
 import { availableParallelism, homedir } from 'node:os'
 import path from 'node:path'
+import { throwIfAborted, untilAborted } from '../../shared/abort.ts'
 import { type Clock, systemClock } from '../../shared/clock.ts'
 import { messageOf } from '../../shared/error.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
@@ -50,6 +51,8 @@ export interface StartMountOptions {
   readonly pollMs?: number | undefined
   /** The least busy wait before the file-system thread sleeps, in µs. */
   readonly spinUs?: number | undefined
+  /** Gives the start up; once the mount answers it has no effect. */
+  readonly signal?: AbortSignal | undefined
   readonly log?: Logger | undefined
   readonly clock?: Clock | undefined
   readonly random?: Random | undefined
@@ -118,7 +121,7 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
   ignoreLeaseBreaks()
   const lifetime = new Lifetime(`the mount "${directory}"`)
   try {
-    const opened = await openMountedVolume({ source, baseDirectory, metadataBytesMax, seq: options.seq, deadlineMs, clock, random, log })
+    const opened = await untilGivenUp(openMountedVolume({ source, baseDirectory, metadataBytesMax, seq: options.seq, deadlineMs, clock, random, log }), options.signal)
     await lifetime.defer(() => opened.metadata.close())
     await lifetime.defer(() => opened.volume.close())
     const { pages } = opened.snapshot
@@ -128,11 +131,27 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
     const backend = new VolumeBackend({ pages, fetcher, clock, random, deadlineMs })
     await lifetime.defer(() => backend.close())
     const served = await serve(options, opened, { backend, clock, log })
+    if (options.signal?.aborted === true) await served.terminate()
+    throwIfAborted(options.signal)
     const daemon = new Daemon({ options, opened, served, fetcher, lifetime, clock, log })
     daemon.follow(random, deadlineMs)
     return daemon
   } catch (error) {
     await lifetime.dispose()
+    throw error
+  }
+}
+
+/** What was opened after nobody wanted it any more is closed again. */
+async function untilGivenUp(opening: Promise<MountedVolume>, signal: AbortSignal | undefined): Promise<MountedVolume> {
+  try {
+    return await untilAborted(opening, signal)
+  } catch (error) {
+    const close = async ({ metadata, volume }: MountedVolume): Promise<void> => {
+      await volume.close()
+      await metadata.close()
+    }
+    void opening.then(close).catch(() => undefined)
     throw error
   }
 }
@@ -149,6 +168,7 @@ function serve(
     directory: options.directory,
     label: options.source.label,
     allowOther: options.allowOther ?? false,
+    signal: options.signal,
     ...parts,
     wantsPassthrough: options.wantsPassthrough ?? true,
     spinUs: options.spinUs ?? (availableParallelism() > 1 ? 20 : 0),

@@ -22,6 +22,8 @@ export interface ServeParts {
   /** Let the kernel read wholly cached files by itself, where it can. */
   readonly wantsPassthrough: boolean
   readonly clock: Clock
+  /** Gives the start up. */
+  readonly signal?: AbortSignal | undefined
   readonly log: Logger
 }
 
