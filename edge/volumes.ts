@@ -15,9 +15,11 @@ import { checkVolumeName } from '../shared/wire/routes.ts'
 import { Follower } from './follower.ts'
 import { ScopedStore } from './store/scoped.ts'
 
-/** Each may hold `pageCacheBytes` of pages: 16 × 32 MiB stay below what a small server has. */
+/** Each may hold its pages and chunks: 16 × 40 MiB stay below what a small server has. */
 const openVolumesMax = 16
 const pageCacheBytes = 32 * 1024 * 1024
+/** For clients that read small ranges in sequence; a few clients' worth of chunks. */
+const chunkCacheBytes = 8 * 1024 * 1024
 /** Some stores take one write a second to a key. */
 const hintEveryMs = 1000
 /** What the background may take when the edge ends. */
@@ -145,7 +147,7 @@ export class Volumes {
     const store = this.scope(name)
     let volume: Volume
     try {
-      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, readBytesMax, readBudget })
+      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget })
     } catch (error) {
       if (codeOf(error) !== 'not-found') throw error
       throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })
