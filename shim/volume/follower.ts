@@ -91,7 +91,7 @@ export class Follower {
       this.#isDue = false
       try {
         // After a break there may be many: the newest is asked for. Then they come one by one.
-        const next = this.#isConnected ? await this.#next() : await this.#deadline('the newest commit', (limit) => this.#parts.volume.head({ signal: limit }))
+        const next = this.#isConnected ? await this.#next() : await this.#deadline('read the newest commit', (limit) => this.#parts.volume.head({ signal: limit }))
         backoffMs = backoffMsMin
         if (next !== undefined && next.seq > this.#current.seq) await this.#advance(next)
         this.#setConnected(true)
@@ -122,7 +122,7 @@ export class Follower {
 
   async #next(): Promise<Snapshot | undefined> {
     try {
-      return await this.#deadline('the next commit', (limit) => this.#parts.volume.at(this.#current.seq + 1, { signal: limit }))
+      return await this.#deadline('read the next commit', (limit) => this.#parts.volume.at(this.#current.seq + 1, { signal: limit }))
     } catch (error) {
       if (codeOf(error) === 'not-found') return undefined
       throw error
@@ -141,7 +141,7 @@ export class Follower {
     const { clock, deadlineMs, log } = this.#parts
     const startMs = clock.now()
     try {
-      return await this.#deadline('comparing commits', (limit) => changeBetween(this.#current, next, limit))
+      return await this.#deadline('compare commits', (limit) => changeBetween(this.#current, next, limit))
     } catch (error) {
       if (this.#stop.signal.aborted) throw error
       if (clock.now() - startMs >= deadlineMs) this.#slowCount += 1

@@ -11,6 +11,7 @@ import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
 import { codeOf, messageOf } from '../../shared/error.ts'
 import { decodeRecord, decodeVolumeConfig } from '../../shared/format/commit.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
 import { configKey, logPrefix } from '../../shared/volume/keys.ts'
@@ -50,6 +51,8 @@ const fileCountMaxDefault = 50_000
 const recordCountMax = 256
 /** A few for each of libuv's threads. */
 const statsAtOnce = 32
+/** A store that does not answer is not waited for longer when the answer is here: shorter than what a mount gives to opening a volume. */
+const keptConfigMs = 1000
 /** Evicting goes down to this share, so that it is rare. */
 const evictTo = 0.9
 /** Nobody writes a file for longer than this: a temporary one that is older was left by a crash. */
@@ -114,18 +117,26 @@ export class MetadataCache implements ObjectStore {
 
   /** Asked of the store first, since another volume may have taken the name; from disk only while the store is away. */
   async #getConfig(options: GetOptions): Promise<StoredObject | undefined> {
+    const kept = await this.#read(configKey)
     try {
-      const found = await this.#store.get(configKey, options)
+      const found = await this.#askConfig(options, kept !== undefined)
       if (found === undefined) return undefined
-      const bytes = await found.bytes()
+      const { bytes } = found
       // The directory is the volume's own, so the copy that is there says the same.
       if (isSound(configKey, bytes)) this.#write(configKey, found.size, bytes)
       return storedObject(found.size, found.etag, bytes)
     } catch (error) {
-      const kept = codeOf(error) === 'unavailable' ? await this.#read(configKey) : undefined
-      if (kept === undefined) throw error
+      if (kept === undefined || codeOf(error) !== 'unavailable') throw error
       return kept
     }
+  }
+
+  #askConfig(options: GetOptions, isKept: boolean): Promise<{ size: number; etag: string; bytes: Uint8Array } | undefined> {
+    const ask = async (signal: AbortSignal | undefined): Promise<{ size: number; etag: string; bytes: Uint8Array } | undefined> => {
+      const found = await this.#store.get(configKey, { ...options, signal })
+      return found === undefined ? undefined : { size: found.size, etag: found.etag, bytes: await found.bytes() }
+    }
+    return isKept ? withDeadline(this.#options.clock, keptConfigMs, 'read the configuration', options.signal, ask) : ask(options.signal)
   }
 
   create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {

@@ -71,7 +71,7 @@ export async function openMountedVolume(parts: OpenVolumeParts): Promise<Mounted
   if (opened !== undefined) return opened
   const { volumeId } = await askWhichVolume(parts)
   const { volume, metadata, directory } = await openEngine(parts, volumeId, parts.deadlineMs)
-  const snapshot = await first(parts, volume, parts.deadlineMs)
+  const snapshot = await orClosed(metadata, first(parts, volume, parts.deadlineMs))
   return finish(parts, { volume, snapshot, metadata, directory, isConnected: true }, volumeId)
 }
 
@@ -83,17 +83,38 @@ async function openRemembered(parts: OpenVolumeParts, memory: Memory): Promise<M
     await metadata.close()
     return undefined
   }
+  const { snapshot, isConnected } = await orClosed(metadata, firstOrLast(parts, volume, { seq: parts.seq ?? memory.seq, deadlineMs }))
+  return finish(parts, { volume, snapshot, metadata, directory, isConnected }, memory.volumeId)
+}
+
+/** The newest snapshot, or while the store is away the one at `seq`. */
+async function firstOrLast(
+  parts: OpenVolumeParts,
+  volume: Volume,
+  { seq, deadlineMs }: { readonly seq: number; readonly deadlineMs: number },
+): Promise<{ readonly snapshot: Snapshot; readonly isConnected: boolean }> {
+  const { source, clock, log } = parts
   try {
-    const snapshot = await first(parts, volume, deadlineMs)
-    return finish(parts, { volume, snapshot, metadata, directory, isConnected: true }, memory.volumeId)
+    return { snapshot: await first(parts, volume, deadlineMs), isConnected: true }
   } catch (error) {
     if (codeOf(error) !== 'unavailable') throw error
-    const seq = parts.seq ?? memory.seq
-    const snapshot = await volume.at(seq).catch((second: unknown) => {
-      throw new EdgemountError('unavailable', `Cannot mount "${parts.source.label}": ${messageOf(error)}; and commit ${seq} is not kept here`, { cause: second })
+    // What is kept answers at once; what is not would be asked of the store that is away.
+    const kept = withDeadline(clock, deadlineMs, 'open the commit that was seen last', undefined, (signal) => volume.at(seq, { signal }))
+    const snapshot = await kept.catch((second: unknown) => {
+      throw new EdgemountError('unavailable', `Cannot mount "${source.label}": ${messageOf(error)}; and commit ${seq} is not kept here`, { cause: second })
     })
-    parts.log.warn(`Cannot reach "${parts.source.label}": mounting commit ${seq}, as it was last seen`, { error })
-    return finish(parts, { volume, snapshot, metadata, directory, isConnected: false }, memory.volumeId)
+    log.warn(`Cannot reach "${source.label}": mounting commit ${seq}, as it was last seen`, { error })
+    return { snapshot, isConnected: false }
+  }
+}
+
+/** What was opened on the way is not left behind when the rest of the way fails. */
+async function orClosed<T>(metadata: MetadataCache, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    await metadata.close()
+    throw error
   }
 }
 
@@ -105,7 +126,7 @@ function finish(parts: OpenVolumeParts, opened: Opened, volumeId: string): Mount
 
 function first(parts: OpenVolumeParts, volume: Volume, deadlineMs: number): Promise<Snapshot> {
   const { seq, clock } = parts
-  return withDeadline(clock, deadlineMs, 'opening the snapshot', undefined, (signal) =>
+  return withDeadline(clock, deadlineMs, 'open the snapshot', undefined, (signal) =>
     seq === undefined ? volume.head({ signal }) : volume.at(seq, { signal }),
   )
 }
@@ -118,15 +139,15 @@ async function openEngine(
   const { source, clock, random, log } = parts
   const directory = path.join(parts.baseDirectory, volumeId)
   const metadata = await MetadataCache.open(source.store, { directory: path.join(directory, 'metadata'), bytesMax: parts.metadataBytesMax, clock, log })
-  const volume = await withDeadline(clock, deadlineMs, 'opening the volume', undefined, (signal) =>
+  const opening = withDeadline(clock, deadlineMs, 'open the volume', undefined, (signal) =>
     Volume.open({ store: metadata, clock, random, log, hash: nodeHash }, { signal }),
   )
-  return { volume, metadata, directory }
+  return { volume: await orClosed(metadata, opening), metadata, directory }
 }
 
 async function askWhichVolume(parts: OpenVolumeParts): Promise<{ volumeId: string }> {
   const { source, clock, random, log } = parts
-  const volume = await withDeadline(clock, parts.deadlineMs, 'opening the volume', undefined, (signal) =>
+  const volume = await withDeadline(clock, parts.deadlineMs, 'open the volume', undefined, (signal) =>
     Volume.open({ store: source.store, clock, random, log, hash: nodeHash }, { signal }),
   )
   const volumeId = volume.config.id

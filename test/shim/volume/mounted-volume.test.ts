@@ -1,0 +1,78 @@
+/** How a mount finds its volume while the store answers, and while it does not. */
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { type FaultPlan, faultStore } from '../../../edge/store/fault.ts'
+import { MemoryStore } from '../../../edge/store/memory.ts'
+import { silentLogger } from '../../../shared/log.ts'
+import { type MountedVolume, openMountedVolume } from '../../../shim/volume/mounted-volume.ts'
+import { file } from '../../support/handler-bed.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+import { tempDirectory } from '../../support/temp-directory.ts'
+import { newVolume } from '../../support/test-volume.ts'
+
+interface Bed {
+  readonly baseDirectory: string
+  plan: FaultPlan
+  open(): Promise<MountedVolume>
+}
+
+async function made(): Promise<Bed> {
+  const store = new MemoryStore()
+  const volume = await newVolume({ store })
+  await volume.writer().commit([file('/a', 'x')])
+  const clock = new ManualClock()
+  const bed: Bed = {
+    baseDirectory: await tempDirectory(),
+    plan: () => undefined,
+    open: async () => {
+      const seen = faultStore(store, { clock, plan: (call) => bed.plan(call) })
+      const parts = { baseDirectory: bed.baseDirectory, metadataBytesMax: 1e9, seq: undefined, deadlineMs: 10_000, clock, random: new SeededRandom(1), log: silentLogger }
+      const opening = openMountedVolume({ source: { store: seen, label: 'memory:v' }, ...parts })
+      const state = { isOver: false }
+      const over = (): void => {
+        state.isOver = true
+      }
+      opening.then(over, over)
+      for (let step = 0; step < 300 && !state.isOver; step += 1) {
+        await clock.advance(100)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+      if (!state.isOver) throw new Error('it is waited for without end')
+      return opening
+    },
+  }
+  return bed
+}
+
+/** Opens it once, so that it is remembered. */
+async function remembered(): Promise<{ bed: Bed; directory: string }> {
+  const bed = await made()
+  const first = await bed.open()
+  await first.remember(first.snapshot.seq)
+  await first.metadata.close()
+  return { bed, directory: first.directory }
+}
+
+test('begins with the newest commit', async () => {
+  const bed = await made()
+  const { snapshot, isConnected, metadata } = await bed.open()
+  expect([snapshot.seq, isConnected]).toEqual([2, true])
+  await metadata.close()
+})
+
+test.each(['error', 'delay'] as const)('begins with what was seen last while the store is away: %s', async (kind) => {
+  const { bed } = await remembered()
+  bed.plan = () => ({ kind, ms: 1e12 })
+  const { snapshot, isConnected, metadata } = await bed.open()
+  expect([snapshot.seq, isConnected]).toEqual([2, false])
+  await metadata.close()
+})
+
+test('does not wait without end for a commit that is not kept', async () => {
+  const { bed, directory } = await remembered()
+  bed.plan = ({ key }) => (key === 'volume.json' ? undefined : { kind: 'delay', ms: 1e12 })
+  rmSync(path.join(directory, 'metadata'), { recursive: true })
+  await expect(bed.open()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('commit 2 is not kept here') as string })
+})
