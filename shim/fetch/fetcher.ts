@@ -8,7 +8,7 @@
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, type ErrorCode, codeOf, messageOf } from '../../shared/error.ts'
 import { decodeManifestRoot } from '../../shared/format/content-codec.ts'
-import type { Hash, Pointer } from '../../shared/format/entry.ts'
+import type { Pointer } from '../../shared/format/entry.ts'
 import { type PlacedRun, resolveRuns } from '../../shared/format/manifest-page.ts'
 import { type PageSource, describePointer, isMissing } from '../../shared/format/page.ts'
 import type { HashFunction } from '../../shared/hash.ts'
@@ -77,7 +77,8 @@ export class Fetcher {
   readonly #delivery: Delivery
   readonly #queue: GetQueue
   readonly #requests = new Map<Ticket, Request>()
-  readonly #jobs = new Map<Hash, Job>()
+  /** By `keyOf`. */
+  readonly #jobs = new Map<string, Job>()
   #lastTicket = 0
   #chunkCount = 0
   #corruptCount = 0
@@ -194,10 +195,11 @@ export class Fetcher {
   }
 
   #jobOf(pointer: Pointer, isDemand: boolean): Job {
-    const known = this.#jobs.get(pointer.hash)
+    const key = keyOf(pointer)
+    const known = this.#jobs.get(key)
     if (known !== undefined) return known
     const job: Job = { pointer, requests: new Set(), avoid: new Set(), isDemand, corruptCount: 0, failureCount: 0, get: undefined, isDelivering: false }
-    this.#jobs.set(pointer.hash, job)
+    this.#jobs.set(key, job)
     return job
   }
 
@@ -341,9 +343,15 @@ export class Fetcher {
   }
 
   #forget(job: Job): void {
-    if (this.#jobs.get(job.pointer.hash) === job) this.#jobs.delete(job.pointer.hash)
+    const key = keyOf(job.pointer)
+    if (this.#jobs.get(key) === job) this.#jobs.delete(key)
     this.#queue.drop(job)
   }
+}
+
+/** The same bytes in another pack are another chunk: one pack may be lost, and the other not. */
+function keyOf({ hash, pack, offset }: Pointer): string {
+  return `${hash}@${pack}+${offset}`
 }
 
 function labelOf(job: Job): string {

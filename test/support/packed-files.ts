@@ -47,6 +47,14 @@ export class PackedFiles {
     return { content: joined(content), manifest: encodeManifestRoot(root), root }
   }
 
+  /** A file of one chunk with the same content, in another pack. */
+  async addCopy(pack: PackId, { content }: PackedFile): Promise<PackedFile> {
+    const builder = new ManifestBuilder({ store: this.pages.store })
+    await builder.add(this.#place(pack, content))
+    const root = await builder.finish()
+    return { content, manifest: encodeManifestRoot(root), root }
+  }
+
   /** Bytes between what is added. */
   addGap(pack: PackId, length: number): void {
     this.#packs.get(pack)!.push(this.#random.bytes(length))
@@ -62,10 +70,14 @@ export class PackedFiles {
 
   #chunk(pack: PackId, length: number, content: Uint8Array[]): Run {
     const bytes = this.#random.bytes(length)
+    content.push(bytes)
+    return this.#place(pack, bytes)
+  }
+
+  #place(pack: PackId, bytes: Uint8Array): Run {
     const offset = this.bytes(pack).length
     this.#packs.get(pack)!.push(bytes)
-    content.push(bytes)
-    return { kind: 'chunk', length, pointer: { hash: hashOf(bytes), pack, offset, length } }
+    return { kind: 'chunk', length: bytes.length, pointer: { hash: hashOf(bytes), pack, offset, length: bytes.length } }
   }
 
   #hole(length: number, content: Uint8Array[]): Run {

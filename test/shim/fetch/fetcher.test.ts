@@ -74,6 +74,22 @@ describe('a request', () => {
     expect([sum(fetched.present), sum(again.present)]).toEqual([chunk, chunk])
   })
 
+  test('is not failed by another that wants the same bytes from a pack that is lost', async () => {
+    const bed = new FetchBed()
+    const [lost, good] = [bed.files.newPack(), bed.files.newPack()]
+    const file = await bed.files.add(lost, [chunk])
+    const copy = await bed.files.addCopy(good, file)
+    bed.store.before = async ({ pack }) => {
+      if (pack !== lost) return undefined
+      await bed.clock.sleep(50)
+      throw new EdgemountError('not-found', 'lost')
+    }
+    const [first, second] = [bed.fetch(file), bed.fetch(copy)]
+    expect(await bed.finish(first)).toMatchObject({ code: 'not-found' })
+    expect(await bed.finish(second)).toBeUndefined()
+    expect(second.isRight()).toBe(true)
+  })
+
   test('that cannot be read is a failure with the name in it', async () => {
     const bed = new FetchBed()
     const file = await bed.files.add(bed.files.newPack(), [chunk])
