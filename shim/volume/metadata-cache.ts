@@ -5,7 +5,7 @@
  * Called on the network thread, below the engine. Files are written aside and renamed; each carries the hash of its bytes, and one that does not
  * match is dropped. Nothing here is the only copy: every failure of the disk costs speed and nothing else.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
@@ -78,9 +78,8 @@ export class MetadataCache implements ObjectStore {
   #loading: Promise<void> | undefined
   #isClosed = false
   #isBroken = false
-  /** Two mounts may be of one process. */
-  readonly #id = randomUUID().slice(0, 8)
-  #lastTemporary = 0
+  /** Of the process: it may have two mounts of one volume. */
+  static #lastTemporary = 0
 
   private constructor(store: ObjectStore, options: MetadataCacheOptions) {
     this.label = store.label
@@ -248,8 +247,8 @@ export class MetadataCache implements ObjectStore {
   async #writeFile(name: string, bytes: Uint8Array): Promise<void> {
     const file = this.#pathOf(name)
     // Another mount of the same volume may be writing the same file.
-    this.#lastTemporary += 1
-    const temporary = `${file}.${process.pid}-${this.#id}-${this.#lastTemporary}${temporarySuffix}`
+    MetadataCache.#lastTemporary += 1
+    const temporary = `${file}.${process.pid}-${MetadataCache.#lastTemporary}${temporarySuffix}`
     try {
       await writeFile(temporary, bytes, { mode: 0o600 })
       await rename(temporary, file)
