@@ -4,6 +4,9 @@
  */
 import fs from 'node:fs'
 import fsPromises from 'node:fs/promises'
+import path from 'node:path'
+import { EdgemountError } from '../../../shared/error.ts'
+import { isErrno } from './disk-error.ts'
 
 export interface FileStat {
   readonly isFile: boolean
@@ -73,13 +76,42 @@ export const nodeDisk: Disk = {
   link: (from, to) => fsPromises.link(from, to),
   rename: (from, to) => fsPromises.rename(from, to),
   unlink: (path) => fsPromises.unlink(path),
-  makeDirectory: (path) => fsPromises.mkdir(path, { recursive: true }),
+  makeDirectory,
   readDirectory: async (path) => {
     const entries = await fsPromises.readdir(path, { withFileTypes: true })
     return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory(), isFile: entry.isFile() }))
   },
   symlink: (target, path) => fsPromises.symlink(target, path),
   readlink: (path) => fsPromises.readlink(path),
+}
+
+/** Node's own recursive mkdir never ends where a file system (such as /proc) keeps answering ENOENT. */
+async function makeDirectory(directory: string): Promise<string | undefined> {
+  const parent = path.dirname(directory)
+  try {
+    return await makeOne(directory)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT') || parent === directory) throw error
+  }
+  const top = await makeDirectory(parent)
+  try {
+    const made = await makeOne(directory)
+    return top ?? made
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    throw new EdgemountError('unsupported', `Cannot create the directory "${directory}": its file system takes none there; choose another place`, { cause: error })
+  }
+}
+
+/** Undefined when it is there already. */
+async function makeOne(directory: string): Promise<string | undefined> {
+  try {
+    await fsPromises.mkdir(directory)
+    return directory
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && (await fsPromises.stat(directory)).isDirectory()) return undefined
+    throw error
+  }
 }
 
 function openFile(path: string, flags: 'r' | 'wx'): Promise<number> {
