@@ -11,7 +11,7 @@ import { type Scan, scanFolder } from '../upload/scan.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { bar, Meter } from './meter.ts'
 import type { OpenVolume } from './open.ts'
-import { counted, formatBytes, formatDuration } from './quantity.ts'
+import { counted, formatBytes, formatCount, formatDuration } from './quantity.ts'
 import { plainText, type Terminal } from './terminal.ts'
 
 export interface ImportRequest {
@@ -70,14 +70,25 @@ export async function printProblems(problems: readonly Problem[], terminal: Term
 }
 
 export function summaryLine({ report, seq, elapsedMs }: ImportOutcome, volume: string, isDryRun: boolean): string {
-  const { fileCount, bytes, addedCount, changedCount, deletedCount, excludedCount, readBytes, newBytes } = report
+  const { addedCount, changedCount, deletedCount, excludedCount, readBytes, newBytes } = report
   const left = excludedCount === 0 ? '' : `, ${excludedCount} left out`
-  const looked = `${counted(fileCount, 'file')} (${formatBytes(bytes)})`
+  const looked = lookedText(report)
+  const missing = missingText(report)
   const changes = `${addedCount} added, ${changedCount} changed, ${deletedCount} removed${left}`
-  if (isDryRun) return `Would import ${looked} into "${volume}": ${changes}.`
-  if (seq === undefined) return `Nothing has changed: ${looked} are in "${volume}" already${left}. Looked for ${formatDuration(elapsedMs)}.`
+  if (isDryRun) return `Would import ${looked} into "${volume}": ${changes}${missing}.`
+  if (seq === undefined) return `${missing === '' ? 'Nothing has changed' : 'Nothing that can be read has changed'}: ${looked} are in "${volume}" already${left}${missing}. Looked for ${formatDuration(elapsedMs)}.`
   const stored = `${formatBytes(newBytes)} stored of ${formatBytes(readBytes)} read (${dedupText(report)} known)`
-  return `Imported ${looked} into "${volume}": ${changes}; ${stored}, in ${formatDuration(elapsedMs)} (${speedText(report, elapsedMs)}). Commit ${seq}.`
+  return `Imported ${looked} into "${volume}": ${changes}; ${stored}, in ${formatDuration(elapsedMs)} (${speedText(report, elapsedMs)})${missing}. Commit ${seq}.`
+}
+
+function lookedText({ fileCount, unreadFileCount, bytes, unreadBytes }: ImportReport): string {
+  const of = unreadFileCount === 0 ? '' : `${formatCount(fileCount - unreadFileCount)} of `
+  return `${of}${counted(fileCount, 'file')} (${formatBytes(bytes - unreadBytes)})`
+}
+
+function missingText({ unreadFileCount, otherUnreadCount }: ImportReport): string {
+  const files = unreadFileCount === 0 ? '' : `; ${formatCount(unreadFileCount)} could not be read`
+  return otherUnreadCount === 0 ? files : `${files}; ${counted(otherUnreadCount, 'folder or other entry')} could not be read`
 }
 
 export function outcomeJson({ report, seq, conflicts, elapsedMs }: ImportOutcome, volume: string, path: string): Readonly<Record<string, unknown>> {
@@ -87,6 +98,8 @@ export function outcomeJson({ report, seq, conflicts, elapsedMs }: ImportOutcome
     seq: seq ?? null,
     files: report.fileCount,
     bytes: report.bytes,
+    unreadFiles: report.unreadFileCount,
+    unreadBytes: report.unreadBytes,
     entries: report.entryCount,
     readFiles: report.readFileCount,
     readBytes: report.readBytes,

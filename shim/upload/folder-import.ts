@@ -303,6 +303,7 @@ export class FolderImport {
     } catch (error) {
       if (!(error instanceof LocalFileError)) throw error
       this.#unread.add(path)
+      this.#missed(error, listed.size)
       this.#problem(error.isGone ? 'vanished' : 'unread', `${directory.prefix}${listed.name}`, error)
     }
   }
@@ -326,6 +327,17 @@ export class FolderImport {
     const { local, path, existing, isTouched } = directory
     if (existing !== undefined && !hasSameAttributes(local, existing)) this.#operations.push(...adjusting(local, path, existing))
     else if (isTouched) this.#operations.push(timing(local, path))
+  }
+
+  /** What is gone was no file of the folder, in the end. */
+  #missed({ isGone }: LocalFileError, bytes: number): void {
+    if (isGone) {
+      this.#report.fileCount -= 1
+      this.#report.bytes -= bytes
+    } else {
+      this.#report.unreadFileCount += 1
+      this.#report.unreadBytes += bytes
+    }
   }
 
   #count(directory: Directory, replaced: Entry | undefined): void {

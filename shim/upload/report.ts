@@ -23,6 +23,9 @@ export class ImportReport {
   fileCount = 0
   /** Bytes of all files seen. */
   bytes = 0
+  /** Of these files the ones that could not be read, and their bytes. */
+  unreadFileCount = 0
+  unreadBytes = 0
   /** Files whose content was read, and their bytes. */
   readFileCount = 0
   readBytes = 0
@@ -36,6 +39,11 @@ export class ImportReport {
   current = ''
   isWalked = false
   readonly problems: Problem[] = []
+
+  /** Folders, and names that could not even be looked at. */
+  get otherUnreadCount(): number {
+    return this.problems.filter(({ kind }) => kind === 'unread').length - this.unreadFileCount
+  }
 
   /** False when something of the folder is missing from the volume, or may be torn. */
   get isComplete(): boolean {

@@ -113,7 +113,10 @@ test('a file that cannot be read is reported, the rest goes in, and the exit cod
   expect(code).toBe(3)
   expect(stderr).toContain('Cannot read "secret": permission denied\n')
   expect(stderr).toContain('Cannot read "closed/": permission denied\n')
-  expect(stdout).toMatch(/^Imported 2 files/)
+  expect(stdout).toMatch(/^Imported 1 of 2 files \(1 B\) into .*; 1 could not be read; 1 folder or other entry could not be read\. Commit 2\.\n$/)
+  const again = await asNobody(['import', folder, volume])
+  expect(again.stdout).toMatch(/^Nothing that can be read has changed: 1 of 2 files \(1 B\) are in .* already; 1 could not be read; /)
+  expect(again.code).toBe(3)
   expect(await edgemountOk(['ls', '-R', volume])).toBe('closed/\nplain\n')
   // Readable again, it goes in by itself.
   execFileSync('chmod', ['-R', '755', folder])
