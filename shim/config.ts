@@ -17,17 +17,19 @@ export interface Setting {
   readonly defaultText?: string
   readonly short?: string
   readonly choices?: readonly string[]
+  /** The least value, of bytes, durations and counts. */
+  readonly min?: number
   /** True for what a person sets once for all calls; false for what belongs to one call. */
   readonly env: boolean
 }
 
-/** What a bare number means. */
+/** What a bare number means; a duration must have its unit. */
 export const unitOfKind: Readonly<Record<SettingKind, string>> = {
   flag: '',
   text: '',
   list: '',
   bytes: 'bytes',
-  duration: 'ms',
+  duration: '',
   count: '',
 }
 
@@ -44,7 +46,7 @@ export const settings = {
   'log-format': { kind: 'text', default: 'text', choices: ['text', 'json'], env: true, help: 'How log lines look.' },
   author: { kind: 'text', default: undefined, value: '<name>', defaultText: 'user@host', env: true, help: 'Who stands as the author of a commit.' },
   message: { kind: 'text', default: undefined, short: 'm', value: '<text>', env: false, help: 'A message for the commit.' },
-  timeout: { kind: 'duration', default: 30 * second, env: true, help: 'How long one request to an edge may take.' },
+  timeout: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long one request to an edge may take.' },
 
   host: { kind: 'text', default: '127.0.0.1', value: '<address>', env: true, help: 'The address to listen on. `0.0.0.0` listens to everybody: there is no authentication yet.' },
   port: { kind: 'count', default: 8787, value: '<port>', env: true, help: 'The port to listen on; 0 takes any free one.' },
@@ -58,7 +60,7 @@ export const settings = {
   },
 
   cache: { kind: 'text', default: undefined, value: '<dir>', defaultText: '~/.cache/edgemount; /var/cache/edgemount for root', env: true, help: 'Where a mount keeps what it has read. Best on a local SSD.' },
-  'cache-bytes': { kind: 'bytes', default: 10 * gibibyte, env: true, help: 'How much the cache may hold.' },
+  'cache-bytes': { kind: 'bytes', default: 10 * gibibyte, min: mebibyte, env: true, help: 'How much the cache may hold, 1MiB at least.' },
   'cache-free-bytes': { kind: 'bytes', default: gibibyte, env: true, help: 'What the cache leaves free on its disk.' },
   driver: { kind: 'text', default: 'linux', choices: ['linux', 'fuse-native'], env: true, help: 'What speaks FUSE: our own driver for Linux, or libfuse 2 by fuse-native (slower).' },
   passthrough: {
@@ -69,8 +71,8 @@ export const settings = {
     help: 'Whether the kernel reads wholly cached files by itself (Linux 6.9, root); `off` reads every byte through edgemount.',
   },
   'allow-other': { kind: 'flag', default: false, env: true, help: 'Let other users into the mount (who is not root needs user_allow_other in /etc/fuse.conf).' },
-  deadline: { kind: 'duration', default: 30 * second, env: true, help: 'How long a read in a mount may wait for the edge before it fails with an I/O error.' },
-  poll: { kind: 'duration', default: 250, env: true, help: 'How often a mount looks for new commits.' },
+  deadline: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long a read in a mount may wait for the edge before it fails with an I/O error.' },
+  poll: { kind: 'duration', default: 250, min: 10, env: true, help: 'How often a mount looks for new commits.' },
   foreground: { kind: 'flag', default: true, env: false, help: 'Stay until Ctrl-C; so it is unless `--daemon` is given.' },
   daemon: { kind: 'flag', default: false, env: false, help: 'Go on in the background once the mount is ready.' },
   'log-file': { kind: 'text', default: undefined, value: '<file>', defaultText: 'beside the control socket', env: true, help: 'Where a mount in the background writes its log.' },
@@ -87,7 +89,7 @@ export const settings = {
   checksum: { kind: 'flag', default: false, env: false, help: 'Read every file, also where size and time of change are as before.' },
   'one-file-system': { kind: 'flag', default: false, short: 'x', env: false, help: 'Do not go into folders that are mounts of something else.' },
   'dry-run': { kind: 'flag', default: false, short: 'n', env: false, help: 'Only say what would be done.' },
-  jobs: { kind: 'count', default: 4, env: true, help: 'How many files are read at once.' },
+  jobs: { kind: 'count', default: 4, min: 1, env: true, help: 'How many files are read at once.' },
 
   long: { kind: 'flag', default: false, short: 'l', env: false, help: 'Mode, owner, size and time of each entry.' },
   recursive: { kind: 'flag', default: false, short: 'R', env: false, help: 'Directories with everything in them (`-r` is the same).' },

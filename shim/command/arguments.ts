@@ -5,7 +5,7 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
 import { environmentName, isSettings, settingNames, settingOf, type Setting, type SettingKind, type SettingName, type Settings } from '../config.ts'
 import { commonSettings, type Command } from './command.ts'
-import { parseBytes, parseCount, parseDuration } from './quantity.ts'
+import { parseBytes, parseCount, parseDuration, writeBytes, writeDuration } from './quantity.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 type Value = boolean | number | string | readonly string[] | undefined
@@ -106,10 +106,17 @@ const parsers: Readonly<Record<SettingKind, (text: string, setting: Setting) => 
 
 function parseValue(setting: Setting, text: string, where: string): Value {
   try {
-    return parsers[setting.kind](text, setting)
+    const value = parsers[setting.kind](text, setting)
+    if (typeof value === 'number' && value < (setting.min ?? 0)) throw new EdgemountError('invalid', `Cannot use "${text}": it must be at least ${writeQuantity(setting.kind, setting.min ?? 0)}`)
+    return value
   } catch (error) {
     throw new UsageError(`${messageOf(error)} (${where})`)
   }
+}
+
+function writeQuantity(kind: SettingKind, value: number): string {
+  if (kind === 'bytes') return writeBytes(value)
+  return kind === 'duration' ? writeDuration(value) : String(value)
 }
 
 function parseFlag(text: string): boolean {

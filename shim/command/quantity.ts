@@ -24,15 +24,17 @@ const byteUnits: Readonly<Record<string, number>> = {
   pib: 2 ** 50,
 }
 
-const durationUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, min: 60e3, h: 3600e3, d: 86_400e3 }
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 60e3, min: 60e3, h: 3600e3, d: 86_400e3 }
 
 /** `10GiB`, `500MB`, `64k` (1024, as rclone and dd have it), `4096` → bytes. Throws `invalid`. */
 export function parseBytes(text: string): number {
   return parseQuantity(text, byteUnits, 'a size such as 4096, 500MB or 10GiB')
 }
 
-/** `500ms`, `2s`, `5m`, `1h`, or a bare number of milliseconds → ms. Throws `invalid`. */
+/** `500ms`, `2s`, `5m`, `1h` → ms. A bare number is refused: five what? Throws `invalid`. */
 export function parseDuration(text: string): number {
+  const bare = text.trim()
+  if (/^\d+(\.\d+)?$/.test(bare)) throw new EdgemountError('invalid', `Cannot read "${text}": it has no unit; write ${bare}s or ${bare}ms`)
   return parseQuantity(text, durationUnits, 'a duration such as 500ms, 2s or 5m')
 }
 

@@ -79,7 +79,7 @@ test('over an edge: commits show within a second by its events, the edge may go 
   const edge = begin('serve', store, '--port', '0')
   const [, url] = await edge.printed(/(http:\/\/[\d.]+:\d+)/)
   const port = new URL(url!).port
-  const daemon = mount(`${url!}/vol`, '--deadline', '1500')
+  const daemon = mount(`${url!}/vol`, '--deadline', '1500ms')
   await daemon.mounted(mountPoint)
   expect(await read('f')).toBe('hello')
   const startMs = performance.now()

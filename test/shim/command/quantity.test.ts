@@ -14,7 +14,7 @@ test.each([
 })
 
 test.each([
-  ['500', 500],
+  ['1d', 86_400_000],
   ['500ms', 500],
   ['2s', 2000],
   ['1.5m', 90_000],
@@ -25,6 +25,10 @@ test.each([
 
 test.each(['', '-1', '10XB', 'GiB', '1.5', '1e3', '99999999999999999999', '0x10'])('"%s" is no size', (text) => {
   expect(() => parseBytes(text)).toThrow('it is not a size such as')
+})
+
+test.each(['5', '0', '1.5', ' 7 '])('the duration "%s" has no unit', (text) => {
+  expect(() => parseDuration(text)).toThrow(`it has no unit; write ${text.trim()}s or ${text.trim()}ms`)
 })
 
 test('a count is whole', () => {
