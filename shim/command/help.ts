@@ -32,7 +32,7 @@ export function helpOfAll(commands: readonly Command[]): string {
       0,
     ),
     `Exit codes:\n${rows(Object.entries(exitCodeHelp))}`,
-    'edgemount <command> --help says more, with examples.',
+    'edgemount <command> --help says more, with examples; edgemount --version says which edgemount this is.',
   ].join('\n\n')}\n`
 }
 

@@ -8,14 +8,16 @@ import { readArguments, UsageError } from './arguments.ts'
 import type { Command } from './command.ts'
 import { exitCode, exitCodeOf, type ExitCode } from './exit-code.ts'
 import { helpOfAll, helpOfCommand } from './help.ts'
-import { plainText, type Terminal } from './terminal.ts'
+import { jsonText, plainText, type Terminal } from './terminal.ts'
+import { versionText } from './version.ts'
 
 export async function run(commands: readonly Command[], words: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const [name, ...rest] = words
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') return await help(commands, rest[0], terminal)
+  if (name === '--version' || name === '-V' || name === 'version') return await version(words, terminal)
   const command = commands.find((each) => each.name === name)
   if (command === undefined) {
-    await report(terminal, new UsageError(`Cannot run "edgemount ${name}": there is no such command`), false, 'See: edgemount --help')
+    await report(terminal, new UsageError(`Cannot run "edgemount ${name}": there is no such command`), wantsJson(words, terminal), 'See: edgemount --help')
     return exitCode.usage
   }
   return await runCommand(command, rest, terminal)
@@ -36,9 +38,20 @@ async function runCommand(command: Command, words: readonly string[], terminal: 
       await report(terminal, error, settings?.json === true, '')
       return exitCode.interrupted
     }
-    await report(terminal, error, settings?.json ?? words.includes('--json'), error instanceof UsageError ? `See: edgemount ${command.name} --help` : '')
+    await report(terminal, error, settings?.json ?? wantsJson(words, terminal), error instanceof UsageError ? `See: edgemount ${command.name} --help` : '')
     return exitCodeOf(error)
   }
+}
+
+/** What can be known of it before the words are read, or when they cannot be. */
+function wantsJson(words: readonly string[], { environment }: Terminal): boolean {
+  return words.includes('--json') || /^(1|true|yes|on)$/i.test(environment['EDGEMOUNT_JSON'] ?? '')
+}
+
+async function version(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const text = versionText()
+  await terminal.output.write(wantsJson(words, terminal) ? jsonText({ version: text }, terminal.output) : `edgemount ${text}\n`)
+  return exitCode.ok
 }
 
 async function help(commands: readonly Command[], name: string | undefined, terminal: Terminal): Promise<ExitCode> {
