@@ -34,7 +34,7 @@ export function readArguments(command: Command, words: readonly string[], enviro
 
 /** The settings a command takes, its own first. */
 export function settingsOf(command: Command): readonly SettingName[] {
-  return [...command.settings, ...commonSettings]
+  return [...command.settings, ...commonSettings.filter((name) => command.without?.includes(name) !== true)]
 }
 
 function parseWords(command: Command, words: readonly string[]): { values: Readonly<Record<string, unknown>>; positionals: readonly string[] } {

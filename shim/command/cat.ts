@@ -9,6 +9,7 @@ export const catCommand = defineCommand({
   summary: 'Print a file of a volume.',
   parameters: [{ name: 'volume path', help: 'a file; symbolic links are followed' }],
   settings: ['range'],
+  without: ['json'],
   examples: [
     ['edgemount cat dir:./data/photos/readme.txt', 'The whole file.'],
     ['edgemount cat --range 0-99 http://127.0.0.1:8787/logs/today.log', 'Its first 100 bytes, read by one range request.'],

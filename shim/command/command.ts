@@ -28,6 +28,8 @@ export interface CommandDefinition<N extends SettingName> {
   readonly summary: string
   readonly parameters: readonly Parameter[]
   readonly settings: readonly N[]
+  /** What every command takes, but this one has no use for. */
+  readonly without?: readonly CommonSetting[]
   /** Paragraphs below the usage line. */
   readonly details?: string
   readonly examples: readonly (readonly [line: string, meaning: string])[]

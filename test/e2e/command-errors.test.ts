@@ -88,7 +88,7 @@ test.concurrent.each(cases)('%s', async (_, words, code, message) => {
 })
 
 test('errors are JSON where JSON was asked for', async () => {
-  const { code, stdout, stderr } = await edgemount(['cat', '--json', `${store}/v/nope`])
+  const { code, stdout, stderr } = await edgemount(['stat', '--json', `${store}/v/nope`])
   expect(JSON.parse(stderr)).toEqual({ error: { code: 'not-found', message: 'Cannot open "/nope": it does not exist' } })
   expect([code, stdout]).toEqual([4, ''])
 })

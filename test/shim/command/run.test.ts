@@ -12,6 +12,12 @@ test.each(['--version', '-V', 'version'])('%s says which edgemount this is', asy
   expect(version).toMatch(/^\d+\.\d+\.\d+/)
 })
 
+test('cat prints bytes, so it takes no --json', async () => {
+  const terminal = new CapturedTerminal()
+  expect(await run(commands, ['cat', '--json', 'memory:/v/x'], terminal)).toBe(2)
+  expect(terminal.remarked).toContain("unknown option '--json'")
+})
+
 test('an unknown command is told as JSON where that was asked for', async () => {
   const missing = { error: { code: 'invalid', message: 'Cannot run "edgemount frob": there is no such command' } }
   const asked = new CapturedTerminal()
