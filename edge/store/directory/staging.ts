@@ -88,7 +88,9 @@ export class Staging {
     for (const { name } of await disk.readDirectory(this.#directory)) {
       const staged = path.join(this.#directory, name)
       const owner = parseIdentity(name.split('.', 1)[0]!)
-      const state = owner === undefined ? 'unknown' : stateOfProcess(owner, self)
+      // Not of our making: commands look for stores in folders that are none, and may have a `.tmp` of their own.
+      if (owner === undefined) continue
+      const state = stateOfProcess(owner, self)
       if (state === 'gone' || (state === 'unknown' && (await this.#ageMs(staged, clock.now())) > abandonedMs)) await removeIfThere(disk, staged)
     }
   }

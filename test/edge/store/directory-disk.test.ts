@@ -266,11 +266,12 @@ describe('other hands in the directory', () => {
     await mkdir(path.join(root, '.tmp'))
     const foreign = formatIdentity({ ...currentProcess(), scope: '0123456789ab' })
     const mine = formatIdentity(currentProcess())
-    for (const name of [`${foreign}.old`, `${foreign}.fresh`, `${mine}.mine`]) await writeFile(path.join(root, '.tmp', name), 'x')
+    for (const name of ['notes.txt', `${foreign}.old`, `${foreign}.fresh`, `${mine}.mine`]) await writeFile(path.join(root, '.tmp', name), 'x')
     const longAgo = new Date(Date.now() - 25 * 3_600_000)
     await utimes(path.join(root, '.tmp', `${foreign}.old`), longAgo, longAgo)
+    await utimes(path.join(root, '.tmp', 'notes.txt'), longAgo, longAgo)
     await openStore(root)
-    expect((await readdir(path.join(root, '.tmp'))).toSorted()).toEqual([`${foreign}.fresh`, `${mine}.mine`].toSorted())
+    expect((await readdir(path.join(root, '.tmp'))).toSorted()).toEqual([`${foreign}.fresh`, `${mine}.mine`, 'notes.txt'].toSorted())
   })
 
   test('errors carry the cause', async () => {
