@@ -8,6 +8,7 @@ import { defineCommand, required } from './command.ts'
 import { exitCode } from './exit-code.ts'
 import { engineOf, openPlace, refusePinned } from './open.ts'
 import { openSettings } from './session.ts'
+import { refuseStoreItself } from './store-folder.ts'
 import { jsonText } from './terminal.ts'
 
 export const createCommand = defineCommand({
@@ -28,6 +29,7 @@ export const createCommand = defineCommand({
       refusePinned(place, 'create')
       if (place.path !== rootPath) throw new EdgemountError('conflict', `Cannot create the volume "${text}": "${place.source}/${place.volume}" is a volume`)
       checkVolumeName(place.volume)
+      await refuseStoreItself(place)
       const volume = await Volume.create(engineOf(store, call.settings), { name: place.volume, chunking }).catch((error: unknown) => {
         if (codeOf(error) !== 'conflict') throw error
         throw new EdgemountError('conflict', `Cannot create the volume "${place.volume}": there is one already in ${place.source}`, { cause: error })

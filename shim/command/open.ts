@@ -14,6 +14,7 @@ import { checkVolumeName } from '../../shared/wire/routes.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 import { openEdgeStore } from './edge-client.ts'
 import { openObjectStore, scopeToVolume, withRetries } from './edge-process.ts'
+import { missingVolume, refuseStoreItself } from './store-folder.ts'
 import { authorName } from './user.ts'
 import { parseTarget, type Place } from './target.ts'
 
@@ -79,7 +80,7 @@ export async function requireVolume({ place, store }: OpenPlace, signal: AbortSi
     if (codeOf(error) === 'unavailable') return 'unknown'
     throw error
   })
-  if (config === undefined) throw missingVolume(place)
+  if (config === undefined) throw await missingVolume(place)
 }
 
 export function engineOf(store: ObjectStore, settings: { readonly author?: string | undefined }): Engine {
@@ -103,9 +104,10 @@ async function openOrCreate(
   } catch (error) {
     if (codeOf(error) === 'unavailable') throw unreachable(place, error)
     if (codeOf(error) !== 'not-found') throw error
-    if (create === undefined) throw missingVolume(place, error)
+    if (create === undefined) throw await missingVolume(place, error)
   }
   checkVolumeName(place.volume)
+  await refuseStoreItself(place)
   return { volume: await Volume.create(engine, { name: place.volume, ...create }), wasCreated: true }
 }
 
@@ -117,9 +119,4 @@ async function openStorePlace(place: Place): Promise<OpenPlace> {
 function unreachable({ source }: Place, error: unknown): EdgemountError {
   const hint = source.startsWith('http') ? '. Is an edge running there? To start one: edgemount serve <store>' : ''
   return new EdgemountError('unavailable', `${messageOf(error)}${hint}`, { cause: error })
-}
-
-function missingVolume({ source, volume }: Place, cause?: unknown): EdgemountError {
-  const how = `edgemount create ${source}/${volume}`
-  return new EdgemountError('not-found', `Cannot open the volume "${volume}": there is none in ${source}. To make it: ${how}`, { cause })
 }

@@ -3,6 +3,7 @@ import { defineCommand, required } from './command.ts'
 import { startEdge, openObjectStore } from './edge-process.ts'
 import { exitCode } from './exit-code.ts'
 import { loggerOf } from './logger.ts'
+import { requireStoreFolder } from './store-folder.ts'
 import { jsonText } from './terminal.ts'
 import { untilInterrupted } from './wait.ts'
 
@@ -18,6 +19,7 @@ export const serveCommand = defineCommand({
   ],
   run: async (call) => {
     const { settings, terminal } = call
+    await requireStoreFolder(required(call, 0), `serve "${required(call, 0)}"`)
     const opened = await openObjectStore(required(call, 0))
     try {
       const { store } = opened

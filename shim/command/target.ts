@@ -51,7 +51,7 @@ function placesOf(text: string, scheme: string, inner: string): readonly [Place,
     const [volume, ...rest] = segments.slice(index)
     const base = `${isRooted ? '/' : ''}${segments.slice(0, index).join('/')}`
     // What stands before the volume may hold `..`, the path after it may not.
-    if (volume === undefined || !canBeVolume(volume) || rest.some((name) => name === '.' || name === '..')) continue
+    if (volume === undefined || !isVolumeName(volume.replace(pinned, '$1')) || rest.some((name) => name === '.' || name === '..')) continue
     places.push(place(`${scheme}:${base === '' ? '.' : base}`, volume, rest))
   }
   const [first, ...others] = places
@@ -63,9 +63,9 @@ function placesOf(text: string, scheme: string, inner: string): readonly [Place,
 
 const pinned = /^(.+)@(\d+)$/
 
-function canBeVolume(segment: string): boolean {
+export function isVolumeName(text: string): boolean {
   try {
-    checkVolumeName(segment.replace(pinned, '$1'))
+    checkVolumeName(text)
     return true
   } catch {
     return false

@@ -34,7 +34,7 @@ afterAll(() => {
 
 /** `@` at the start of an argument stands for a path in the test's directory, `%` for the store, `#` for the taken port. */
 function filled(word: string): string {
-  return word.replace(/^@/, `${directory}/`).replace(/^%/, store).replace('#', String(takenPort))
+  return word.replace(/^(dir:)?@/, `$1${directory}/`).replace(/^%/, store).replace('#', String(takenPort))
 }
 
 const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
@@ -52,6 +52,13 @@ const cases: readonly (readonly [string, readonly string[], number, RegExp])[] =
   ['a kind of store that there is not', ['ls', 's3:bucket/v'], 10, /"s3:" is not supported/],
   ['a store that is a file', ['serve', `dir:${at('folder/file')}`], 2, /it is a file, not a directory/],
   ['a volume that is missing', ['ls', '%/nope'], 4, /Cannot open the volume "nope": there is none in dir:.*store\. To make it: edgemount create dir:/],
+  ['a store that is missing', ['ls', 'dir:@nowhere/docs'], 4, /Cannot open the volume "docs": the folder ".*nowhere" does not exist\. Check the path/],
+  ['a mount of a missing store', ['mount', 'dir:@nope/st/v', '@empty'], 4, /the folder ".*nope\/st" does not exist/],
+  ['serving a missing store', ['serve', 'dir:@nowhere'], 4, /Cannot serve "dir:.*nowhere": the folder .* does not exist\. .*edgemount create dir:.*nowhere\/<volume>/],
+  ['a store in the place of a volume', ['log', '%'], 4, /Cannot open the volume "store": dir:.*\/store is a store; name a volume in it: .*\(there are: .*v\)/],
+  ['a volume where a store lies', ['create', '%'], 6, /Cannot create the volume "store": dir:.*\/store is a store; name a volume in it/],
+  ['an import where a store lies', ['import', '@folder', '%'], 6, /dir:.*\/store is a store; name a volume in it/],
+  ['a folder that is no volume', ['ls', 'dir:@folder'], 4, /folder" is a folder, and no volume\. To make one in it: edgemount create dir:.*folder\/<volume>/],
   ['a volume name that cannot be', ['create', '%/my volume'], 2, /must be 1 to 63 letters/],
   ['a volume that is there already', ['create', '%/v'], 6, /there is one already in dir:/],
   ['chunking that cannot be', ['create', '%/w', '--chunking', 'fixed:3'], 2, /Cannot cut chunks by/],

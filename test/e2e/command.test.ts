@@ -121,6 +121,18 @@ async function created(volume: string): Promise<string> {
   return volume
 }
 
+test('ls of a store or an edge lists its volumes', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'edgemount-volumes-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  for (const name of ['b', 'a.1', 'c']) await edgemountOk(['create', `dir:${directory}/store/${name}`])
+  expect(await edgemountOk(['ls', `dir:${directory}/store`])).toBe('a.1\nb\nc\n')
+  const edge = new Running(['serve', `dir:${directory}/store`, '--port', '0'])
+  onTestFinished(() => void edge.stop())
+  const url = (await edge.printed(/at (http:\S+)/))[1] ?? ''
+  for (const text of [url, `${url}/`, `${url}/v1/`]) expect(await edgemountOk(['ls', text])).toBe('a.1\nb\nc\n')
+  expect(await edgemountOk(['ls', '--json', url])).toBe('{"volume":"a.1"}\n{"volume":"b"}\n{"volume":"c"}\n')
+})
+
 test('a mount in front: status, a second mount there, in use, umount', async () => {
   const { volume, mountPoint, cache } = await mountable('front')
   const mount = new Running(['mount', volume, mountPoint, '--cache', cache, '--serve', '127.0.0.1:0'], { env })
