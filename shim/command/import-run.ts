@@ -6,6 +6,7 @@ import type { Settings } from '../config.ts'
 import { compileExcludes } from '../upload/exclude.ts'
 import { importFolder, type ImportResult } from '../upload/import-folder.ts'
 import type { LocalPath } from '../upload/local-path.ts'
+import type { OwnPacks } from '../upload/own-packs.ts'
 import { ImportReport, type Problem } from '../upload/report.ts'
 import { type Scan, scanFolder } from '../upload/scan.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
@@ -30,6 +31,16 @@ export interface ImportOutcome extends ImportResult {
 
 const problemLinesMax = 100
 
+/** Ctrl-C is to end soon, also when the store is slow. */
+const discardMs = 2000
+
+/** Takes away what an import that was given up has stored, and says what is left. */
+export async function discardImport(packs: OwnPacks | undefined, { wasCreated, place }: Pick<OpenVolume, 'wasCreated' | 'place'>): Promise<string> {
+  const left = await packs?.giveUp(systemClock, discardMs)
+  const unused = left === undefined || left.count === 0 ? '' : `. Left in the store, unused: ${counted(left.count, 'pack')} (${formatBytes(left.bytes)})`
+  return wasCreated ? `${unused}. The volume "${place.volume}", which this import made, is left empty` : unused
+}
+
 export async function runImport({ opened, folder, protectedPaths, settings, terminal }: ImportRequest): Promise<ImportOutcome> {
   const report = new ImportReport()
   const startMs = systemMonotonicMs()
@@ -53,6 +64,7 @@ export async function runImport({ opened, folder, protectedPaths, settings, term
       now: systemMonotonicMs,
       signal: terminal.signal,
       message: settings.message,
+      discard: () => discardImport(opened.packs, opened),
     })
     return { ...result, report, elapsedMs: elapsedMs(), code: report.isComplete ? exitCode.ok : exitCode.partly }
   } finally {

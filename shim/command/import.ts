@@ -1,4 +1,5 @@
 /** `edgemount import`: a folder into a volume, in one commit. */
+import { compileExcludes } from '../upload/exclude.ts'
 import { parseChunking } from './chunking.ts'
 import { defineCommand, required } from './command.ts'
 import { outcomeJson, printProblems, runImport, summaryLine } from './import-run.ts'
@@ -26,6 +27,8 @@ export const importCommand = defineCommand({
     const { settings, terminal } = call
     const folder = await findFolder(required(call, 0))
     const chunking = parseChunking(settings.chunking)
+    // A pattern that cannot be must not leave an empty volume behind.
+    compileExcludes(settings.exclude)
     return await withVolume(
       required(call, 1),
       call,

@@ -12,6 +12,7 @@ import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { type Engine, Volume } from '../../shared/volume/volume.ts'
 import { checkVolumeName } from '../../shared/wire/routes.ts'
 import { nodeHash } from '../sys/node-hash.ts'
+import { OwnPacks } from '../upload/own-packs.ts'
 import { openEdgeStore } from './edge-client.ts'
 import { openObjectStore, scopeToVolume, withRetries } from './edge-process.ts'
 import { missingVolume, refuseStoreItself } from './store-folder.ts'
@@ -37,6 +38,8 @@ export interface OpenVolume extends OpenPlace {
   /** The commit that the path is pinned to, or the newest. */
   readonly snapshot: Snapshot
   readonly wasCreated: boolean
+  /** What an import stores; undefined for a volume that was not opened to be imported into. */
+  readonly packs: OwnPacks | undefined
 }
 
 /** Finds the store and which part of the path is the volume; without a volume anywhere it is the last part. */
@@ -60,14 +63,15 @@ export async function openPlace(text: string, settings: OpenSettings): Promise<O
 export async function openVolume(text: string, settings: OpenSettings, create?: { readonly chunking?: ChunkingParameters }): Promise<OpenVolume> {
   const opened = await openPlace(text, settings)
   try {
-    const { volume, wasCreated } = await openOrCreate(opened, settings, create)
+    const packs = create === undefined ? undefined : new OwnPacks(withRetries(opened.store))
+    const { volume, wasCreated } = await openOrCreate(opened, { ...settings, store: packs ?? withRetries(opened.store) }, create)
     const { seq } = opened.place
     const snapshot = seq === undefined ? await volume.head(settings) : await volume.at(seq, settings)
     const close = async (): Promise<void> => {
       await volume.close()
       await opened.close()
     }
-    return { ...opened, volume, snapshot, wasCreated, close }
+    return { ...opened, volume, snapshot, wasCreated, packs, close }
   } catch (error) {
     await opened.close()
     throw error
@@ -94,11 +98,11 @@ export function refusePinned(place: Place, doing: string): void {
 }
 
 async function openOrCreate(
-  { place, store }: OpenPlace,
-  settings: OpenSettings,
+  { place }: OpenPlace,
+  settings: OpenSettings & { readonly store: ObjectStore },
   create: { readonly chunking?: ChunkingParameters } | undefined,
 ): Promise<{ volume: Volume; wasCreated: boolean }> {
-  const engine = engineOf(withRetries(store), settings)
+  const engine = engineOf(settings.store, settings)
   try {
     return { volume: await Volume.open(engine, settings), wasCreated: false }
   } catch (error) {

@@ -16,18 +16,18 @@ export interface ImportResult {
 }
 
 /**
- * Until the commit nothing is visible, and an abort leaves no trace but unused packs. The commit itself is not cut: it would be unknown whether it landed.
+ * Until the commit nothing is visible. After an abort `discard` takes away what was stored, and gives what is to be said of what it left. The commit itself is not cut: it would be unknown whether it landed.
  */
 export async function importFolder(
   volume: Volume,
   snapshot: Snapshot,
   report: ImportReport,
-  options: FolderImportOptions & { readonly message?: string | undefined },
+  options: FolderImportOptions & { readonly message?: string | undefined; readonly discard?: () => Promise<string> },
 ): Promise<ImportResult> {
   const writer = volume.writer()
-  const operations = await new FolderImport({ snapshot, writer, report }, options).run().catch((error: unknown) => {
+  const operations = await new FolderImport({ snapshot, writer, report }, options).run().catch(async (error: unknown) => {
     if (codeOf(error) !== 'aborted') throw error
-    throw new EdgemountError('aborted', 'Cannot finish the import: interrupted. Nothing of it is in the volume', { cause: error })
+    throw new EdgemountError('aborted', `Cannot finish the import: interrupted. Nothing of it is in the volume${(await options.discard?.()) ?? ''}`, { cause: error })
   })
   if (operations.length === 0 || options.isDryRun) return { seq: undefined, operationCount: operations.length, conflicts: [] }
   report.current = 'writing the commit'

@@ -94,6 +94,11 @@ test.concurrent.each(cases)('%s', async (_, words, code, message) => {
   expect(finished.stderr.split('\n').length, 'one sentence, and perhaps where to look').toBeLessThanOrEqual(3)
 })
 
+test('an import that cannot be makes no volume', async () => {
+  expect((await edgemount(['import', '--exclude', '[', at('folder'), `${store}/unmade`])).code).toBe(2)
+  expect((await edgemount(['ls', `${store}/unmade`])).code).toBe(4)
+})
+
 test('errors are JSON where JSON was asked for', async () => {
   const { code, stdout, stderr } = await edgemount(['stat', '--json', `${store}/v/nope`])
   expect(JSON.parse(stderr)).toEqual({ error: { code: 'not-found', message: 'Cannot open "/nope": it does not exist' } })

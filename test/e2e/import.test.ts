@@ -185,7 +185,7 @@ test('Ctrl-C: an end at once, and nothing in the volume', async () => {
   const started = performance.now()
   expect(await running.stop('SIGINT')).toBe(130)
   expect(performance.now() - started).toBeLessThan(3000)
-  expect(running.output).toContain('Cannot finish the import: interrupted. Nothing of it is in the volume')
+  expect(running.output).toContain('Cannot finish the import: interrupted. Nothing of it is in the volume. The volume "endless", which this import made, is left empty')
   expect(await edgemountOk(['ls', `${store}/endless`])).toBe('')
 })
 
