@@ -2,13 +2,14 @@
 /**
  * The `edgemount` command: gives the process's own streams, environment and signals to `command/run.ts`, and exits with what it says.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { WriteStream } from 'node:tty'
 import { EdgemountError } from '../shared/error.ts'
 import { decodeName } from '../shared/name.ts'
 import { commands } from './command/commands.ts'
 import { run } from './command/run.ts'
 import { bytesOfText, type Output } from './command/terminal.ts'
+import { directoryOfUser } from './command/working-directory.ts'
 
 /** What a shell gives a process that wrote to a closed pipe: 128 + SIGPIPE. */
 const closedPipeCode = 141
@@ -51,6 +52,9 @@ function onSignal(signal: NodeJS.Signals): void {
   if (interruption.signal.aborted) process.exit(130)
   interruption.abort(new EdgemountError('aborted', `Cannot go on: interrupted (${signal})`))
 }
+
+const userDirectory = directoryOfUser(process.env)
+if (userDirectory !== undefined && existsSync(userDirectory)) process.chdir(userDirectory)
 
 process.on('SIGINT', onSignal)
 process.on('SIGTERM', onSignal)
