@@ -1,6 +1,8 @@
 /** `edgemount log`: the commits of a volume. */
+import { EdgemountError } from '../../shared/error.ts'
 import type { CommitRecord } from '../../shared/format/commit.ts'
 import type { CommitOperation } from '../../shared/format/commit-operation.ts'
+import { rootPath } from '../../shared/path.ts'
 import type { Volume } from '../../shared/volume/volume.ts'
 import { defineCommand, required } from './command.ts'
 import { exitCode } from './exit-code.ts'
@@ -21,7 +23,8 @@ export const logCommand = defineCommand({
   ],
   run: async (call) => {
     const { settings, terminal } = call
-    return await withVolume(required(call, 0), call, async ({ volume, snapshot }) => {
+    return await withVolume(required(call, 0), call, async ({ volume, snapshot, place }) => {
+      if (place.path !== rootPath) throw new EdgemountError('unsupported', `Cannot list the commits of "${place.path}": the log is that of the whole volume "${place.volume}"; what a commit did tells: edgemount diff`)
       const print = async (record: CommitRecord): Promise<void> => {
         await terminal.output.write(settings.json ? `${JSON.stringify(recordJson(record))}\n` : `${plainText(recordLine(record), terminal.output)}\n`)
       }
@@ -43,7 +46,7 @@ async function* backwards(volume: Volume, newest: CommitRecord, limit: number, s
 function recordLine(record: CommitRecord): string {
   const { seq, time, author, message, operations, operationPages } = record
   const what = operationPages === undefined ? summaryOf(operations) : 'many operations'
-  return `${String(seq).padStart(6)}  ${new Date(time).toISOString().slice(0, 19).replace('T', ' ')}  ${author}  ${what}${message === undefined ? '' : `  ${JSON.stringify(message)}`}`
+  return `${String(seq).padStart(6)}  ${new Date(time).toISOString().slice(0, 19).replace('T', ' ')}Z  ${author}  ${what}${message === undefined ? '' : `  ${JSON.stringify(message)}`}`
 }
 
 /** One operation is told whole, several by their counts. */

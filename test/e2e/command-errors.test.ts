@@ -83,6 +83,7 @@ const cases: readonly (readonly [string, readonly string[], number, RegExp])[] =
   ['a file that cannot be put', ['put', '@nowhere', '%/v/'], 4, /Cannot read ".*nowhere": it does not exist/],
   ['standard input without a name', ['put', '-', '%/v/sub'], 2, /say what the file is to be called/],
   ['a file that cannot be written', ['get', '%/v/file', '@nowhere/x'], 4, /Cannot write ".*nowhere\/x": it does not exist/],
+  ['a log of a path', ['log', '%/v/sub'], 10, /Cannot list the commits of "\/sub": the log is that of the whole volume "v"/],
   ['a comparison with nothing', ['diff', '%/v', '0'], 2, /commits count from 1/],
 ]
 
