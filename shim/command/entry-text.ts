@@ -29,7 +29,7 @@ export function modeText({ kind, mode }: Pick<Entry, 'kind' | 'mode'>): string {
 export function longLine(name: string, entry: Entry): string {
   const { content } = entry
   const size = content.kind === 'device' ? `${content.major}, ${content.minor}` : String(entry.size)
-  const time = formatTime(entry.mtime)?.slice(0, 19).replace('T', ' ') ?? '?'
+  const time = formatTime(entry.mtime)?.slice(0, 19).replace('T', ' ').concat('Z') ?? '?'
   const owner = `${String(entry.uid).padStart(5)} ${String(entry.gid).padStart(5)}`
   return `${modeText(entry)} ${String(entry.linkCount).padStart(3)} ${owner} ${size.padStart(12)} ${time} ${name}${content.kind === 'target' ? ` -> ${content.target}` : ''}`
 }

@@ -48,7 +48,7 @@ test.each([
 
   expect(await ok('ls', volume)).toBe('deep/\nnote.txt\n')
   expect(await ok('ls', '-R', volume)).toBe('deep/\ndeep/er/\ndeep/er/big\nnote.txt\n')
-  expect(await ok('ls', '-l', `${volume}/deep/er`)).toMatch(/^-rw-r----- +1 +\d+ +\d+ +300000 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d big\n$/)
+  expect(await ok('ls', '-l', `${volume}/deep/er`)).toMatch(/^-rw-r----- +1 +\d+ +\d+ +300000 20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ big\n$/)
   expect(jsonLines(await ok('ls', '--json', volume)).map(({ path, kind, size }) => [path, kind, size])).toEqual([
     ['deep', 'directory', 0],
     ['note.txt', 'file', 5],

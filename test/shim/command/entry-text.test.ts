@@ -28,7 +28,7 @@ test.each([
 })
 
 test('a long line is what ls -l prints', () => {
-  expect(longLine('a.txt', entry)).toBe('-rw-r--r--   1  1000   100            3 2023-11-14 22:13:20 a.txt')
+  expect(longLine('a.txt', entry)).toBe('-rw-r--r--   1  1000   100            3 2023-11-14 22:13:20Z a.txt')
   expect(longLine('l', { ...entry, kind: 'symlink', content: { kind: 'target', target: 'a.txt' } })).toContain(' l -> a.txt')
   expect(longLine('d', { ...entry, kind: 'character-device', content: { kind: 'device', major: 1, minor: 3 } })).toContain(' 1, 3 ')
 })
