@@ -103,7 +103,7 @@ export class Chunker {
   }
 }
 
-function whyInvalid(parameters: ChunkingParameters): string | undefined {
+export function whyInvalid(parameters: ChunkingParameters): string | undefined {
   if (parameters.kind === 'fixed') {
     const { bytes } = parameters
     return Number.isSafeInteger(bytes) && bytes >= windowBytes && bytes <= chunkBytesMax

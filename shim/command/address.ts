@@ -9,5 +9,5 @@ export function parseServe(text: string, defaultText: string): EdgeAddress | und
   const port = Number(match?.[2] ?? 65_536)
   if (match === null || port > 65_535) throw new UsageError(`Cannot serve on "${text}": it is neither <host>:<port>, such as 127.0.0.1:8787, nor "off"`)
   const host = match[1] ?? '127.0.0.1'
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port, isNextTaken: text === defaultText }
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port, isNextTaken: text === defaultText, flag: '--serve' }
 }

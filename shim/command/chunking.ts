@@ -1,5 +1,5 @@
 /** `--chunking`: `content`, or `fixed:256KiB`. */
-import { type ChunkingParameters, checkChunking, defaultChunking } from '../../shared/chunker.ts'
+import { type ChunkingParameters, defaultChunking, whyInvalid } from '../../shared/chunker.ts'
 import { parseBytes } from './quantity.ts'
 import { UsageError } from './arguments.ts'
 
@@ -8,6 +8,7 @@ export function parseChunking(text: string): ChunkingParameters {
   const match = /^fixed:(.+)$/.exec(text)
   if (match === null) throw new UsageError(`Cannot cut files by "${text}": it is neither "content" nor "fixed:<bytes>", such as fixed:256KiB`)
   const parameters: ChunkingParameters = { kind: 'fixed', bytes: parseBytes(match[1] ?? '') }
-  checkChunking(parameters)
+  const why = whyInvalid(parameters)
+  if (why !== undefined) throw new UsageError(`Cannot cut files by "${text}": ${why}`)
   return parameters
 }

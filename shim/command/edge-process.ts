@@ -32,6 +32,8 @@ export interface EdgeAddress {
   readonly port: number
   /** Tries the ports after it while they are taken. */
   readonly isNextTaken: boolean
+  /** What chooses another port, where it is not `--port`. */
+  readonly flag?: string
 }
 
 export interface RunningEdge {
@@ -55,7 +57,7 @@ export async function startEdge(store: ObjectStore, address: EdgeAddress, log: L
     } catch (error) {
       await app.dispose()
       if (!isTaken(error)) throw error
-      if (!address.isNextTaken || tried === portsTriedMax || address.port + tried >= 65_535) throw new EdgemountError('conflict', messageOf(error), { cause: error })
+      if (!address.isNextTaken || tried === portsTriedMax || address.port + tried >= 65_535) throw new EdgemountError('conflict', address.flag === undefined ? messageOf(error) : messageOf(error).replace('--port', address.flag), { cause: error })
     }
   }
 }

@@ -44,12 +44,14 @@ function parseEdge(text: string): Place {
 }
 
 function placesOf(text: string, scheme: string, inner: string): readonly [Place, ...Place[]] {
-  const isRooted = inner.startsWith('/')
+  // `s3://bucket/…`: the bucket belongs to the store, whatever else does.
+  const isHosted = scheme !== 'dir' && inner.startsWith('//')
+  const root = isHosted ? '//' : inner.startsWith('/') ? '/' : ''
   const segments = inner.split('/').filter((segment) => segment !== '')
   const places: Place[] = []
-  for (let index = 0; index < segments.length; index += 1) {
+  for (let index = isHosted ? 1 : 0; index < segments.length; index += 1) {
     const [volume, ...rest] = segments.slice(index)
-    const base = `${isRooted ? '/' : ''}${segments.slice(0, index).join('/')}`
+    const base = `${root}${segments.slice(0, index).join('/')}`
     // What stands before the volume may hold `..`, the path after it may not.
     if (volume === undefined || !isVolumeName(volume.replace(pinned, '$1')) || rest.some((name) => name === '.' || name === '..')) continue
     places.push(place(`${scheme}:${base === '' ? '.' : base}`, volume, rest))
@@ -57,8 +59,8 @@ function placesOf(text: string, scheme: string, inner: string): readonly [Place,
   const [first, ...others] = places
   if (first !== undefined) return [first, ...others]
   const last = segments.at(-1)
-  if (last !== undefined) checkVolumeName(last.replace(pinned, '$1'))
-  throw invalid(text, `the volume is missing: ${scheme}:<store>/<volume>`)
+  if (last !== undefined && !isHosted) checkVolumeName(last.replace(pinned, '$1'))
+  throw invalid(text, `the volume is missing: ${scheme}:${isHosted ? `//${segments[0] ?? '<bucket>'}` : '<store>'}/<volume>`)
 }
 
 const pinned = /^(.+)@(\d+)$/

@@ -13,12 +13,14 @@ export type Excludes = (path: string, name: string, isDirectory: boolean) => boo
 export const excludeNothing: Excludes = () => false
 
 export function compileExcludes(patterns: readonly string[]): Excludes {
-  const rules = patterns.filter((pattern) => pattern !== '').map(compile)
+  const rules = patterns.map(compile)
   if (rules.length === 0) return excludeNothing
   return (path, name, isDirectory) => rules.some((rule) => (isDirectory || !rule.isDirectoryOnly) && rule.expression.test(rule.isWholePath ? path : name))
 }
 
 function compile(pattern: string): { expression: RegExp; isWholePath: boolean; isDirectoryOnly: boolean } {
+  if (/^\/*$/.test(pattern)) throw new EdgemountError('invalid', `Cannot use the pattern "${pattern}": it names nothing`)
+  if (pattern.startsWith('!')) throw new EdgemountError('invalid', `Cannot use the pattern "${pattern}": there is no way to take names in again; for a name that begins with "!" write "\\${pattern}"`)
   const isDirectoryOnly = pattern.endsWith('/')
   const body = isDirectoryOnly ? pattern.slice(0, -1) : pattern
   const isWholePath = body.includes('/')

@@ -32,6 +32,8 @@ test.each([
 
 test('without patterns nothing is left out, and an unclosed set is refused', () => {
   expect(compileExcludes([])('a', 'a', false)).toBe(false)
-  expect(compileExcludes([''])('', '', true)).toBe(false)
+  for (const pattern of ['', '/', '//']) expect(() => compileExcludes([pattern])).toThrow('it names nothing')
+  expect(() => compileExcludes(['!x'])).toThrow('for a name that begins with "!" write "\\!x"')
+  expect(compileExcludes([String.raw`\!x`])('!x', '!x', false)).toBe(true)
   expect(() => compileExcludes(['[abc'])).toThrow('"[" is not closed')
 })
