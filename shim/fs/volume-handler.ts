@@ -47,8 +47,8 @@ const unfollowedValidMs = 1000
 const accessModeMask = 3
 const truncateFlag = 0o1000
 
-/** A volume has no size of its own: object storage has no end. 1 EiB, and none of it free here, since the mount is read-only. */
-const statfsReply: StatfsReply = { blocks: 2 ** 48, blocksFree: 0, files: 2 ** 40, filesFree: 0, blockBytes: 4096, nameBytesMax }
+/** A volume has no size of its own: object storage has no end. 1 EiB and all of it free, so that no program or monitor takes it for full. */
+const statfsReply: StatfsReply = { blocks: 2 ** 48, blocksFree: 2 ** 48, files: 2 ** 40, filesFree: 2 ** 40, blockBytes: 4096, nameBytesMax }
 
 export interface VolumeHandlerParts {
   readonly backend: Backend

@@ -67,6 +67,14 @@ test('a node lives until the kernel has let go of it as often as it took it', as
   expect(await answered(bed.handler.getattr(1, undefined))).toMatchObject({ attributes: { ino: 1 } })
 })
 
+test('a volume is never full', async () => {
+  const { handler } = await HandlerBed.make([file('/f', 'x')])
+  const space = await answered(handler.statfs(1))
+  if (typeof space === 'number') throw new Error('no answer')
+  expect(space.blocks * space.blockBytes).toBe(2 ** 60)
+  expect([space.blocksFree, space.filesFree]).toEqual([space.blocks, space.files])
+})
+
 test('nothing can be opened for writing', async () => {
   const bed = await HandlerBed.make([file('/f', 'x')])
   const node = await bed.node('/f')
