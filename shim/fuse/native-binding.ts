@@ -1,10 +1,10 @@
 /**
  * The part of `fuse-native` that is used (it brings no types), and how it is loaded: when it is asked for, and never in a worker thread,
- * where it crashes the process.
+ * where it crashes the process. What it gets wrong about extended attributes is put right here.
  */
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
-import { EdgemountError, messageOf } from '../../shared/error.ts'
+import { EdgemountError, errno, messageOf } from '../../shared/error.ts'
 
 /** Called with a negative errno or 0, then a value. */
 export type Callback<T> = (code: number, value?: T) => void
@@ -60,8 +60,14 @@ export interface NativeOptions {
   readonly timeout: false
 }
 
+/** Gives the kernel a count of bytes or a negative errno, and its memory back. */
+type Signal = (code: number, memory: ArrayBufferLike) => void
+
 export interface NativeFuse {
   mount(done: (error: Error | null | undefined) => void): void
+  /** `into` is as long as the program's buffer; empty when it asks for the length. */
+  _op_getxattr(signal: Signal, path: string, name: string, into: Uint8Array, position: number): void
+  _op_listxattr(signal: Signal, path: string, into: Uint8Array): void
 }
 
 export type NativeFuseConstructor = new (directory: string, operations: object, options: NativeOptions) => NativeFuse
@@ -80,6 +86,29 @@ export function loadNativeFuse(load: (name: string) => unknown = createRequire(i
   }
   if (!isConstructor(loaded)) throw new EdgemountError('unsupported', 'Cannot load the driver "fuse-native": it is of an unknown version')
   return loaded
+}
+
+/**
+ * fuse-native does not look at how long the program's buffer is: a value that is longer became EIO, a list of names an exception that ended
+ * the process. It must be ERANGE, for which programs try again.
+ */
+export function answerXattrs(fuse: NativeFuse, operations: NativeOperations): void {
+  fuse._op_getxattr = (signal, path, name, into, position) => {
+    operations.getxattr(path, name, position, (code, value) => signal(value === undefined ? code : putInto(value, into), into.buffer))
+  }
+  fuse._op_listxattr = (signal, path, into) => {
+    operations.listxattr(path, (code, names) => {
+      const list = Buffer.from(names?.map((name) => `${name}\0`).join('') ?? '')
+      signal(names === undefined ? code : putInto(list, into), into.buffer)
+    })
+  }
+}
+
+function putInto(value: Uint8Array, into: Uint8Array): number {
+  if (into.length === 0) return value.length
+  if (value.length > into.length) return -errno.ERANGE
+  into.set(value)
+  return value.length
 }
 
 function isConstructor(loaded: unknown): loaded is NativeFuseConstructor {

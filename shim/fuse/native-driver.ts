@@ -8,7 +8,7 @@ import { EdgemountError, errno, messageOf } from '../../shared/error.ts'
 import type { Connection, Handler } from './handler.ts'
 import { prepareMountPoint } from './mount-point.ts'
 import { findMount, readMountTable } from './mount-table.ts'
-import { loadNativeFuse } from './native-binding.ts'
+import { answerXattrs, loadNativeFuse } from './native-binding.ts'
 import { HandlerOperations } from './native-operations.ts'
 import type { MountOptions } from './mount.ts'
 import { unmount } from './unmount.ts'
@@ -48,7 +48,9 @@ export async function mountNative(options: MountOptions, handler: Handler): Prom
   } as const
   const operations = new HandlerOperations(handler)
   await new Promise<void>((resolve, reject) => {
-    new Fuse(mountPoint, operations, settings).mount((error) => {
+    const fuse = new Fuse(mountPoint, operations, settings)
+    answerXattrs(fuse, operations)
+    fuse.mount((error) => {
       if (error === null || error === undefined) resolve()
       else reject(new EdgemountError('denied', `Cannot mount on "${options.directory}": ${messageOf(error)}`, { cause: error }))
     })
