@@ -5,10 +5,10 @@ import { readSync } from 'node:fs'
 import { errno } from '../../shared/error.ts'
 import type { Answer, Attributes, Caller, DirectorySink, Handler, NodeId, ReadReply } from './handler.ts'
 import type { Callback, NativeOperations, NativeStat, NativeStatfs } from './native-binding.ts'
-import { PathWalker, settle } from './native-paths.ts'
+import { type Held, PathWalker, settle } from './native-paths.ts'
 
 interface OpenFile {
-  readonly nodeId: NodeId
+  readonly held: Held
   readonly handle: number
 }
 
@@ -64,14 +64,15 @@ export class HandlerOperations implements NativeOperations {
 
   readdir(path: string, done: Callback<readonly string[]>): void {
     const openDirectory = (nodeId: NodeId): ReturnType<Handler['opendir']> => this.#handler.opendir(nodeId, this.#caller)
-    this.#walker.askAndKeep(path, openDirectory, (opened, nodeId) => {
+    this.#walker.askAndKeep(path, openDirectory, (opened, held) => {
       if (typeof opened === 'number') {
         done(opened)
         return
       }
-      this.#list(nodeId, opened.handle, 0, [], (answer) => {
-        this.#handler.releasedir(nodeId, opened.handle)
-        this.#walker.forget(nodeId)
+      const { handle } = opened
+      this.#list(held.nodeId, handle, 0, [], (answer) => {
+        this.#handler.releasedir(held.nodeId, handle)
+        this.#walker.forget(held)
         tell(done, answer)
       })
     })
@@ -79,13 +80,13 @@ export class HandlerOperations implements NativeOperations {
 
   open(path: string, flags: number, done: Callback<number>): void {
     const openFile = (nodeId: NodeId): ReturnType<Handler['open']> => this.#handler.open(nodeId, flags, this.#caller)
-    this.#walker.askAndKeep(path, openFile, (answer, nodeId) => {
+    this.#walker.askAndKeep(path, openFile, (answer, held) => {
       if (typeof answer === 'number') {
         done(answer)
         return
       }
       while (this.#files.has(this.#nextFd)) this.#nextFd = (this.#nextFd % 0x7fffffff) + 1
-      this.#files.set(this.#nextFd, { nodeId, handle: answer.handle })
+      this.#files.set(this.#nextFd, { held, handle: answer.handle })
       done(0, this.#nextFd)
     })
   }
@@ -93,7 +94,7 @@ export class HandlerOperations implements NativeOperations {
   read(_path: string, fd: number, into: Uint8Array, length: number, offset: number, done: (count: number) => void): void {
     this.#withFile(
       fd,
-      (file) => this.#handler.read(file.nodeId, file.handle, offset, length),
+      (file) => this.#handler.read(file.held.nodeId, file.handle, offset, length),
       (answer) => done(copyOut(answer, into, length)),
     )
   }
@@ -101,7 +102,7 @@ export class HandlerOperations implements NativeOperations {
   flush(_path: string, fd: number, done: Callback<undefined>): void {
     this.#withFile(
       fd,
-      (file) => this.#handler.flush(file.nodeId, file.handle),
+      (file) => this.#handler.flush(file.held.nodeId, file.handle),
       (answer) => done(answer ?? 0),
     )
   }
@@ -110,8 +111,8 @@ export class HandlerOperations implements NativeOperations {
     const file = this.#files.get(fd)
     if (file !== undefined) {
       this.#files.delete(fd)
-      this.#handler.release(file.nodeId, file.handle)
-      this.#walker.forget(file.nodeId)
+      this.#handler.release(file.held.nodeId, file.handle)
+      this.#walker.forget(file.held)
     }
     done(0)
   }
@@ -155,24 +156,29 @@ export class HandlerOperations implements NativeOperations {
     else settle(() => ask(file), done)
   }
 
-  /** Reads a whole directory: libfuse 2 wants it at once. */
+  /** Reads a whole directory: libfuse 2 wants it at once. An answer that comes late says only that it is time to ask again. */
   #list(nodeId: NodeId, handle: number, from: number, names: string[], done: (answer: string[] | number) => void): void {
+    const added: string[] = []
     let offset = from
     const sink: DirectorySink = {
       isPlus: false,
       add: (name, _ino, nextOffset) => {
-        // A name that is not UTF-8 could not be looked up again: the binding loses its bytes.
-        if (name.isWellFormed()) names.push(name)
+        added.push(name)
         offset = nextOffset
         return true
       },
     }
     settle(
       () => this.#handler.readdir(nodeId, handle, from, sink),
-      (answer) => {
+      (answer, isLate) => {
         if (typeof answer === 'number' && answer < 0) done(answer)
+        else if (isLate) this.#list(nodeId, handle, from, names, done)
         else if (offset === from) done(names)
-        else this.#list(nodeId, handle, offset, names, done)
+        else {
+          // A name that is not UTF-8 is listed with U+FFFD in it and cannot be looked up: whoever copies the directory is told.
+          for (const name of added) names.push(name.toWellFormed())
+          this.#list(nodeId, handle, offset, names, done)
+        }
       },
     )
   }

@@ -1,12 +1,19 @@
 /**
  * Asks a `Handler` by path. libfuse 2 knows files by path only, so each request walks from the root, one lookup a name, and forgets what it
- * looked up.
+ * looked up: not before it is answered, as the kernel holds a file's directories for as long as it holds the file.
  */
 import { errno } from '../../shared/error.ts'
 import { Deferred } from './handler.ts'
 import type { Answer, Caller, Handler, NodeId } from './handler.ts'
 
 const rootId: NodeId = 1
+
+/** A node and the directories on its path, each looked up once. To be given back to `forget`. */
+export interface Held {
+  readonly nodeId: NodeId
+  /** From the top; the node is the last, and the root is not in it. */
+  readonly lookups: readonly NodeId[]
+}
 
 export class PathWalker {
   readonly #handler: Handler
@@ -17,64 +24,64 @@ export class PathWalker {
     this.#caller = caller
   }
 
-  /** Finds a node, asks about it, forgets it, and tells the answer or a negative errno. `ask` may throw (EIO). */
+  /** Finds a node, asks about it, tells the answer or a negative errno, and forgets the node. `ask` may throw (EIO). */
   ask<T>(path: string, ask: (nodeId: NodeId) => Answer<T>, tell: (answer: T | number) => void): void {
-    this.askAndKeep(path, ask, (answer, nodeId) => {
-      if (typeof answer !== 'number') this.forget(nodeId)
+    this.askAndKeep(path, ask, (answer, held) => {
       tell(answer)
+      if (typeof answer !== 'number') this.forget(held)
     })
   }
 
-  /** As `ask`, but when the answer is a value, the caller has to forget the node, once. */
-  askAndKeep<T>(path: string, ask: (nodeId: NodeId) => Answer<T>, tell: (answer: T | number, nodeId: NodeId) => void): void {
+  /** As `ask`, but when the answer is a value, the caller has to forget what is held, once. */
+  askAndKeep<T>(path: string, ask: (nodeId: NodeId) => Answer<T>, tell: (answer: T | number, held: Held) => void): void {
     const names = path.split('/').filter((name) => name !== '')
-    this.#walk(rootId, names, 0, (nodeId) => {
-      if (nodeId < 0) {
-        tell(nodeId, 0)
+    this.#walk(names, { nodeId: rootId, lookups: [] }, (code, held) => {
+      if (code < 0) {
+        tell(code, held)
+        this.forget(held)
         return
       }
       settle(
-        () => ask(nodeId),
+        () => ask(held.nodeId),
         (answer) => {
-          if (typeof answer === 'number') this.forget(nodeId)
-          tell(answer, nodeId)
+          tell(answer, held)
+          if (typeof answer === 'number') this.forget(held)
         },
       )
     })
   }
 
   /** The root is never looked up, and so never forgotten. */
-  forget(nodeId: NodeId): void {
-    if (nodeId !== rootId) this.#handler.forget(nodeId, 1)
+  forget({ lookups }: Held): void {
+    for (const nodeId of lookups.toReversed()) this.#handler.forget(nodeId, 1)
   }
 
-  /** Holds one lookup of the node it ends at, and none of those on the way. */
-  #walk(nodeId: NodeId, names: readonly string[], index: number, found: (nodeId: NodeId) => void): void {
-    const name = names[index]
+  /** `end` gets what is held also when a name on the way is not there. */
+  #walk(names: readonly string[], held: Held, end: (code: number, held: Held) => void): void {
+    const name = names[held.lookups.length]
     if (name === undefined) {
-      found(nodeId)
+      end(0, held)
       return
     }
     settle(
-      () => this.#handler.lookup(nodeId, name, this.#caller),
+      () => this.#handler.lookup(held.nodeId, name, this.#caller),
       (answer) => {
-        this.forget(nodeId)
-        if (typeof answer === 'number') found(answer)
-        else if (answer.nodeId === 0) found(-errno.ENOENT)
-        else this.#walk(answer.nodeId, names, index + 1, found)
+        if (typeof answer === 'number') end(answer, held)
+        else if (answer.nodeId === 0) end(-errno.ENOENT, held)
+        else this.#walk(names, { nodeId: answer.nodeId, lookups: [...held.lookups, answer.nodeId] }, end)
       },
     )
   }
 }
 
 /** Calls `tell` once with what the handler answers, now or later. */
-export function settle<T>(ask: () => Answer<T>, tell: (answer: T | number) => void): void {
+export function settle<T>(ask: () => Answer<T>, tell: (answer: T | number, isLate: boolean) => void): void {
   let answer: Answer<T>
   try {
     answer = ask()
   } catch {
     answer = -errno.EIO
   }
-  if (answer instanceof Deferred) answer.listen(tell)
-  else tell(answer)
+  if (answer instanceof Deferred) answer.listen((late) => tell(late, true))
+  else tell(answer, false)
 }

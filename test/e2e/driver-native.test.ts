@@ -1,11 +1,13 @@
 /**
- * The portable driver on a real mount.
+ * The portable driver on a real mount: of a tree in memory, and of a volume by the real command.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { findMount, readMountTable } from '../../shim/fuse/mount-table.ts'
+import { Running, edgemountOk, forceUnmount } from '../support/command.ts'
 import { Daemon, Workplace } from '../support/fuse-mount.ts'
 import { manyCount } from '../support/fuse-tree.ts'
 import { python, run } from '../support/run-program.ts'
@@ -38,6 +40,9 @@ test('reads bytes and backing files', async () => {
 test('lists large directories', async () => {
   expect((await run('find', at('many'), '-type', 'f')).out.trim().split('\n')).toHaveLength(manyCount)
   expect((await run('ls', at('odd'))).out).toContain('x'.repeat(255))
+  const copied = await run('cat', at('odd/new\nline'), at('odd/ünïcödé-日本'), at('odd/ leading space'))
+  expect(copied).toMatchObject({ code: 0, out: Buffer.from('newünï le').toString('latin1') })
+  expect((await run('cp', '-r', at('odd'), join(place.path, 'copy'))).complaint, 'a name that cannot be told is no silent loss').toContain('No such file')
 })
 
 test('refuses changes as a read-only file system', async () => {
@@ -61,3 +66,51 @@ test('unmounts in good order', async () => {
   expect(daemon.lines).toContainEqual({ event: 'end', isStopped: true })
   expect(findMount(readMountTable(), place.mountPoint)).toBeUndefined()
 })
+
+test('a cold volume is whole at the first look, by the real command', { timeout: 60_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'edgemount-native-'))
+  const [source, mountPoint] = [join(directory, 'source'), join(directory, 'mnt')]
+  onTestFinished(() => {
+    forceUnmount(mountPoint)
+    rmSync(directory, { recursive: true, force: true })
+  })
+  mkdirSync(mountPoint)
+  await fillFolder(source)
+  const volume = `dir:${join(directory, 'store')}/v`
+  const env = { XDG_RUNTIME_DIR: directory }
+  await edgemountOk(['import', source, volume], { env })
+  const inside = (script: string): ReturnType<typeof run> => run('sh', '-c', `cd ${mountPoint} && ${script}`)
+  const expected = (await run('sh', '-c', `cd ${source} && find . | LC_ALL=C sort`)).out
+  // What a mount asks first differs, and each has a cache of its own: nothing is known beforehand.
+  const looks = [
+    async () => expect(await inside('find . | LC_ALL=C sort')).toEqual({ code: 0, out: expected, complaint: '' }),
+    async () => expect(await run('diff', '-r', '--no-dereference', source, mountPoint)).toEqual({ code: 0, out: '', complaint: '' }),
+    async () => expect((await inside('ls -A deep/er/est')).out).toBe('hidden\nnote\n'),
+    async () => expect((await inside('cat deep/er/middle; readlink deep/er/long-link')).out).toBe(`${'m'.repeat(3000)}${'t'.repeat(600)}\n`),
+    async () => expect((await python('import os,sys; p=sys.argv[1]; print(len(os.listxattr(p)), len(os.getxattr(p,"user.big")))', join(mountPoint, 'deep/tagged'))).out).toBe('4 3000\n'),
+    async () => expect((await run('df', '--output=used,pcent,iused,ipcent', mountPoint)).out.split('\n')[1]?.trim().split(/ +/)).toEqual(['0', '0%', '0', '0%']),
+  ]
+  for (const [index, look] of [...looks, ...looks.slice(0, 2)].entries()) {
+    const cache = join(directory, `cache${index}`)
+    const mount = new Running(['mount', volume, mountPoint, '--serve', 'off', '--driver', 'fuse-native', '--cache', cache], { env })
+    onTestFinished(async () => void (await mount.stop()))
+    await mount.printed(/Mounted /)
+    await look()
+    expect(await mount.stop()).toBe(0)
+  }
+})
+
+/** Files of a size that stands in the directory's page, long links, long attributes, odd names, and a directory of several pages. */
+async function fillFolder(folder: string): Promise<void> {
+  for (const name of ['deep/er/est', 'many', 'grün-日本']) mkdirSync(join(folder, name), { recursive: true })
+  for (let index = 0; index < 3000; index += 1) writeFileSync(join(folder, 'many', `file-${index}`), `${index}`)
+  writeFileSync(join(folder, 'deep/er/middle'), 'm'.repeat(3000))
+  writeFileSync(join(folder, 'deep/er/est/note'), 'note')
+  writeFileSync(join(folder, 'deep/er/est/hidden'), '')
+  writeFileSync(join(folder, 'deep/big'), Buffer.alloc(600_000, 'abcdefg'))
+  writeFileSync(join(folder, 'grün-日本', 'new\nline 🎉'), 'odd')
+  symlinkSync('t'.repeat(600), join(folder, 'deep/er/long-link'))
+  writeFileSync(join(folder, 'deep/tagged'), 'tagged')
+  const tag = 'import os,sys\nos.setxattr(sys.argv[1],"user.big",b"z"*3000)\nfor c in "abc": os.setxattr(sys.argv[1],"user."+c*200,b"1")'
+  expect(await python(tag, join(folder, 'deep/tagged'))).toMatchObject({ code: 0 })
+}
