@@ -92,6 +92,7 @@ export const settings = {
   jobs: { kind: 'count', default: 4, min: 1, env: true, help: 'How many files are read at once.' },
 
   long: { kind: 'flag', default: false, short: 'l', env: false, help: 'Mode, owner, size and time of each entry.' },
+  zero: { kind: 'flag', default: false, short: '0', env: false, help: 'End each name with a zero byte instead of a line break, and print it as it is, for `xargs -0`.' },
   recursive: { kind: 'flag', default: false, short: 'R', env: false, help: 'Directories with everything in them (`-r` is the same).' },
   force: { kind: 'flag', default: false, short: 'f', env: false, help: 'Do not mind what is missing or in use.' },
   range: { kind: 'text', default: undefined, value: '<start>-<end>', env: false, help: 'Only these bytes, counted from 0 and both included, as HTTP does: `0-99`, `500-`, `-100`.' },

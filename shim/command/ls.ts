@@ -17,7 +17,7 @@ export const lsCommand = defineCommand({
   name: 'ls',
   summary: 'List a directory of a volume, or the volumes of a store or edge.',
   parameters: [{ name: 'volume path', help: 'a directory, or any other path to see just that; a store or an edge' }],
-  settings: ['long', 'recursive'],
+  settings: ['long', 'zero', 'recursive'],
   details: 'Names come in byte order, one on each line; a directory has a slash at its end. With -R paths are relative to the directory that was asked for. --json prints one line for each entry.',
   examples: [
     ['edgemount ls dir:./data/photos', 'The names in the root of the volume.'],
@@ -35,8 +35,10 @@ export const lsCommand = defineCommand({
     const list = withVolume(text, call, async ({ snapshot, place }) => {
       let lines = ''
       for await (const { path, entry } of entriesAt(snapshot, place.path, settings.recursive, terminal.signal)) {
-        const shown = plainText(entry.kind === 'directory' ? `${path}/` : path, terminal.output)
-        lines += settings.json ? `${JSON.stringify(entryJson(path, entry))}\n` : `${settings.long ? longLine(shown, entry) : shown}\n`
+        const name = entry.kind === 'directory' ? `${path}/` : path
+        const line = settings.long ? longLine(name, entry) : name
+        const shown = settings.zero ? `${line}\0` : `${plainText(line, terminal.output)}\n`
+        lines += settings.json ? `${JSON.stringify(entryJson(path, entry))}\n` : shown
         if (lines.length < portionCharacters) continue
         await terminal.output.write(lines)
         lines = ''

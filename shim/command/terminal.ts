@@ -22,10 +22,10 @@ export interface Terminal {
   readonly signal: AbortSignal
 }
 
-/** Text for one line of a terminal: control characters, which a file name may hold, become `?`, as `ls` does it. */
+/** Text for one line of a terminal: control characters, which a file name may hold, and bytes that are no UTF-8, become `?`, as `ls` does it. */
 export function plainText(text: string, output: Output): string {
   // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
-  return output.isTerminal ? text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?') : text
+  return output.isTerminal ? text.replaceAll(/[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/gu, '?') : text
 }
 
 export function bytesOfText(text: string | Uint8Array): Uint8Array {

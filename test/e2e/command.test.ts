@@ -47,6 +47,7 @@ test.each([
   expect(JSON.parse(await ok('put', at('big'), `${volume}/deep/er/big`, '--json')), 'what is there needs no storing').toMatchObject({ newBytes: 0, seq: 4 })
 
   expect(await ok('ls', volume)).toBe('deep/\nnote.txt\n')
+  expect(await ok('ls', '-0R', volume)).toBe('deep/\0deep/er/\0deep/er/big\0note.txt\0')
   expect(await ok('ls', '-R', volume)).toBe('deep/\ndeep/er/\ndeep/er/big\nnote.txt\n')
   expect(await ok('ls', '-l', `${volume}/deep/er`)).toMatch(/^-rw-r----- +1 +\d+ +\d+ +300000 20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ big\n$/)
   expect(jsonLines(await ok('ls', '--json', volume)).map(({ path, kind, size }) => [path, kind, size])).toEqual([
