@@ -8,9 +8,9 @@ import { availableParallelism, homedir } from 'node:os'
 import path from 'node:path'
 import { throwIfAborted, untilAborted } from '../../shared/abort.ts'
 import { type Clock, systemClock } from '../../shared/clock.ts'
-import { messageOf } from '../../shared/error.ts'
+import { codeOf, messageOf } from '../../shared/error.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
-import { Lifetime } from '../../shared/lifetime.ts'
+import { Lifetime, withDeadline } from '../../shared/lifetime.ts'
 import { type Logger, silentLogger } from '../../shared/log.ts'
 import { type Random, systemRandom } from '../../shared/random.ts'
 import { writeAt } from '../fetch/fd-writer.ts'
@@ -104,6 +104,8 @@ const mountsOfVolumeMax = 8
 /** Programs with open files get so long to close them when the mount is to end, and it is looked so often whether they have. */
 const busyMsMax = 2000
 const busyLookMs = 100
+/** A fixed snapshot needs the store only for bytes: it is asked this rarely whether it leads to the volume still. */
+const confirmEveryMs = 5000
 /** The kernel may let an unmount wait for what the file system has not answered. */
 const unmountMsMax = 5000
 
@@ -199,19 +201,25 @@ class Daemon implements MountDaemon {
   readonly #parts: DaemonParts
   readonly #startedMs: number
   #follower: Follower | undefined
+  #isConfirmed: boolean
+  #failure: Error | undefined
   #closing: Promise<void> | undefined
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
     this.directory = parts.served.directory
     this.#startedMs = parts.clock.now()
+    this.#isConfirmed = parts.opened.isConnected
     this.ended = this.#untilEnded()
   }
 
   follow(random: Random, deadlineMs: number): void {
     const { options, opened, served, clock, log, lifetime } = this.#parts
-    void opened.remember(opened.snapshot.seq)
-    if (options.seq !== undefined) return
+    if (this.#isConfirmed) void opened.remember(opened.snapshot.seq)
+    if (options.seq !== undefined) {
+      if (!this.#isConfirmed) void this.#untilConfirmed(deadlineMs)
+      return
+    }
     const follower = new Follower({
       volume: opened.volume,
       from: opened.snapshot,
@@ -222,6 +230,7 @@ class Daemon implements MountDaemon {
       pollMs: options.pollMs ?? pollMsDefault,
       deadlineMs,
       events: options.source.events,
+      confirm: (signal) => this.#confirm(signal),
       onChange: (change) => {
         served.applyChange(change)
         void opened.remember(change.seq)
@@ -236,7 +245,7 @@ class Daemon implements MountDaemon {
 
   async status(): Promise<MountStatus> {
     const { options, opened, served, fetcher, clock } = this.#parts
-    const isConnected = this.#follower?.isConnected ?? opened.isConnected
+    const isConnected = this.#follower?.isConnected ?? this.#isConfirmed
     const fileSystem = await served.status()
     return {
       volume: opened.volume.config.name,
@@ -262,8 +271,38 @@ class Daemon implements MountDaemon {
     return this.#closing
   }
 
+  /** What another volume's store says must never be shown as this one's. */
+  async #confirm(signal: AbortSignal): Promise<void> {
+    const { opened, log } = this.#parts
+    try {
+      await opened.confirm(signal)
+      this.#isConfirmed = true
+    } catch (error) {
+      if (codeOf(error) === 'conflict' && error instanceof Error && this.#failure === undefined) {
+        this.#failure = error
+        log.error(error.message)
+        // Whoever waits for the end is told.
+        this.close().catch(() => undefined)
+      }
+      throw error
+    }
+  }
+
+  async #untilConfirmed(deadlineMs: number): Promise<void> {
+    const { clock, lifetime, log } = this.#parts
+    const { signal } = lifetime
+    while (!this.#isConfirmed && !signal.aborted) {
+      try {
+        await withDeadline(clock, deadlineMs, 'read the configuration', signal, (limit) => this.#confirm(limit))
+      } catch (error) {
+        log.debug(messageOf(error))
+        await clock.sleep(confirmEveryMs, signal).catch(() => undefined)
+      }
+    }
+  }
+
   async #untilEnded(): Promise<MountEnd> {
-    const error = await this.#parts.served.ended
+    const error = (await this.#parts.served.ended) ?? this.#failure
     await this.#parts.lifetime.dispose().catch((failure: unknown) => this.#parts.log.warn(messageOf(failure)))
     return error === undefined ? { kind: 'unmounted' } : { kind: 'failed', error }
   }

@@ -28,6 +28,8 @@ export interface FollowerParts {
   /** Announces commits. While it does, the log is looked at rarely. */
   readonly events?: VolumeSource['events']
   readonly deadlineMs: number
+  /** Whether the store leads to this volume still: asked after each break, before a commit is taken from it. Throws when it does not. */
+  confirm?(signal: AbortSignal): Promise<void>
   onChange(change: Change): void
   onFollowing(isFollowing: boolean): void
 }
@@ -91,7 +93,7 @@ export class Follower {
       this.#isDue = false
       try {
         // After a break there may be many: the newest is asked for. Then they come one by one.
-        const next = this.#isConnected ? await this.#next() : await this.#deadline('read the newest commit', (limit) => this.#parts.volume.head({ signal: limit }))
+        const next = this.#isConnected ? await this.#next() : await this.#newest()
         backoffMs = backoffMsMin
         if (next !== undefined && next.seq > this.#current.seq) await this.#advance(next)
         this.#setConnected(true)
@@ -118,6 +120,12 @@ export class Follower {
     } catch (error) {
       if (!this.#stop.signal.aborted) log.warn(`Commits are not announced, the log is looked at instead: ${messageOf(error)}`)
     }
+  }
+
+  async #newest(): Promise<Snapshot> {
+    const { volume } = this.#parts
+    await this.#deadline('read the configuration', async (limit) => this.#parts.confirm?.(limit))
+    return this.#deadline('read the newest commit', (limit) => volume.head({ signal: limit }))
   }
 
   async #next(): Promise<Snapshot | undefined> {

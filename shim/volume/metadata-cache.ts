@@ -77,6 +77,7 @@ export class MetadataCache implements ObjectStore {
   /** Set while it is not yet known which files there are. */
   #loading: Promise<void> | undefined
   #isClosed = false
+  #isConfigKept = false
   #isBroken = false
   /** Of the process: it may have two mounts of one volume. */
   static #lastTemporary = 0
@@ -95,6 +96,11 @@ export class MetadataCache implements ObjectStore {
 
   get stats(): { readonly bytes: number; readonly fileCount: number; readonly hitCount: number; readonly missCount: number } {
     return { bytes: this.#bytes, fileCount: this.#files.size, hitCount: this.#hitCount, missCount: this.#missCount }
+  }
+
+  /** The configuration was last given from disk: the store has not said that it leads to this volume still. */
+  get isConfigKept(): boolean {
+    return this.#isConfigKept
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
@@ -119,6 +125,7 @@ export class MetadataCache implements ObjectStore {
     const kept = await this.#read(configKey)
     try {
       const found = await this.#askConfig(options, kept !== undefined)
+      this.#isConfigKept = false
       if (found === undefined) return undefined
       const { bytes } = found
       // The directory is the volume's own, so the copy that is there says the same.
@@ -126,6 +133,7 @@ export class MetadataCache implements ObjectStore {
       return storedObject(found.size, found.etag, bytes)
     } catch (error) {
       if (kept === undefined || codeOf(error) !== 'unavailable') throw error
+      this.#isConfigKept = true
       return kept
     }
   }

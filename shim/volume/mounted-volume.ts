@@ -10,11 +10,13 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
+import { decodeVolumeConfig } from '../../shared/format/commit.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Random } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import type { CommitRecord } from '../../shared/format/commit.ts'
+import { configKey } from '../../shared/volume/keys.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { Volume } from '../../shared/volume/volume.ts'
 import type { EventsRequest } from '../../shared/wire/client.ts'
@@ -51,9 +53,11 @@ export interface MountedVolume {
   readonly metadata: MetadataCache
   /** For the caches of this volume. */
   readonly directory: string
-  /** False when the store could not be reached and the mount begins with what was remembered. */
+  /** True once the store has said that it leads to this volume still; false when the mount begins with what was remembered. */
   readonly isConnected: boolean
-  /** Remembers the newest commit that was seen. */
+  /** Asks the store whether it leads to this volume still. Throws `conflict` when it leads to another. */
+  confirm(signal: AbortSignal): Promise<void>
+  /** Remembers the newest commit that was seen. Only for what the store has confirmed. */
   remember(seq: number): Promise<void>
 }
 
@@ -83,18 +87,50 @@ async function openRemembered(parts: OpenVolumeParts, memory: Memory): Promise<M
     await metadata.close()
     return undefined
   }
-  const { snapshot, isConnected } = await orClosed(metadata, firstOrLast(parts, volume, { seq: parts.seq ?? memory.seq, deadlineMs }))
+  const { reason, isOther } = metadata.isConfigKept ? await doubt(parts, memory.volumeId, deadlineMs) : certain
+  if (isOther) {
+    await metadata.close()
+    return undefined
+  }
+  const { snapshot, isConnected } = await orClosed(metadata, firstOrLast(parts, volume, { seq: parts.seq ?? memory.seq, deadlineMs, reason }))
   return finish(parts, { volume, snapshot, metadata, directory, isConnected }, memory.volumeId)
 }
 
-/** The newest snapshot, or while the store is away the one at `seq`. */
+interface Doubt {
+  /** Why the store does not say where it leads. */
+  readonly reason: unknown
+  readonly isOther: boolean
+}
+
+const certain: Doubt = { reason: undefined, isOther: false }
+
+/** A slow store is not an absent one: nothing of it is taken for this volume's before it has said that it leads there. */
+async function doubt(parts: OpenVolumeParts, volumeId: string, deadlineMs: number): Promise<Doubt> {
+  try {
+    await withDeadline(parts.clock, deadlineMs, 'read the configuration', undefined, (signal) => confirm(parts.source, volumeId, signal))
+    return certain
+  } catch (reason) {
+    return { reason, isOther: codeOf(reason) !== 'unavailable' }
+  }
+}
+
+async function confirm({ store, label }: VolumeSource, volumeId: string, signal: AbortSignal): Promise<void> {
+  const found = await store.get(configKey, { signal, isFresh: true })
+  if (found === undefined) throw new EdgemountError('not-found', `Cannot find the volume "${label}": there is none any more`)
+  const { id } = decodeVolumeConfig(await found.bytes())
+  if (id === volumeId) return
+  throw new EdgemountError('conflict', `Cannot go on with "${label}": another volume has taken its place; mount it again`)
+}
+
+/** The newest snapshot, or while the store is away, or it is doubtful whether it is this volume's, the one at `seq`. */
 async function firstOrLast(
   parts: OpenVolumeParts,
   volume: Volume,
-  { seq, deadlineMs }: { readonly seq: number; readonly deadlineMs: number },
+  { seq, deadlineMs, reason }: { readonly seq: number; readonly deadlineMs: number; readonly reason: unknown },
 ): Promise<{ readonly snapshot: Snapshot; readonly isConnected: boolean }> {
   const { source, clock, log } = parts
   try {
+    if (reason !== undefined) throw reason
     return { snapshot: await first(parts, volume, deadlineMs), isConnected: true }
   } catch (error) {
     if (codeOf(error) !== 'unavailable') throw error
@@ -118,10 +154,14 @@ async function orClosed<T>(metadata: MetadataCache, work: Promise<T>): Promise<T
   }
 }
 
-type Opened = Omit<MountedVolume, 'remember'>
+type Opened = Omit<MountedVolume, 'confirm' | 'remember'>
 
 function finish(parts: OpenVolumeParts, opened: Opened, volumeId: string): MountedVolume {
-  return { ...opened, remember: (seq) => writeMemory(parts, { volumeId, seq }) }
+  return {
+    ...opened,
+    confirm: (signal) => confirm(parts.source, volumeId, signal),
+    remember: (seq) => writeMemory(parts, { volumeId, seq }),
+  }
 }
 
 function first(parts: OpenVolumeParts, volume: Volume, deadlineMs: number): Promise<Snapshot> {

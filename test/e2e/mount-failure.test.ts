@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../shared/clock.ts'
+import { encodeVolumeConfig } from '../../shared/format/commit.ts'
 import { silentLogger } from '../../shared/log.ts'
 import { FsWorker } from '../../shim/daemon/fs-worker.ts'
 import { mountRoot } from '../../shim/fuse/mount.ts'
@@ -106,6 +107,17 @@ describe('the store is away', () => {
     bed.plan = () => undefined
     await bed.mount({ directory: bed.mountPoint })
     expect(bed.isMounted()).toBe(true)
+  })
+
+  test.each([undefined, 1])('a mount ends when the store comes back with another volume: snapshot %s', async (seq) => {
+    const first = await bed.mount()
+    bed.plan = away
+    const daemon = await bed.remount(first, seq === undefined ? {} : { seq })
+    const config = encodeVolumeConfig({ ...bed.volume.config, id: `${bed.volume.config.id.slice(0, -1)}_` })
+    await bed.store.put('volume.json', config)
+    bed.plan = () => undefined
+    expect(await daemon.ended).toMatchObject({ kind: 'failed', error: { code: 'conflict' } })
+    expect(bed.isMounted()).toBe(false)
   })
 
   test('a store without the volume says so', async () => {

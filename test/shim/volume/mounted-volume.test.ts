@@ -16,16 +16,24 @@ interface Bed {
   readonly baseDirectory: string
   plan: FaultPlan
   open(): Promise<MountedVolume>
+  /** Removes the volume and makes another in its place; gives its id. */
+  replace(): Promise<string>
 }
 
 async function made(): Promise<Bed> {
-  const store = new MemoryStore()
+  let store = new MemoryStore()
   const volume = await newVolume({ store })
   await volume.writer().commit([file('/a', 'x')])
   const clock = new ManualClock()
   const bed: Bed = {
     baseDirectory: await tempDirectory(),
     plan: () => undefined,
+    replace: async () => {
+      store = new MemoryStore()
+      const other = await newVolume({ store, seed: 2 })
+      await other.writer().commit([file('/b', 'y')])
+      return other.config.id
+    },
     open: async () => {
       const seen = faultStore(store, { clock, plan: (call) => bed.plan(call) })
       const parts = { baseDirectory: bed.baseDirectory, metadataBytesMax: 1e9, seq: undefined, deadlineMs: 10_000, clock, random: new SeededRandom(1), log: silentLogger }
@@ -50,6 +58,7 @@ async function made(): Promise<Bed> {
 async function remembered(): Promise<{ bed: Bed; directory: string }> {
   const bed = await made()
   const first = await bed.open()
+  await first.snapshot.list('/')
   await first.remember(first.snapshot.seq)
   await first.metadata.close()
   return { bed, directory: first.directory }
@@ -75,4 +84,26 @@ test('does not wait without end for a commit that is not kept', async () => {
   bed.plan = ({ key }) => (key === 'volume.json' ? undefined : { kind: 'delay', ms: 1e12 })
   rmSync(path.join(directory, 'metadata'), { recursive: true })
   await expect(bed.open()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('commit 2 is not kept here') as string })
+})
+
+test.each([0, 1200])('another volume under the name is the one that is mounted, also when the store takes %i ms', async (ms) => {
+  const { bed } = await remembered()
+  const id = await bed.replace()
+  bed.plan = ({ key }) => (key === 'volume.json' ? { kind: 'delay', ms } : undefined)
+  const { volume, snapshot, isConnected, metadata } = await bed.open()
+  expect([volume.config.id, isConnected]).toEqual([id, true])
+  expect((await snapshot.list('/')).items.map(({ name }) => name)).toEqual(['b'])
+  await metadata.close()
+})
+
+test('a store that has not said which volume it has is not taken for connected, and is asked again', async () => {
+  const { bed } = await remembered()
+  await bed.replace()
+  bed.plan = ({ key }) => (key === 'volume.json' ? { kind: 'delay', ms: 20_000 } : undefined)
+  const { snapshot, isConnected, metadata, confirm } = await bed.open()
+  expect([snapshot.seq, isConnected]).toEqual([2, false])
+  expect((await snapshot.list('/')).items.map(({ name }) => name)).toEqual(['a'])
+  bed.plan = () => undefined
+  await expect(confirm(new AbortController().signal)).rejects.toMatchObject({ code: 'conflict' })
+  await metadata.close()
 })
