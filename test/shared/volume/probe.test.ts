@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
+import { aroundCalls } from '../../../edge/store/around.ts'
 import { faultStore, seededFaults } from '../../../edge/store/fault.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
+import { EdgemountError } from '../../../shared/error.ts'
 import type { ObjectStore } from '../../../shared/store.ts'
 import { configKey } from '../../../shared/volume/keys.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { newVolume } from '../../support/test-volume.ts'
 
@@ -69,4 +72,49 @@ test.each(Array.from({ length: 20 }, (_, seed) => seed))('lost answers and flipp
 test('a store that is away is unavailable, not refused', async () => {
   const store = faultStore(new MemoryStore(), { clock, plan: ({ key }) => (key.startsWith('data/') ? { kind: 'error' } : undefined) })
   await expect(newVolume({ store, clock })).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+/** As R2 and GCS do: one write of a key in a second, whatever comes of it; others are refused. */
+function limitedStore(inner: ObjectStore, now: () => number): ObjectStore {
+  const written = new Map<string, number>()
+  return aroundCalls(inner, ({ operation, key }, run) => {
+    if (operation !== 'create' && operation !== 'delete') return run(undefined)
+    const isTooSoon = now() - (written.get(key) ?? -Infinity) < 1000
+    if (isTooSoon) return Promise.reject(new EdgemountError('unavailable', `Cannot ${operation} "${key}": 429`))
+    written.set(key, now())
+    return run(undefined)
+  })
+}
+
+test('a store that takes one write of a key in a second holds volumes', async () => {
+  const slow = new ManualClock()
+  const inner = new MemoryStore()
+  const store = limitedStore(inner, () => slow.now())
+  const volume = await slow.runUntil(newVolume({ store, clock: slow }))
+  expect(volume.config.capabilities).toEqual(['create-if-absent', 'ranged-get'])
+  expect(await inner.list('data/')).toEqual([])
+})
+
+test('a store that takes one write of a key in a second, and does not look at the condition, is refused', async () => {
+  const slow = new ManualClock()
+  const { store } = lying((inner) => ({ create: (key, body) => inner.put(key, body).then(() => true) }))
+  const message = 'Cannot keep a volume in "liar": a key that is there can be created again'
+  await expect(slow.runUntil(newVolume({ store: limitedStore(store, () => slow.now()), clock: slow }))).rejects.toMatchObject({ code: 'unsupported', message })
+})
+
+test('when the answer to the first is lost and the others lost the race, what is there tells', async () => {
+  let isFirst = true
+  const { store, inner } = lying((honest) => ({
+    create: async (key, body) => {
+      const isLost = isFirst
+      isFirst = false
+      const isCreated = await honest.create(key, body)
+      if (isLost) throw new EdgemountError('unavailable', `Cannot create "${key}": the answer is lost`)
+      return isCreated
+    },
+  }))
+  // Nothing is tried again: no pause is asked for.
+  const sleep = (): Promise<void> => Promise.reject(new Error('no pause'))
+  expect((await newVolume({ store, clock: { now: () => 0, sleep } })).config.capabilities).toHaveLength(2)
+  expect(await inner.list('data/')).toEqual([])
 })
