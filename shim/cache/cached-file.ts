@@ -192,6 +192,12 @@ export class CachedFile {
     return taken
   }
 
+  /** Undoes `takeOldest`. */
+  putBackOldest(ranges: readonly ByteRange[]): void {
+    this.#arrivals = [...ranges.flatMap(({ start, end }) => [start, end]), ...this.#arrivals.slice(this.#oldest)]
+    this.#oldest = 0
+  }
+
   /** The disk is full. */
   noteDiskFull(): void {
     this.#owner.noteDiskFull()

@@ -55,7 +55,7 @@ export class Evictor {
 
   get canStore(): boolean {
     if (this.#fullUntilMs !== 0 && this.#options.clock.now() < this.#fullUntilMs) return false
-    const isRoomMade = this.#files.table.oldest >= 0 || this.#shrinker.isUnderWay
+    const isRoomMade = this.#files.table.oldest >= 0 || this.#shrinker.isMakingRoom
     return isRoomMade || (!this.#isBelowFloor && this.#files.table.byteTotal < this.#options.bytesMax)
   }
 
@@ -85,8 +85,10 @@ export class Evictor {
     if (this.#files.table.byteTotal > this.#options.bytesMax) this.#aim(this.#options.bytesMax * 0.9)
     this.#evict(this.#target)
     if (this.#held.size > 0 && Math.abs(nowMs - this.#heldTriedMs) >= heldRetryMs) this.#retryHeld(nowMs)
+    // What came while room was being made may be too much again, and nothing more comes then.
+    this.#shrink()
     this.#shrinker.step()
-    return this.#target !== Infinity || this.#shrinker.isUnderWay
+    return this.#target !== Infinity || this.#shrinker.isMakingRoom
   }
 
   checkFreeSpace(): void {

@@ -5,6 +5,7 @@
  * missed this names a file that is gone, never one that has holes where it says bytes are. Only files that are not whole are touched, since the
  * kernel may be reading whole ones by itself.
  */
+import { errno } from '../../shared/error.ts'
 import type { BackingFiles } from './backing-files.ts'
 import type { CachedFile } from './cached-file.ts'
 
@@ -25,6 +26,8 @@ export class Shrinker {
   readonly #active: ReadonlyMap<number, CachedFile>
   readonly #bytesMax: number
   #parts: Part[] = []
+  /** In the last step nothing could be punched. */
+  #isBlocked = false
 
   constructor(files: BackingFiles, active: ReadonlyMap<number, CachedFile>, bytesMax: number) {
     this.#files = files
@@ -32,9 +35,14 @@ export class Shrinker {
     this.#bytesMax = bytesMax
   }
 
-  /** Room is being made. */
+  /** Something that was forgotten is still on disk. */
   get isUnderWay(): boolean {
     return this.#parts.length > 0
+  }
+
+  /** Room comes in a moment: there is something to punch, and it can be. */
+  get isMakingRoom(): boolean {
+    return this.isUnderWay && !this.#isBlocked
   }
 
   /** Forgets about `bytes` of the file that has most; false when there is none to take from. */
@@ -48,24 +56,35 @@ export class Shrinker {
     if (largest === undefined) return false
     const spared = Math.min(sparedBytesMax, this.#bytesMax / 2)
     const ranges = largest.takeOldest(Math.min(bytes, table.bytes[largest.row]! - spared))
-    if (ranges.length === 0 || !this.#files.forget(largest.row, ranges)) return false
+    if (ranges.length === 0) return false
+    if (!this.#files.forget(largest.row, ranges)) {
+      largest.putBackOldest(ranges)
+      return false
+    }
+    this.#isBlocked = false
     for (const { start, end } of ranges) this.#parts.push({ file: largest, start, end })
     return true
   }
 
   /** Punches some of what was forgotten. */
   step(): void {
-    for (let done = 0; done < bytesPerStep; done += bytesPerPunch) {
-      const [part] = this.#parts
-      if (part === undefined) return
+    let blockedCount = 0
+    for (let done = 0; done < bytesPerStep && blockedCount < this.#parts.length; done += bytesPerPunch) {
+      const part = this.#parts[0]!
       const end = Math.min(part.end, part.start + bytesPerPunch)
-      if (!this.#punch(part, end)) return
-      part.start = end
-      if (part.start >= part.end) this.#parts.shift()
+      const isPunched = this.#punch(part, end)
+      if (isPunched) part.start = end
+      if (isPunched && part.start < part.end) continue
+      this.#parts.shift()
+      if (isPunched) continue
+      // The others do not wait for this one.
+      this.#parts.push(part)
+      blockedCount += 1
     }
+    this.#isBlocked = blockedCount > 0 && blockedCount >= this.#parts.length
   }
 
-  /** Leaves out what was fetched again meanwhile. False when it has to be tried again: somebody else has the file open. */
+  /** Leaves out what was fetched again meanwhile. False when it has to be tried again: somebody else has the file open, or the disk fails. */
   #punch(part: Part, end: number): boolean {
     const { file } = part
     const { sys, table } = this.#files
@@ -74,13 +93,21 @@ export class Shrinker {
       return true
     }
     const { fd } = file
-    if (fd < 0 || sys.takeLease(fd) < 0) return false
+    if (fd < 0) return false
+    const lease = sys.takeLease(fd)
+    // That alone says that somebody holds it; a file system without leases says something else.
+    if (lease === -errno.EAGAIN) return false
+    let isPunched = true
     for (const gap of table.presence(file.row).missing(part.start, end)) {
-      if (sys.punch(fd, gap.start, gap.end - gap.start) < 0) continue
+      isPunched = sys.punch(fd, gap.start, gap.end - gap.start) >= 0
+      if (!isPunched) {
+        part.start = gap.start
+        break
+      }
       file.noteFreed(gap)
       table.setBytes(file.row, Math.max(0, table.bytes[file.row]! - (gap.end - gap.start)))
     }
-    sys.dropLease(fd)
-    return true
+    if (lease >= 0) sys.dropLease(fd)
+    return isPunched
   }
 }
