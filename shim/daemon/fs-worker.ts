@@ -6,6 +6,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { untilAborted } from '../../shared/abort.ts'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
 import { deadline } from '../../shared/lifetime.ts'
+import type { Failure } from '../fs/backend.ts'
 import type { FuseMount } from '../fuse/mount.ts'
 import { NotifyThread } from '../fuse/notify-thread.ts'
 import { opcodeCount, opcodeName } from '../fuse/protocol/opcode.ts'
@@ -31,6 +32,8 @@ const statusDeadlineMs = 2000
 const readyDeadlineMs = 60_000
 /** For each of the steps of `terminate`: asked to end, with its mount aborted, ended by force. */
 const terminateStepMs = 2000
+/** What the thread closes when it serves no more is written to a disk, which may be slow. */
+const closeMsMax = 30_000
 /** How often the thread is looked at, and how many looks without a sign of life mean that it is none any more. Its disk may be slow. */
 const lookMs = 1000
 const silentLooksMax = 60
@@ -47,6 +50,7 @@ export class FsWorker {
   readonly #notify: NotifyThread
   /** Counted up by the thread, at least every 250 ms unless it is stuck. */
   readonly #beats = new Uint32Array(new SharedArrayBuffer(4))
+  readonly #served = Promise.withResolvers<undefined>()
   readonly #end = Promise.withResolvers<FileSystemEnd>()
   readonly #watching = new AbortController()
   readonly #onExit: () => void
@@ -54,6 +58,8 @@ export class FsWorker {
   readonly #questions = new Map<number, (status: FileSystemStatus | undefined) => void>()
   #lastQuestion = 0
   #isOver = false
+  /** It has ended serving, and closes its files. */
+  #isClosing = false
   #failure: Error | undefined
 
   constructor(parts: FsWorkerParts) {
@@ -75,7 +81,8 @@ export class FsWorker {
     this.ready.catch(() => undefined)
     port1.on('message', (message: ToNetwork) => this.#receive(message, () => start.resolve(undefined)))
     this.#worker.on('error', (error) => {
-      this.#failure ??= toError(error)
+      if (this.#isClosing) parts.log.warn(`Cannot close the cache of "${mount.mountPoint}" in good order: ${messageOf(error)}`)
+      else this.#failure ??= toError(error)
       endMountNow(mount)
     })
     this.#worker.on('exit', (code) => {
@@ -123,20 +130,35 @@ export class FsWorker {
   /** Ends serving; open files of the mount fail from then on. Resolves in time, whatever the thread and the kernel do. */
   async terminate(): Promise<void> {
     this.send({ kind: 'stop' })
-    if (!(await this.#endsWithin(terminateStepMs))) {
+    if (!(await this.#within(terminateStepMs, this.#served.promise))) {
       this.#parts.log.warn(`"${this.#parts.mount.mountPoint}" does not end by itself: its connection is aborted`)
     }
     if (!this.#isOver) endMountNow(this.#parts.mount)
-    if (await this.#endsWithin(terminateStepMs)) return
+    if (await this.#within(terminateStepMs, this.#served.promise)) {
+      await this.ended
+      return
+    }
     this.#failure ??= new EdgemountError('internal', `Cannot end the mount "${this.#parts.mount.mountPoint}" in good order: its thread does not answer`)
-    void this.#worker.terminate()
-    if (!(await this.#endsWithin(terminateStepMs))) this.#end.resolve(this.#failure)
+    await this.#kill()
   }
 
-  async #endsWithin(ms: number): Promise<boolean> {
+  /** A thread that waits for its disk is not to be had. */
+  async #kill(): Promise<void> {
+    void this.#worker.terminate()
+    if (!(await this.#within(terminateStepMs, this.ended))) this.#end.resolve(this.#failure)
+  }
+
+  /** The cache is no part of the mount's good order: what it loses by being ended is only fetched again. */
+  async #awaitClose(): Promise<void> {
+    if (await this.#within(closeMsMax, this.ended)) return
+    this.#parts.log.warn(`The cache of "${this.#parts.mount.mountPoint}" is not closed after ${closeMsMax / 1000} s: it is left as it is`)
+    await this.#kill()
+  }
+
+  async #within(ms: number, what: Promise<unknown>): Promise<boolean> {
     const over = new AbortController()
     const isInTime = await Promise.race([
-      this.ended.then(() => true),
+      what.then(() => true),
       this.#parts.clock.sleep(ms, over.signal).then(
         () => false,
         () => false,
@@ -182,15 +204,22 @@ export class FsWorker {
     if (message.kind === 'log') this.#parts.log[message.level](message.message, message.fields)
     else if (message.kind === 'ready') onReady()
     else if (message.kind === 'status') this.#questions.get(message.question)?.(message.status)
-    else if (message.kind === 'ended' && message.failure !== undefined) {
-      this.#failure ??= new EdgemountError(message.failure.code, message.failure.message)
-    }
+    else if (message.kind === 'ended') this.#noteServed(message.failure)
+  }
+
+  #noteServed(failure: Failure | undefined): void {
+    if (failure !== undefined) this.#failure ??= new EdgemountError(failure.code, failure.message)
+    this.#isClosing = failure === undefined
+    this.#watching.abort()
+    this.#served.resolve(undefined)
+    void this.#awaitClose()
   }
 
   /** INVARIANT: once the thread is gone nobody answers the kernel, so the mount must be gone too. */
   #finish(code: number): void {
     this.#isOver = true
     this.#watching.abort()
+    this.#served.resolve(undefined)
     process.off('exit', this.#onExit)
     const { mount, log } = this.#parts
     const wasMounted = endMountNow(mount)
@@ -200,7 +229,7 @@ export class FsWorker {
     this.#port.close()
     closeFd(this.#control.readFd)
     closeFd(this.#control.writeFd)
-    if (code !== 0) {
+    if (code !== 0 && !this.#isClosing) {
       this.#failure ??= new EdgemountError('internal', `Cannot go on serving "${mount.mountPoint}": its thread ended with code ${code}`)
       if (wasMounted) log.error(`The mount "${mount.mountPoint}" is gone: ${messageOf(this.#failure)}`)
     }

@@ -215,6 +215,17 @@ describe('ends', () => {
     expect(await worker.status()).toBeUndefined()
   })
 
+  test('a disk that is slow to take what the cache writes at the end is no failure', async () => {
+    const quick = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 20, signal) }
+    const worker = await serveWith('slow-closing-thread.ts', quick)
+    await worker.ready
+    const startMs = performance.now()
+    await worker.terminate()
+    expect(await worker.ended).toBeUndefined()
+    expect(performance.now() - startMs).toBeGreaterThan(850)
+    expect(bed.isMounted()).toBe(false)
+  })
+
   test('a file-system thread that does nothing any more is ended, and its mount with it', async () => {
     const quick = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 20, signal) }
     const worker = await serveWith('stuck-thread.ts', quick)
