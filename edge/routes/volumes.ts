@@ -5,6 +5,7 @@ import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import { type ChunkingParameters, checkChunking } from '../../shared/chunker.ts'
 import { type VolumeConfig, decodeVolumeConfig, encodeVolumeConfig } from '../../shared/format/commit.ts'
 import { configKey } from '../../shared/volume/keys.ts'
+import { probeStore } from '../../shared/volume/probe.ts'
 import { Volume } from '../../shared/volume/volume.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
 import type { VolumesMessage } from '../../shared/wire/messages.ts'
@@ -50,7 +51,7 @@ export const volumeRoutes: readonly Route[] = [
     template: '/v1/{volume}',
     summary: 'Makes a volume: from a whole volume.json, or from {"chunking": …}, or from nothing',
     requestType: 'application/json',
-    responses: { 201: 'Made', 400: 'The name or the body cannot be', 409: 'There is one' },
+    responses: { 201: 'Made', 400: 'The name or the body cannot be', 409: 'There is one', 501: 'The store cannot hold volumes' },
     handle: make,
   },
 ]
@@ -62,6 +63,9 @@ async function make({ edge, request, parameters, signal }: Exchange): Promise<Re
   const { clock, random, hash, log } = edge
   const asked = readAsked(body, name)
   if ('config' in asked) {
+    if ((await store.get(configKey, { signal })) !== undefined) return taken(name)
+    // The engine that sends it could not ask the store itself.
+    await probeStore({ store, clock, random })
     if (!(await store.create(configKey, encodeVolumeConfig(asked.config), { signal }))) return taken(name)
   } else {
     try {

@@ -1,9 +1,12 @@
 /** What every address has in common: methods, CORS, errors, documents, health. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../edge/app.ts'
+import { aroundCalls } from '../../edge/store/around.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'
 import { systemClock } from '../../shared/clock.ts'
+import { encodeVolumeConfig } from '../../shared/format/commit.ts'
 import type { Logger } from '../../shared/log.ts'
+import type { ObjectStore } from '../../shared/store.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { type EdgeUnderTest, fileOperation, startEdge } from './edge-under-test.ts'
 
@@ -113,6 +116,22 @@ describe('CORS', () => {
 })
 
 describe('volumes', () => {
+  it('made by engines elsewhere, too, are refused by a store that cannot hold them', async () => {
+    const inner = new MemoryStore()
+    const store: ObjectStore = {
+      ...aroundCalls(inner, (_, run) => run(undefined)),
+      create: (key, body) => inner.put(key, body).then(() => true),
+    }
+    const own = createApp({ store, clock: systemClock, random: new SeededRandom(4) })
+    const whole = Buffer.from(encodeVolumeConfig({ ...edge.volume.config, name: 'far', capabilities: [] }))
+    const asked = (): Promise<Response> => own.fetch(new Request('http://localhost/v1/far', { method: 'PUT', body: whole }))
+    const response = await asked()
+    expect([response.status, await response.text()]).toEqual([501, expect.stringContaining('creates of one key 4 were told that they were first')])
+    expect(await inner.list('')).toEqual([])
+    await inner.put('far/volume.json', whole)
+    expect((await asked()).status).toBe(409)
+  })
+
   it('are made, listed and described', async () => {
     expect((await edge.fetch('/v1/zebra', { method: 'PUT' })).status).toBe(201)
     expect((await edge.fetch('/v1/zebra', { method: 'PUT' })).status).toBe(409)
