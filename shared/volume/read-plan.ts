@@ -53,7 +53,8 @@ export function planRead(
     const joined: ByteRange | undefined = open === undefined ? undefined : joinedRange(open, pointer, bytesMax)
     const isBetween = joined !== undefined && start + run.length < range.end
     const bytes = isBetween ? undefined : held(pointer.hash)
-    if (bytes !== undefined) {
+    // A pointer with another length than the chunk of its hash is corrupt: fetching it says so.
+    if (bytes?.length === pointer.length) {
       steps.push({ kind: 'memory', bytes: bytes.subarray(chunk.slice.start, chunk.slice.end) })
       open = undefined
     } else if (open !== undefined && joined !== undefined) {

@@ -57,6 +57,11 @@ describe('a plan', () => {
     expect(held([0, 10, 20, 30])).toEqual(['23456789', '0123456789', '0123456789', '01234567'])
   })
 
+  test('takes a chunk from memory only in the length that its pointer says: another one is corrupt, and fetching it says so', () => {
+    const held = (length: number): unknown[] => planRead([run(0, 100, 10)], { start: 0, end: 10 }, undefined, () => new Uint8Array(length)).map(({ kind }) => kind)
+    expect([held(9), held(10), held(11)]).toEqual([['get'], ['memory'], ['get']])
+  })
+
   test('clips holes, and leaves out what the range does not touch', () => {
     expect(ranges([run(0, 0, 10), { start: 10, run: { kind: 'hole', length: 100 } }, run(110, 10, 10)], { start: 50, end: 60 })).toEqual(['hole 10'])
   })
