@@ -3,7 +3,7 @@
  * not connected".
  *
  * It sleeps on a pipe whose other end only the daemon has. Before it unmounts it makes sure that the mount is still the one it was started
- * for, and that it is dead: a newer daemon's mount at the same place answers, and is left alone.
+ * for, that no other lies on top of it, and that it is dead: a newer daemon's mount at the same place answers, and is left alone.
  *
  * The pipe alone does not tell of every death. A thread that waits in the kernel with a notification survives SIGKILL, and keeps the pipe and
  * the connection open that would end its wait. So the process is also looked at: when its main thread is gone and others are not, the
@@ -22,7 +22,13 @@ export interface Watchdog {
 // fails at once when it is dead.
 const script = `trap '' HUP INT TERM
 point=$1 id=$2 minor=$3 pid=$4 connections=/sys/fs/fuse/connections
-is_mounted() { grep -q "^$id [0-9]* 0:$minor " /proc/self/mountinfo; }
+# Ours is what the path leads to: of several mounts there the last one is on top.
+is_on_top() {
+  place= top=
+  while read -r mount _ device _ where _; do [ "$mount $device" = "$id 0:$minor" ] && place=$where; done </proc/self/mountinfo
+  while read -r mount _ _ _ where _; do [ "$where" = "$place" ] && top=$mount; done </proc/self/mountinfo
+  [ "$top" = "$id" ]
+}
 is_undead() {
   read -r stat 2>/dev/null </proc/$pid/stat || return 1
   case \${stat##*) } in Z*) ;; *) return 1 ;; esac
@@ -30,11 +36,12 @@ is_undead() {
   [ $# -gt 1 ]
 }
 abort_connection() {
-  is_mounted && umount -f -l -c -- "$point" && return
   borrowed=
   [ -e $connections/$minor ] || { mount -t fusectl fusectl $connections && borrowed=1; }
   echo 1 >$connections/$minor/abort
+  is_aborted=$?
   [ -z "$borrowed" ] || umount -l $connections
+  [ $is_aborted -eq 0 ] || { is_on_top && umount -f -l -c -- "$point"; }
 }
 (
   while sleep 2 && kill -0 $$; do
@@ -46,7 +53,7 @@ read -r line
 is_clean=$?
 kill -9 $looker
 [ $is_clean -eq 0 ] && exit 0
-is_mounted || exit 0
+is_on_top || exit 0
 stat -f -- "$point" >/dev/null 2>&1 && exit 0
 umount -l -- "$point" 2>/dev/null || fusermount3 -u -z -- "$point"`
 

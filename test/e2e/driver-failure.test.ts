@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findMount, readMountTable } from '../../shim/fuse/mount-table.ts'
+import { mountRoot } from '../../shim/fuse/mount.ts'
 import { unmount } from '../../shim/fuse/unmount.ts'
+import { mountFileSystem, openFuseDevice } from '../../shim/sys/mount-calls.ts'
+import { closeFd } from '../../shim/sys/pipe.ts'
 import { Daemon, Workplace } from '../support/fuse-mount.ts'
 import { run, until } from '../support/run-program.ts'
 
@@ -119,6 +122,22 @@ describe('the watchdog', () => {
     expect(mounted()).toBe(true)
     expect((await run('cat', join(place.mountPoint, 'hello.txt'))).out).toBe('hello, world\n')
     expect(await newer.stop()).toBe(0)
+  })
+
+  test('leaves a mount alone that somebody has made on top', async () => {
+    const ours = await mountRoot({ directory: place.mountPoint, source: 'below', isReadOnly: true, allowOther: false })
+    closeFd(ours.fd)
+    // It is dead, too, so that only its place tells it from ours.
+    const device = openFuseDevice()
+    expect(mountFileSystem('above', place.mountPoint, 'fuse.test', true, `fd=${device},rootmode=40000,user_id=0,group_id=0`)).toBe(0)
+    closeFd(device)
+    const sources = (): string[] => readMountTable().flatMap(({ mountPoint, source }) => (mountPoint === place.mountPoint ? [source] : []))
+    expect(sources()).toEqual(['below', 'above'])
+    const module = new URL('../../shim/fuse/watchdog.ts', import.meta.url)
+    const script = `import { startWatchdog } from '${module.href}'; console.log(startWatchdog(${JSON.stringify(ours)}).pid)`
+    const { out } = await run(process.execPath, '--input-type=module', '-e', script)
+    await until(() => !isAlive(Number(out)))
+    expect(sources()).toEqual(['below', 'above'])
   })
 
   test('ends after a clean end', async () => {
