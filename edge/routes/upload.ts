@@ -108,12 +108,9 @@ async function remove(exchange: Exchange): Promise<Response> {
   return respond(204, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
 }
 
-/** A lost race is told, not resolved by a conflict name: the client can decide. */
-async function commit(writer: ContentWriter, operation: Operation, signal: AbortSignal): Promise<CommitResult> {
-  const result = await writer.commit([operation], { onConflict: 'refuse', signal })
-  const [conflict] = result.conflicts
-  if (conflict === undefined) return result
-  throw new EdgemountError('conflict', `Cannot change all of "${operation.path}": another commit changed "${conflict.path}" meanwhile; the rest is done`)
+/** A lost race is told (`stale`), not resolved by a conflict name: the client can decide. */
+function commit(writer: ContentWriter, operation: Operation, signal: AbortSignal): Promise<CommitResult> {
+  return writer.commit([operation], { onConflict: 'refuse', signal })
 }
 
 /** What `ContentWriter.write` gives is inline or a manifest. */
