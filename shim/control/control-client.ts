@@ -16,7 +16,8 @@ import { isPrivate } from './socket-directory.ts'
 export async function askControl(clock: Clock, socket: string, request: ControlRequest, deadlineMs: number): Promise<{ readonly answer: unknown } | undefined> {
   try {
     assertPrivate(path.dirname(socket))
-    const line = await withDeadline(clock, deadlineMs, `the request to the mount behind "${socket}"`, undefined, (signal) => exchange(socket, `${JSON.stringify(request)}\n`, signal))
+    const talk = (signal: AbortSignal): Promise<string> => exchange(socket, `${JSON.stringify(request)}\n`, signal)
+    const line = await withDeadline(clock, deadlineMs, `talk to the mount behind "${socket}"`, undefined, talk)
     return { answer: decodeAnswer(line) }
   } catch (error) {
     const name = failureName(error)

@@ -28,6 +28,12 @@ test('a request gets its answer, an error comes back as the error it was', async
   expect((await stat(socket)).mode & 0o777).toBe(0o600)
 })
 
+test('a mount that does not answer in time is named', async () => {
+  const { socket } = await startServer(() => sleep(200))
+  const message = `Cannot talk to the mount behind "${socket}": it took longer than 50 ms`
+  await expect(askControl(systemClock, socket, { command: 'status' }, 50)).rejects.toMatchObject({ code: 'unavailable', message })
+})
+
 test('an answer under way is given before the server closes', async () => {
   const { socket, server } = await startServer(async () => {
     await sleep(50)
