@@ -38,6 +38,13 @@ const closeMsMax = 30_000
 const lookMs = 1000
 const silentLooksMax = 60
 
+/** Of this process. One listener serves them all: Node takes more than ten for a leak. */
+const standing = new Set<FuseMount>()
+
+function endAll(): void {
+  for (const mount of standing) endMountNow(mount)
+}
+
 export class FsWorker {
   readonly ready: Promise<void>
   readonly ended: Promise<FileSystemEnd>
@@ -53,7 +60,6 @@ export class FsWorker {
   readonly #served = Promise.withResolvers<undefined>()
   readonly #end = Promise.withResolvers<FileSystemEnd>()
   readonly #watching = new AbortController()
-  readonly #onExit: () => void
   readonly #server: BackendServer
   readonly #questions = new Map<number, (status: FileSystemStatus | undefined) => void>()
   #lastQuestion = 0
@@ -90,8 +96,8 @@ export class FsWorker {
       start.reject(this.#failure ?? new EdgemountError('closed', `Cannot use the mount "${mount.mountPoint}": it was unmounted at once`))
     })
     // A process ends when its threads have, and one that waits in the kernel ends with the connection.
-    this.#onExit = () => void endMountNow(mount)
-    process.on('exit', this.#onExit)
+    standing.add(mount)
+    if (standing.size === 1) process.on('exit', endAll)
     void this.#watch()
   }
 
@@ -220,8 +226,9 @@ export class FsWorker {
     this.#isOver = true
     this.#watching.abort()
     this.#served.resolve(undefined)
-    process.off('exit', this.#onExit)
     const { mount, log } = this.#parts
+    standing.delete(mount)
+    if (standing.size === 0) process.off('exit', endAll)
     const wasMounted = endMountNow(mount)
     this.#notify.close()
     closeFd(mount.fd)

@@ -35,9 +35,10 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const noBackend = { page: () => 0, fetch: () => 0, promote: () => undefined, cancel: () => undefined, sync: () => undefined }
 
 /** A mount that is served by another thread than ours. */
-async function serveWith(thread: string, clock = systemClock): Promise<FsWorker> {
-  mkdirSync(bed.mountPoint)
-  const mount = await mountRoot({ directory: bed.mountPoint, source: 'test', isReadOnly: true, allowOther: false })
+async function serveWith(thread: string, clock = systemClock, number = 1): Promise<FsWorker> {
+  const directory = bed.mountPointOf(number)
+  mkdirSync(directory)
+  const mount = await mountRoot({ directory, source: 'test', isReadOnly: true, allowOther: false })
   const settings = { root: new Uint8Array(0), seq: 1, isFixed: false, cacheDirectories: [], cacheBytesMax: 0, freeBytesMin: 0 }
   const threadModule = new URL(`../support/${thread}`, import.meta.url)
   const backend = Object.assign(noBackend, { requestCount: 0 })
@@ -206,6 +207,7 @@ describe('the cache', () => {
 
 describe('ends', () => {
   test('a file-system thread that dies takes the mount with it, and whoever reads is told', async () => {
+    const listenerCount = process.listenerCount('exit')
     const worker = await serveWith('dying-thread.ts')
     await worker.ready
     const reader = bed.sh('cat {}/f')
@@ -213,6 +215,18 @@ describe('ends', () => {
     expect(bed.isMounted()).toBe(false)
     expect((await reader).complaint).toContain('cat:')
     expect(await worker.status()).toBeUndefined()
+    expect(process.listenerCount('exit')).toBe(listenerCount)
+  })
+
+  test('many mounts of one process end with it, and do not look like a leak', async () => {
+    const listenerCount = process.listenerCount('exit')
+    const workers = [await serveWith('slow-closing-thread.ts'), await serveWith('slow-closing-thread.ts', systemClock, 2)]
+    await Promise.all(workers.map((worker) => worker.ready))
+    expect(process.listenerCount('exit')).toBe(listenerCount + 1)
+    await workers[0]!.terminate()
+    expect(process.listenerCount('exit')).toBe(listenerCount + 1)
+    await workers[1]!.terminate()
+    expect(process.listenerCount('exit')).toBe(listenerCount)
   })
 
   test('a disk that is slow to take what the cache writes at the end is no failure', async () => {
