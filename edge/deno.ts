@@ -30,34 +30,38 @@ declare const Deno: {
   ): DenoServer
 }
 
-const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1], where <store> is for example dir:./data'
+const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1] [--host-name <name>]..., where <store> is for example dir:./data'
 
 interface DenoArguments {
   readonly store: string
   readonly port: number
   readonly host: string
+  /** What it answers to besides localhost, for a proxy on this machine. */
+  readonly hostNames: readonly string[]
 }
 
 function readArguments(args: readonly string[]): DenoArguments {
   let store: string | undefined
   let port = 8787
   let host = '127.0.0.1'
+  const hostNames: string[] = []
   for (let index = 0; index < args.length; index += 1) {
     const word = args[index]!
     const [name, inline] = word.startsWith('--') ? word.split('=', 2) : [undefined]
     const value = (): string => inline ?? args[(index += 1)] ?? ''
     if (name === '--port') port = Number(value())
     else if (name === '--host') host = value()
+    else if (name === '--host-name') hostNames.push(value())
     else if (name === undefined && store === undefined) store = word
     else throw new EdgemountError('invalid', `Cannot read the argument "${word}": ${usage}`)
   }
   if (store === undefined) throw new EdgemountError('invalid', `Cannot serve nothing: ${usage}`)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new EdgemountError('invalid', `Cannot use that port: ${usage}`)
-  return { store, port, host }
+  return { store, port, host, hostNames }
 }
 
 async function main(): Promise<void> {
-  const { store: url, port, host } = readArguments(Deno.args)
+  const { store: url, port, host, hostNames } = readArguments(Deno.args)
   const log = lineLogger({ write: (line) => console.error(line), clock: systemClock, level: 'info', format: 'text' })
   const metrics = new Metrics()
   const opened = await openStore(url, { clock: systemClock, random: systemRandom, metrics })
@@ -65,7 +69,7 @@ async function main(): Promise<void> {
   const stop = new AbortController()
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
-    async (request) => refuseForeignHost(request.headers.get('host'), host) ?? (await app.fetch(request)),
+    async (request) => refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request)),
   )
   const close = async (): Promise<void> => {
     const limit = setTimeout(() => stop.abort(), closeMs)

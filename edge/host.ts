@@ -16,7 +16,7 @@ export function refuseForeignHost(host: string | null | undefined, listening: st
   if (host === null || host === undefined || !isLoopback(listening)) return undefined
   const name = nameOf(host)
   if (loopback.test(name) || names.some((own) => nameOf(own) === name)) return undefined
-  const why = `this edge listens on ${listening} and answers to localhost alone`
+  const why = `this edge listens on ${listening} and answers to localhost, and to the names that --host-name gives it`
   return respondError(403, 'denied', `Cannot answer for the host "${name}": ${why}`)
 }
 

@@ -49,6 +49,7 @@ export const settings = {
   timeout: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long one request to an edge may take.' },
 
   host: { kind: 'text', default: '127.0.0.1', value: '<address>', env: true, help: 'The address to listen on. `0.0.0.0` listens to everybody: there is no authentication yet.' },
+  'host-name': { kind: 'list', default: undefined, value: '<name>', env: true, help: 'What a server on a loopback address answers to besides `localhost`: the name by which a proxy on this machine calls it. May be given several times; in the environment with commas between.' },
   port: { kind: 'count', default: 8787, value: '<port>', env: true, help: 'The port to listen on; 0 takes any free one.' },
   serve: {
     kind: 'text',

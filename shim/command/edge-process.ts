@@ -29,6 +29,8 @@ export function withRetries(store: ObjectStore): ObjectStore {
 
 export interface EdgeAddress {
   readonly host: string
+  /** What it answers to besides localhost when `host` is a loopback address. */
+  readonly hostNames?: readonly string[]
   readonly port: number
   /** Tries the ports after it while they are taken. */
   readonly isNextTaken: boolean
@@ -53,7 +55,7 @@ export async function startEdge(store: ObjectStore, address: EdgeAddress, log: L
     const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, log })
     try {
       const port = address.port + tried
-      return await serveNode({ app, host: address.host, port: address.port === 0 ? 0 : port })
+      return await serveNode({ app, host: address.host, hostNames: address.hostNames, port: address.port === 0 ? 0 : port })
     } catch (error) {
       await app.dispose()
       if (!isTaken(error)) throw error

@@ -11,11 +11,12 @@ export const serveCommand = defineCommand({
   name: 'serve',
   summary: 'Serve the volumes of a store over HTTP.',
   parameters: [{ name: 'store', help: 'for example dir:./data' }],
-  settings: ['port', 'host'],
+  settings: ['port', 'host', 'host-name'],
   details: 'Each volume is at /v1/<volume>/files/, for browsers and every client that reads ranges; / lists the addresses. There is no authentication yet: whoever reaches the port may read and write.',
   examples: [
     ['edgemount serve dir:./data', 'On http://127.0.0.1:8787.'],
     ['edgemount serve dir:/srv/data --host 0.0.0.0 --port 80', 'For a whole network.'],
+    ['edgemount serve dir:/srv/data --host-name photos.example', 'Behind a proxy on this machine that passes its own name on.'],
   ],
   run: async (call) => {
     const { settings, terminal } = call
@@ -23,7 +24,7 @@ export const serveCommand = defineCommand({
     const opened = await openObjectStore(required(call, 0))
     try {
       const { store } = opened
-      const edge = await startEdge(store, { host: settings.host, port: settings.port, isNextTaken: false }, loggerOf(call))
+      const edge = await startEdge(store, { host: settings.host, hostNames: settings['host-name'], port: settings.port, isNextTaken: false }, loggerOf(call))
       try {
         const line = `Serving ${store.label} at ${edge.url}\n`
         await terminal.output.write(settings.json ? jsonText({ url: edge.url, store: store.label, pid: process.pid }, terminal.output) : line)

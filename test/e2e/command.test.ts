@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { rawRequest } from '../support/raw-http.ts'
 import { edgemount, edgemountOk, forceUnmount, isMounted, mainFile, Running } from '../support/command.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'edgemount-command-'))
@@ -20,13 +21,18 @@ let edge = ''
 beforeAll(async () => {
   mkdirSync(at('run'), { mode: 0o700 })
   mkdirSync(at('store'))
-  serve = new Running(['serve', `dir:${at('store')}`, '--port', '0'])
+  serve = new Running(['serve', `dir:${at('store')}`, '--port', '0', '--host-name', 'photos.example', '--host-name', 'other.example'])
   edge = (await serve.printed(/http:\/\/[\d.]+:\d+/))[0]
 })
 
 afterAll(async () => {
   await serve.stop()
   rmSync(directory, { recursive: true, force: true })
+})
+
+test('serve on 127.0.0.1 answers to the names that it was given, and to no other', async () => {
+  const statusOf = async (host: string): Promise<number> => (await rawRequest(Number(new URL(edge).port), { path: '/healthz', headers: { host } })).status
+  expect(await Promise.all(['photos.example', 'Other.Example:443', 'localhost', 'evil.example'].map(statusOf))).toEqual([200, 200, 200, 403])
 })
 
 function jsonLines(text: string): Record<string, unknown>[] {

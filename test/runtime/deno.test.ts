@@ -19,7 +19,7 @@ let output = ''
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'edgemount-deno-'))
-  deno = spawn(path.join(root, 'node_modules/.bin/deno'), ['run', '-A', 'edge/deno.ts', `dir:${directory}`, '--port', '0'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  deno = spawn(path.join(root, 'node_modules/.bin/deno'), ['run', '-A', 'edge/deno.ts', `dir:${directory}`, '--port', '0', '--host-name', 'photos.example'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   deno.stdout?.on('data', (bytes: Buffer) => (output += bytes.toString()))
   deno.stderr?.on('data', (bytes: Buffer) => (output += bytes.toString()))
   const start = performance.now()
@@ -67,6 +67,7 @@ describe('the edge on Deno', () => {
   it('answers to no name that a page could have', async () => {
     expect((await ask('/v1/demo/files/', { host: 'evil.example' })).status).toBe(403)
     expect((await ask('/v1/demo/files/', { host: `localhost:${port}` })).status).toBe(200)
+    expect((await ask('/v1/demo/files/', { host: 'photos.example' })).status).toBe(200)
   })
 
   it('HEAD has the length and no body', async () => {
