@@ -85,9 +85,9 @@ export class Evictor {
     if (this.#files.table.byteTotal > this.#options.bytesMax) this.#aim(this.#options.bytesMax * 0.9)
     this.#evict(this.#target)
     if (this.#held.size > 0 && Math.abs(nowMs - this.#heldTriedMs) >= heldRetryMs) this.#retryHeld(nowMs)
+    this.#shrinker.step()
     // What came while room was being made may be too much again, and nothing more comes then.
     this.#shrink()
-    this.#shrinker.step()
     return this.#target !== Infinity || this.#shrinker.isMakingRoom
   }
 

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { errno } from '../../../shared/error.ts'
 import type { Logger } from '../../../shared/log.ts'
 import { Cache, type CacheOptions } from '../../../shim/cache/cache.ts'
@@ -253,75 +253,6 @@ describe('the budget', () => {
     file.endWrite()
     fill(file, 0, 4096)
     expect(file.has({ start: 0, end: 4096 })).toBe(true)
-  })
-
-  /** Writes pages as long as they are taken, some for each step; gives how many were. */
-  async function fillWhileTaken(cache: Cache, file: CachedFile, pages: number): Promise<number> {
-    for (let page = 0; page < pages; page += 1) {
-      if (!file.canStore) return page
-      fill(file, page * 4096, (page + 1) * 4096)
-      if (page % 4 === 0) await run(cache, 0.1)
-    }
-    return pages
-  }
-
-  test('is kept on a file system without leases, too', async () => {
-    const cache = open({ bytesMax: 20 * 4096 })
-    vi.spyOn(sys, 'takeLease').mockReturnValue(-errno.EINVAL)
-    const file = cache.acquire(1, version(1), 200 * 4096)
-    expect(await fillWhileTaken(cache, file, 200)).toBe(200)
-    await run(cache, 1)
-    expect(cache.stats.bytes).toBeLessThan(25 * 4096)
-    expect(sys.usedBytes).toBeLessThan(25 * 4096 + 100_000)
-  })
-
-  test.each([
-    ['takeLease', errno.EAGAIN],
-    ['punch', errno.EOPNOTSUPP],
-    ['open', errno.EIO],
-  ] as const)('is not passed by a file that cannot be punched: %s', async (call, code) => {
-    const cache = open({ bytesMax: 20 * 4096 })
-    const file = cache.acquire(1, version(1), 200 * 4096)
-    fill(file, 0, 20 * 4096)
-    file.closeDescriptor()
-    const failing = vi.spyOn(sys, call).mockReturnValue(-code)
-    await run(cache, 0.1)
-    expect([file.canStore, cache.stats.bytes]).toEqual([false, 20 * 4096])
-    failing.mockRestore()
-    await run(cache, 1)
-    expect(file.canStore).toBe(true)
-    expect(cache.stats.bytes).toBeLessThan(20 * 4096)
-  })
-
-  test('is made room for in one file while another one is held', async () => {
-    const cache = open({ bytesMax: 40 * 4096 })
-    const [first, second] = [cache.acquire(1, version(1), 200 * 4096), cache.acquire(2, version(2), 200 * 4096)]
-    fill(first, 0, 30 * 4096)
-    sys.heldPaths.add(cache.files.path(cache.files.table.serials[first.row]!))
-    fill(second, 0, 10 * 4096)
-    sys.heldPaths.add(cache.files.path(cache.files.table.serials[first.row]!))
-    await run(cache, 0.2)
-    expect([file(first), file(second)]).toEqual([30, 10])
-    sys.heldPaths.clear()
-    await run(cache, 0.5)
-    expect(file(first)).toBeLessThan(30)
-    expect(cache.canStore).toBe(true)
-
-    function file({ row }: CachedFile): number {
-      return cache.files.table.bytes[row]! / 4096
-    }
-  })
-
-  test('is tried again when a file cannot get a new name, and what came first goes first then', async () => {
-    const cache = open({ bytesMax: 20 * 4096 })
-    const file = cache.acquire(1, version(1), 200 * 4096)
-    sys.fail('rename', errno.EIO)
-    fill(file, 0, 20 * 4096)
-    expect(file.presentBytes).toBe(20 * 4096)
-    fill(file, 20 * 4096, 21 * 4096)
-    await run(cache, 1)
-    expect(file.has({ start: 0, end: 4096 })).toBe(false)
-    expect(file.has({ start: 10 * 4096, end: 21 * 4096 })).toBe(true)
   })
 
   test('spares what came again before it was punched out', async () => {
