@@ -132,10 +132,96 @@ export interface Connection {
   invalidateEntry(parent: NodeId, name: string): void
   /** Drops every name and listing that the kernel keeps, lazily (NOTIFY_INC_EPOCH); false when this kernel cannot. */
   invalidateAllEntries(): boolean
+  /** The kernel gathers writes and keeps sizes and times itself (no passthrough then). */
+  readonly hasWritebackCache: boolean
 }
 
-/** A file system. Methods that are absent are answered ENOSYS (or EROFS for what would change something). */
+/** A time to set: a value, or the moment at which the request is handled. */
+export type TimeChange = { readonly seconds: number; readonly nanoseconds: number } | 'now'
+
+/** SETATTR: what is undefined stays. */
+export interface AttributesChange {
+  /** Permission bits. */
+  readonly mode: number | undefined
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  /** truncate(2), ftruncate(2). A safe integer. */
+  readonly size: number | undefined
+  readonly atime: TimeChange | undefined
+  readonly mtime: TimeChange | undefined
+  /** Only with a writeback cache, where the kernel keeps the times. */
+  readonly ctime: TimeChange | undefined
+  /** FATTR_KILL_SUIDGID: the caller may not keep set-user-id and set-group-id bits when the size changes. */
+  readonly killsPrivileges: boolean
+  /** The open file by which it was asked, if any. */
+  readonly handle: number | undefined
+}
+
+/** Of CREATE, MKNOD, MKDIR and TMPFILE: mode as the program gave it, with type bits, and its umask, which the handler applies (default ACLs replace it). */
+export interface NewNode {
+  readonly mode: number
+  readonly umask: number
+  /** As the kernel packs it (new_encode_dev); 0 but for devices. */
+  readonly rdev: number
+}
+
+/** CREATE and TMPFILE: one lookup and one open handle at once. */
+export interface CreateReply {
+  readonly entry: EntryReply
+  readonly open: OpenReply
+}
+
+/** Bits of RENAME2 (renameat2(2)). */
+export const renameFlag = { noReplace: 1, exchange: 2, whiteout: 4 } as const
+
+/** How a WRITE came. */
+export interface WriteContext {
+  /** From the kernel's writeback cache: the handle may be any writable one, times and size are the kernel's. */
+  readonly isFromCache: boolean
+  /** The caller may not keep set-user-id and set-group-id bits. */
+  readonly killsPrivileges: boolean
+  readonly caller: Caller
+}
+
+/**
+ * The changing half of a file system. Names are checked by the kernel for `/` and NUL alone; permissions by the kernel (default_permissions). A
+ * handler without it is read-only: everything here is answered EROFS.
+ */
+export interface WritableHandler {
+  setattr(nodeId: NodeId, change: AttributesChange, caller: Caller): Answer<AttributesReply>
+  symlink(parent: NodeId, name: string, target: string, caller: Caller): Answer<EntryReply>
+  mknod(parent: NodeId, name: string, node: NewNode, caller: Caller): Answer<EntryReply>
+  mkdir(parent: NodeId, name: string, node: NewNode, caller: Caller): Answer<EntryReply>
+  /** `flags` as in open(2): O_EXCL, O_TRUNC, O_APPEND, the access mode. The name may exist when O_EXCL is not among them. */
+  create(parent: NodeId, name: string, node: NewNode, flags: number, caller: Caller): Answer<CreateReply>
+  tmpfile(parent: NodeId, node: NewNode, flags: number, caller: Caller): Answer<CreateReply>
+  unlink(parent: NodeId, name: string): Answer<undefined>
+  rmdir(parent: NodeId, name: string): Answer<undefined>
+  /** `flags`: bits of `renameFlag`. */
+  rename(parent: NodeId, name: string, newParent: NodeId, newName: string, flags: number): Answer<undefined>
+  link(nodeId: NodeId, newParent: NodeId, newName: string): Answer<EntryReply>
+  /** `bytes` is the driver's request buffer: valid until the method returns. Gives the count, boxed; all of it unless the disk is full. */
+  write(nodeId: NodeId, handle: number, offset: number, bytes: Uint8Array, context: WriteContext): Answer<{ readonly written: number }>
+  fsync(nodeId: NodeId, handle: number, isDataOnly: boolean): Answer<undefined>
+  fsyncdir(nodeId: NodeId, handle: number, isDataOnly: boolean): Answer<undefined>
+  /** `mode`: bits of fallocate(2). */
+  fallocate(nodeId: NodeId, handle: number, offset: number, length: number, mode: number): Answer<undefined>
+  copyFileRange(from: FilePlace, to: FilePlace, length: number, flags: number): Answer<{ readonly copied: number }>
+  /** `flags`: XATTR_CREATE 1, XATTR_REPLACE 2. `killsSetGid`: the set-group-id bit goes when this sets an access ACL. */
+  setxattr(nodeId: NodeId, name: string, value: Uint8Array, flags: number, killsSetGid: boolean): Answer<undefined>
+  removexattr(nodeId: NodeId, name: string): Answer<undefined>
+}
+
+/** A place in an open file. */
+export interface FilePlace {
+  readonly nodeId: NodeId
+  readonly handle: number
+  readonly offset: number
+}
+
+/** A file system. `writable` undefined: read-only. */
 export interface Handler {
+  readonly writable?: WritableHandler | undefined
   start(connection: Connection): void
   /** The connection is over; nothing more may be answered. */
   stop(): void

@@ -27,6 +27,7 @@ const endPollMs = 500
 
 const noConnection: Connection = {
   canPassthrough: false,
+      hasWritebackCache: false,
   openBacking: () => -errno.EOPNOTSUPP,
   closeBacking: () => {},
   invalidateNode: () => {},

@@ -21,6 +21,7 @@ export interface NotifierParts {
   readonly device: Pick<Device, 'openBacking' | 'closeBacking'>
   readonly canPassthrough: boolean
   readonly canIncrementEpoch: boolean
+  readonly hasWritebackCache?: boolean
   /** Takes one message whole: 0, or a negative errno when it has no room. */
   offer(message: Uint8Array): number
   readonly log: Logger
@@ -39,6 +40,10 @@ export class Notifier implements Connection {
 
   get canPassthrough(): boolean {
     return this.#parts.canPassthrough
+  }
+
+  get hasWritebackCache(): boolean {
+    return this.#parts.hasWritebackCache === true
   }
 
   get mayKeepCache(): boolean {

@@ -26,6 +26,7 @@ export function answered<T>(answer: Answer<T>): Promise<T | number> {
 
 export class FakeConnection implements Connection {
   canPassthrough = false
+  hasWritebackCache = false
   canForgetNames = true
   readonly told: string[] = []
   readonly backings = new Set<number>()

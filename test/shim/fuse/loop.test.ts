@@ -26,6 +26,7 @@ function play(handler: Handler, steps: readonly Step[], change?: (device: FakeDe
     wish: { wantsPassthrough: true, invalidatesExplicitly: true },
     connect: () => ({
       canPassthrough: true,
+      hasWritebackCache: false,
       mayKeepCache: true,
       openBacking: () => 1,
       closeBacking: () => {},

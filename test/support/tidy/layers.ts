@@ -15,7 +15,7 @@ const values = new Set(['abort', 'bytes', 'clock', 'error', 'lifetime', 'log', '
 const identity = new Set(['codec', 'hash', 'chunker'].map((name) => `shared/${name}.ts`))
 
 /** Interfaces that a caller declares where it lives and lower layers obey. They hold types alone and import only `shared/`, so they stand below everything. */
-export const contracts = new Set(['shim/fs/backend.ts'])
+export const contracts = new Set(['shim/fs/backend.ts', 'shim/changes/publishing.ts'])
 
 /** The one file of the shim that may start an edge in its process. */
 export const edgeComposition = 'shim/command/edge-process.ts'
@@ -39,9 +39,12 @@ const shimRanks: Readonly<Record<string, number>> = {
   cache: 1,
   journal: 1,
   fetch: 2,
+  bodies: 3,
   upload: 3,
+  changes: 4,
   volume: 4,
   fs: 5,
+  publish: 5,
   peer: 5,
   control: 5,
   'config.ts': 6,

@@ -1,0 +1,52 @@
+/**
+ * What a mount did to a volume, net: which names lead elsewhere and which files are different, by file ids, compared with one snapshot. It says
+ * nothing of the order in which that came about. `ContentWriter.commitChanges` makes a commit of it; after others have committed meanwhile it is
+ * merged by the rules of `merge.ts`.
+ */
+import type { Entry, FileId } from '../format/entry.ts'
+
+/** A name in a directory (old or new), before and after; both undefined is nothing to do. */
+export interface NameChange {
+  readonly directoryId: FileId
+  readonly name: string
+  /** What the base snapshot has there. */
+  readonly before: FileId | undefined
+  /** Equal to `before` for a name whose file has got more names and moves to the inode tree. */
+  readonly after: FileId | undefined
+}
+
+/** One file, directory or other inode, whole, before and after. */
+export interface NodeChange {
+  readonly id: FileId
+  /** As in the base snapshot; undefined for what is new. */
+  readonly before: Entry | undefined
+  /**
+   * Undefined when its last name is gone. The content of a directory is not looked at (names make it), nor its counts. `linkCount` counts names.
+   */
+  readonly after: Entry | undefined
+}
+
+/** Where a directory lies in the base snapshot. */
+export interface Place {
+  readonly id: FileId
+  readonly parentId: FileId
+  readonly name: string
+}
+
+export interface ChangeSet {
+  readonly names: readonly NameChange[]
+  readonly nodes: readonly NodeChange[]
+  /** Every directory of the base that `names` or `nodes` speak of, and all above it but the root. */
+  readonly places: readonly Place[]
+}
+
+/** A file of ours that lost to another commit's, and where which version is now. */
+export interface ChangeConflict {
+  /** Where ours was to be. */
+  readonly path: string
+  /** Where ours is: `name.conflict-<author>-<seq>`. */
+  readonly keptAs: string
+  readonly id: FileId
+  /** The id of ours now; another than `id` when theirs keeps the id. */
+  readonly keptId: FileId
+}

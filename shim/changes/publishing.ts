@@ -1,0 +1,93 @@
+/**
+ * What the file-system thread and the publisher (on the network thread) tell each other: a contract, types alone. Everything is plain data, for it
+ * crosses threads.
+ *
+ * The publisher asks for a batch when it is time; the file system gives all that is not published, as one consistent state, and keeps the bodies of the
+ * batch from being recycled until it is told what became of it. One batch at a time.
+ */
+import type { FileId, Time } from '../../shared/format/entry.ts'
+import type { ChangeConflict, ChangeSet } from '../../shared/volume/change-set.ts'
+
+/** How much waits to be published; told when it changes, at most every 250 ms. */
+export interface Pending {
+  /** Names and inodes that differ from the snapshot. 0: everything is published. */
+  readonly changeCount: number
+  /** Of bodies to upload. */
+  readonly dirtyBytes: number
+  readonly dirtyFileCount: number
+  /** Milliseconds since the epoch of the oldest change. */
+  readonly oldestMs: number | undefined
+  /** Of the newest change. */
+  readonly newestMs: number | undefined
+  /** Counts every change; a batch holds those up to its own. */
+  readonly counter: number
+}
+
+/** A body that is on this machine and has to be read to publish its file. */
+export interface BatchBody {
+  readonly id: FileId
+  /** The backing file. */
+  readonly path: string
+  /** For messages. */
+  readonly label: string
+  readonly size: number
+  /** What `verify` compares: writes through the process count up `generation`, those of the kernel move the backing file's mtime. */
+  readonly generation: number
+  readonly mtime: Time
+  /** What the file holds where nothing local was written: `encodeManifestRoot` of it, and how many of its bytes still count. */
+  readonly base: { readonly manifest: Uint8Array; readonly length: number } | undefined
+  /** Local ranges as start, end, start, end …; undefined: all of it is local. Elsewhere the base counts, and zeros beyond it. */
+  readonly written: readonly number[] | undefined
+  /** The version that the snapshot has, whose chunks are likely to come again: `encodeManifestRoot`. */
+  readonly previous: Uint8Array | undefined
+  /** Somebody has it open for writing. */
+  readonly isOpen: boolean
+}
+
+export interface Batch {
+  readonly counter: number
+  /** The snapshot that `changes` compares with. */
+  readonly baseSeq: number
+  /** The entry of a file with a body in `bodies` still has the content that was published last (empty for a new one). */
+  readonly changes: ChangeSet
+  readonly bodies: readonly BatchBody[]
+}
+
+/** Which bodies may be published: those that did not change while they were read. */
+export interface Verified {
+  readonly unchanged: readonly FileId[]
+}
+
+export interface Published {
+  readonly counter: number
+  readonly seq: number
+  /** Every node of the batch as the commit has it, by the id it has there: `encodeEntry`. */
+  readonly nodes: readonly { readonly id: FileId; readonly entry: Uint8Array }[]
+  /** Bodies whose content went with it. */
+  readonly bodies: readonly { readonly id: FileId; readonly generation: number; readonly mtime: Time }[]
+  readonly conflicts: readonly ChangeConflict[]
+}
+
+/** To the file-system thread. */
+export type ToChanges =
+  /** `isEverything`: also files that are open for writing and were tried lately (flush, unmount). */
+  | { readonly kind: 'take-batch'; readonly isEverything: boolean }
+  | { readonly kind: 'verify'; readonly ids: readonly FileId[] }
+  | { readonly kind: 'published'; readonly published: Published }
+  /** Nothing of the batch went out; it is all still pending. */
+  | { readonly kind: 'not-published' }
+  /** Answer to `publish`. */
+  | { readonly kind: 'publish-done'; readonly ticket: number; readonly result: number }
+  /** Answer to `claim`: 0, or a negative errno (-EEXIST: somebody else has the name). `seq`: the commit that has it. */
+  | { readonly kind: 'claimed'; readonly ticket: number; readonly result: number; readonly seq: number }
+
+/** To the publisher. */
+export type ToPublisher =
+  | { readonly kind: 'pending'; readonly pending: Pending }
+  /** Undefined: nothing to publish. */
+  | { readonly kind: 'batch'; readonly batch: Batch | undefined }
+  | { readonly kind: 'verified'; readonly verified: Verified }
+  /** Publish everything up to `counter` now and answer `publish-done`: fsync and close with `--durability cloud`. */
+  | { readonly kind: 'publish'; readonly ticket: number; readonly counter: number }
+  /** `--coherence strict`: publish what is pending, then make this empty file, only if the name is free in the newest commit. */
+  | { readonly kind: 'claim'; readonly ticket: number; readonly path: string; readonly id: FileId; readonly mode: number; readonly uid: number; readonly gid: number }
