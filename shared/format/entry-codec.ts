@@ -21,6 +21,9 @@ const kindMask = 0x07
 const ctimeFlag = 0x08
 const linkCountFlag = 0x10
 const xattrsFlag = 0x20
+const atimeFlag = 0x40
+/** Kind and all flags. */
+const firstByteMax = 0x7f
 
 const rootVersion = 1
 const xattrNameBytesMax = 255 // XATTR_NAME_MAX, linux/limits.h
@@ -63,8 +66,10 @@ export function encodeEntry(entry: Entry): Uint8Array {
   const hasCtime = !isLink && !equalTimes(entry.ctime, entry.mtime)
   const hasLinkCount = !isLink && entry.linkCount !== 1
   const hasXattrs = !isLink && entry.xattrs.size > 0
+  const atime = isLink || entry.atime === undefined || equalTimes(entry.atime, entry.mtime) ? undefined : entry.atime
+  const flags = (hasCtime ? ctimeFlag : 0) | (hasLinkCount ? linkCountFlag : 0) | (hasXattrs ? xattrsFlag : 0) | (atime === undefined ? 0 : atimeFlag)
   const writer = new Writer()
-  writer.u8(kinds.indexOf(entry.kind) | (hasCtime ? ctimeFlag : 0) | (hasLinkCount ? linkCountFlag : 0) | (hasXattrs ? xattrsFlag : 0))
+  writer.u8(kinds.indexOf(entry.kind) | flags)
   writer.u8(code)
   writer.varint(entry.id)
   if (isLink) return writer.finish()
@@ -73,6 +78,7 @@ export function encodeEntry(entry: Entry): Uint8Array {
   writer.varint(entry.gid)
   writeTime(writer, entry.mtime)
   if (hasCtime) writeTime(writer, entry.ctime)
+  if (atime !== undefined) writeTime(writer, atime)
   if (hasLinkCount) writer.varint(entry.linkCount)
   if (hasXattrs) writeXattrs(writer, entry.xattrs)
   writeContent(writer, entry.content, entry.size)
@@ -89,7 +95,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   const reader: Reader = new Reader(bytes, 'an entry')
   const first = reader.u8()
   const kind = kinds[first & kindMask]
-  if (kind === undefined || first > 0x3f) reader.fail(`its first byte ${first} is no kind and flags`)
+  if (kind === undefined || first > firstByteMax) reader.fail(`its first byte ${first} is no kind and flags`)
   const code = reader.u8()
   const contentKind = contentKindsOfCode[code]
   if (contentKind === undefined || !contentKinds[kind].includes(contentKind)) reader.fail(`a ${kind} cannot have content ${code}`)
@@ -107,12 +113,15 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   const mtime = readTime(reader)
   const ctime = (first & ctimeFlag) === 0 ? mtime : readTime(reader)
   if ((first & ctimeFlag) !== 0 && equalTimes(ctime, mtime)) reader.fail('its ctime is written although it equals mtime')
+  const atime = (first & atimeFlag) === 0 ? undefined : readTime(reader)
+  if (atime !== undefined && equalTimes(atime, mtime)) reader.fail('its atime is written although it equals mtime')
   const linkCount = (first & linkCountFlag) === 0 ? 1 : reader.varint()
   if ((first & linkCountFlag) !== 0 && linkCount === 1) reader.fail('its link count is written although it is 1')
   const xattrs = (first & xattrsFlag) === 0 ? noXattrs : readXattrs(reader)
   const { content, size } = readContent(reader, code)
   reader.end()
-  return { kind, id, mode, uid, gid, mtime, ctime, size, linkCount, xattrs, content }
+  const entry = { kind, id, mode, uid, gid, mtime, ctime, size, linkCount, xattrs, content }
+  return atime === undefined ? entry : { ...entry, atime }
 }
 
 export function encodeRoot(root: Root): Uint8Array {
@@ -170,7 +179,7 @@ function whyInvalid(entry: Entry): string | undefined {
   if (entry.content.kind === 'link') return undefined
   if (!(entry.mode >= 0 && entry.mode <= 0o7777)) return `its mode is ${entry.mode}`
   if (!(entry.uid <= 0xffffffff && entry.gid <= 0xffffffff)) return `its owner is ${entry.uid}:${entry.gid}`
-  if (!isTime(entry.mtime) || !isTime(entry.ctime)) return 'its time has nanoseconds beyond a second'
+  if (!isTime(entry.mtime) || !isTime(entry.ctime) || (entry.atime !== undefined && !isTime(entry.atime))) return 'its time has nanoseconds beyond a second'
   const size = sizeOf(entry.content)
   if (size !== undefined && size !== entry.size) return `its size is ${entry.size}, its content says ${size}`
   return undefined
@@ -191,7 +200,7 @@ function isTime(time: Time): boolean {
   return time.nanoseconds >= 0 && time.nanoseconds < 1_000_000_000
 }
 
-function equalTimes(a: Time, b: Time): boolean {
+export function equalTimes(a: Time, b: Time): boolean {
   return a.seconds === b.seconds && a.nanoseconds === b.nanoseconds
 }
 

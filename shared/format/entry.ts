@@ -78,6 +78,8 @@ export interface Entry {
   readonly gid: number
   readonly mtime: Time
   readonly ctime: Time
+  /** Absent means that it equals mtime: reading does not move it, only setting it does (utimensat(2)). */
+  readonly atime?: Time | undefined
   /** Size in bytes of a file's body or a symlink's target; 0 otherwise. */
   readonly size: number
   /** Hard links; 1 but for inodes of the inode tree. */

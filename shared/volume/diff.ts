@@ -112,6 +112,6 @@ function isSameRoot(a: Entry, b: Entry): boolean {
 }
 
 function plain(entry: Entry): unknown {
-  const { mode, uid, gid, mtime, ctime } = entry
-  return [mode, uid, gid, mtime, ctime, [...entry.xattrs].map(([name, value]) => [name, [...value]])]
+  const { mode, uid, gid, mtime, ctime, atime = mtime } = entry
+  return [mode, uid, gid, mtime, ctime, atime, [...entry.xattrs].map(([name, value]) => [name, [...value]])]
 }

@@ -18,6 +18,8 @@ export interface ChosenAttributes {
   readonly gid?: number | undefined
   readonly mtime?: Time | undefined
   readonly ctime?: Time | undefined
+  /** Equals mtime unless given. */
+  readonly atime?: Time | undefined
   readonly xattrs?: ReadonlyMap<string, Uint8Array> | undefined
 }
 

@@ -184,6 +184,7 @@ export class Transaction {
       gid: chosen.gid ?? 0,
       mtime: chosen.mtime ?? this.#now,
       ctime: chosen.ctime ?? this.#now,
+      atime: chosen.atime,
       size,
       linkCount: 1,
       xattrs: chosen.xattrs ?? noXattrs,
@@ -200,8 +201,8 @@ export class Transaction {
 
   #setAttributes(operation: SetAttributes, place: Place): void {
     const entry = entryOf(operation, place)
-    const { mode = entry.mode, uid = entry.uid, gid = entry.gid, mtime = entry.mtime, ctime = this.#now } = operation
-    this.#change(place, { ...entry, mode: mode & 0o7777, uid, gid, mtime, ctime })
+    const { mode = entry.mode, uid = entry.uid, gid = entry.gid, mtime = entry.mtime, ctime = this.#now, atime = entry.atime } = operation
+    this.#change(place, { ...entry, mode: mode & 0o7777, uid, gid, mtime, ctime, atime })
   }
 
   #setExtendedAttribute(operation: SetExtendedAttribute, place: Place): void {
@@ -340,7 +341,7 @@ function bodyOf(operation: Making): { kind: FileKind; content: Content; size: nu
 
 /** The attributes that the caller gave, without those left undefined. */
 function given(chosen: ChosenAttributes): ChosenAttributes {
-  const names = ['mode', 'uid', 'gid', 'mtime', 'ctime', 'xattrs'] as const
+  const names = ['mode', 'uid', 'gid', 'mtime', 'ctime', 'atime', 'xattrs'] as const
   return Object.fromEntries(names.filter((name) => chosen[name] !== undefined).map((name) => [name, chosen[name]]))
 }
 

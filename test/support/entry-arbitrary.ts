@@ -1,4 +1,5 @@
 /** Random valid entries, for properties of everything that keeps or sends them. */
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import type { Content, Entry, FileKind, Hash, ManifestRoot, PackId, Pointer, Run, Time } from '../../shared/format/entry.ts'
 import { encodeManifestPage, idOfOneChunk } from '../../shared/format/manifest-shape.ts'
@@ -97,7 +98,15 @@ export const entryArbitrary: fc.Arbitrary<Entry> = fc
     gid: fc.nat({ max: 0xffffffff }),
     mtime: timeArbitrary,
     ctime: fc.option(timeArbitrary, { nil: undefined }),
+    atime: fc.option(timeArbitrary, { nil: undefined }),
     linkCount: fc.oneof(fc.constant(1), fc.nat({ max: 100_000 })),
     xattrs: fc.array(fc.tuple(nameArbitrary, fc.uint8Array({ maxLength: 200 })), { maxLength: 5 }),
   })
-  .map(({ body, ctime, xattrs, ...rest }) => ({ ...rest, ctime: ctime ?? rest.mtime, xattrs: new Map(xattrs), ...body }))
+  .map(({ body, ctime, atime, xattrs, ...rest }) => ({
+    ...rest,
+    ctime: ctime ?? rest.mtime,
+    // As it is decoded: the mtime once more is not kept.
+    ...(atime === undefined || isDeepStrictEqual(atime, rest.mtime) ? {} : { atime }),
+    xattrs: new Map(xattrs),
+    ...body,
+  }))

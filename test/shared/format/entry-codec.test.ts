@@ -48,6 +48,11 @@ describe('entries', () => {
       .toBeLessThanOrEqual(35)
   })
 
+  test('leave out an atime that equals mtime', () => {
+    expect(encodeEntry({ ...file, atime: { ...file.mtime } })).toEqual(encodeEntry(file))
+    expect(encodeEntry({ ...file, atime: { seconds: 5, nanoseconds: 6 } }).length).toBe(encodeEntry(file).length + 2)
+  })
+
   test('that are links keep kind and id alone', () => {
     const link = linkEntry('symlink', fileId(77))
     expect(encodeEntry(link).length).toBe(3)
@@ -112,7 +117,7 @@ describe('decodeEntry refuses', () => {
   test.each<[string, Uint8Array, RegExp]>([
     ['nothing', new Uint8Array(0), /it ends at byte 0/],
     ['an unknown kind', changed(0, 7), /first byte 7/],
-    ['an unknown flag', changed(0, 0x40), /first byte 64/],
+    ['an unknown flag', changed(0, 0x80), /first byte 128/],
     ['content of another kind', changed(1, 4), /a file cannot have content 4/],
     ['unknown content', changed(1, 8), /a file cannot have content 8/],
     ['what is left over', Uint8Array.of(...bytes, 0), /1 bytes are left over/],
@@ -121,6 +126,7 @@ describe('decodeEntry refuses', () => {
     ['attributes out of order', Uint8Array.of(0x20, 1, 5, 0, 0, 0, 0, 0, 2, 1, 98, 0, 1, 97, 0, 0), /not in order/],
     ['a link count of 1 that is written', Uint8Array.of(0x10, 1, 5, 0, 0, 0, 0, 0, 1, 0), /link count/],
     ['a ctime that equals mtime', Uint8Array.of(0x08, 1, 5, 0, 0, 0, 2, 1, 2, 1, 0), /ctime/],
+    ['an atime that equals mtime', Uint8Array.of(0x40, 1, 5, 0, 0, 0, 2, 1, 2, 1, 0), /atime/],
     ['a mode that is none', Uint8Array.of(0x00, 1, 5, 0x80, 0x20, 0, 0, 0, 0, 0), /mode is 4096/],
   ])('%s', (_, input, message) => {
     expect(() => decodeEntry(input)).toThrow(expect.objectContaining({ code: 'corrupt', message: expect.stringMatching(message) }))

@@ -61,7 +61,9 @@ const bytesOf = (value: string): Uint8Array => new TextEncoder().encode(value)
 function spell(entry: Entry): object {
   const { kind, id, mode, uid, gid, mtime, ctime, size, linkCount } = entry
   const xattrs = Object.fromEntries([...entry.xattrs].map(([name, value]) => [name, toHex(value)]))
-  const times = { mtime: [mtime.seconds, mtime.nanoseconds], ctime: [ctime.seconds, ctime.nanoseconds] }
+  const { atime } = entry
+  const read = atime === undefined ? {} : { atime: [atime.seconds, atime.nanoseconds] }
+  const times = { mtime: [mtime.seconds, mtime.nanoseconds], ctime: [ctime.seconds, ctime.nanoseconds], ...read }
   return { kind, id, mode, uid, gid, ...times, size, linkCount, xattrs, content: spellContent(entry.content) }
 }
 
