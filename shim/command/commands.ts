@@ -1,13 +1,16 @@
 /** All subcommands, in the order of `--help`. */
 import { catCommand } from './cat.ts'
 import type { Command } from './command.ts'
+import { cpCommand } from './cp.ts'
 import { createCommand } from './create.ts'
 import { diffCommand } from './diff.ts'
 import { getCommand } from './get.ts'
 import { importCommand } from './import.ts'
 import { logCommand } from './log.ts'
 import { lsCommand } from './ls.ts'
+import { mkdirCommand } from './mkdir.ts'
 import { mountCommand } from './mount.ts'
+import { mvCommand } from './mv.ts'
 import { putCommand } from './put.ts'
 import { rmCommand } from './rm.ts'
 import { serveCommand } from './serve.ts'
@@ -28,6 +31,9 @@ export const commands: readonly Command[] = [
   getCommand,
   lsCommand,
   catCommand,
+  mkdirCommand,
+  mvCommand,
+  cpCommand,
   rmCommand,
   statCommand,
   logCommand,

@@ -13,7 +13,10 @@ import { openPlace, type OpenPlace, requireVolume } from './open.ts'
 import { openSettings } from './session.ts'
 import { jsonText } from './terminal.ts'
 
-const mountSettings = ['serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other', 'deadline', 'poll', 'foreground', 'daemon', 'log-file'] as const
+const mountSettings = [
+  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'author', 'serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough'] as const,
+  ...['allow-other', 'deadline', 'poll', 'foreground', 'daemon', 'log-file'] as const,
+] as const
 type MountCall = Call<(typeof mountSettings)[number]>
 
 export const mountCommand = defineCommand({
@@ -25,7 +28,7 @@ export const mountCommand = defineCommand({
   ],
   settings: mountSettings,
   details:
-    'The mount is read-only. Commits made elsewhere show within a second. A mount of a store also serves its files over HTTP, unless --serve is off. Ctrl-C unmounts; so does `edgemount umount <folder>`. Root mounts directly, others need fusermount3 (package fuse3).',
+    'What is written is kept on this machine at once and published as commits, some seconds later; with a store that is away, later. Commits made elsewhere show within a second. A mount of a store also serves its files over HTTP, unless --serve is off. Ctrl-C unmounts; so does `edgemount umount <folder>`. Root mounts directly, others need fusermount3 (package fuse3).',
   examples: [
     ['edgemount mount http://127.0.0.1:8787/photos ~/photos', 'From an edge.'],
     ['edgemount mount dir:./data/photos ./mnt --serve off', 'Straight from a store, without HTTP.'],

@@ -19,7 +19,11 @@ import { untilInterrupted } from './wait.ts'
 export interface MountRequest {
   readonly opened: OpenPlace
   readonly directory: string
-  readonly settings: Pick<Settings, 'cache' | 'cache-bytes' | 'cache-free-bytes' | 'allow-other' | 'deadline' | 'poll' | 'driver' | 'passthrough'>
+  readonly settings: Pick<
+    Settings,
+    | ('read-only' | 'durability' | 'write-back-delay' | 'coherence' | 'author')
+    | ('cache' | 'cache-bytes' | 'cache-free-bytes' | 'allow-other' | 'deadline' | 'poll' | 'driver' | 'passthrough')
+  >
   readonly environment: Readonly<Record<string, string | undefined>>
   /** HTTP address of the edge in this process, for `status`. */
   readonly url: string | undefined
@@ -46,6 +50,11 @@ export async function startMounting(request: MountRequest): Promise<Mounting> {
     source: sourceOf(opened, settings.deadline),
     directory: request.directory,
     seq: opened.place.seq,
+    isReadOnly: settings['read-only'],
+    durability: settings.durability,
+    writeBackDelayMs: settings['write-back-delay'],
+    coherence: settings.coherence,
+    author: settings.author ?? authorName(),
     cacheDirectory: settings.cache === undefined ? undefined : path.resolve(settings.cache),
     cacheBytesMax: settings['cache-bytes'],
     freeBytesMin: settings['cache-free-bytes'],

@@ -29,7 +29,10 @@ const mountDirectory = 'mnt'
 const leftOutOfCheckout = ['/node_modules/', '/.git/', '/dist/']
 const checkout = path.resolve(import.meta.dirname, '../..')
 
-const startSettings = ['serve', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other', 'deadline', 'poll', 'exclude', 'checksum', 'jobs', 'author'] as const
+const startSettings = [
+  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'serve', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other'] as const,
+  ...['deadline', 'poll', 'exclude', 'checksum', 'jobs', 'author'] as const,
+] as const
 type StartCall = Call<(typeof startSettings)[number]>
 
 export const startCommand = defineCommand({
