@@ -47,8 +47,8 @@ export async function copyOperations(parts: CopyParts): Promise<Operation[]> {
 }
 
 async function makingOf(parts: CopyParts, path: string, entry: Entry, target: string, isTop: boolean): Promise<Operation> {
-  const { mode, uid, gid, mtime, xattrs, content, size } = entry
-  const attributes: ChosenAttributes = { mode, uid, gid, mtime, xattrs }
+  const { mode, uid, gid, mtime, atime, xattrs, content, size } = entry
+  const attributes: ChosenAttributes = { mode, uid, gid, mtime, atime, xattrs }
   const aimed = { path: target, ...attributes, ...(isTop ? { parents: parts.makesParents, replace: entry.kind !== 'directory' } : {}) }
   switch (content.kind) {
     case 'tree':
