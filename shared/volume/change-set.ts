@@ -26,7 +26,7 @@ export interface NodeChange {
   readonly after: Entry | undefined
 }
 
-/** Where a directory lies in the base snapshot. */
+/** A name of something in the base snapshot. */
 export interface Place {
   readonly id: FileId
   readonly parentId: FileId
@@ -36,7 +36,11 @@ export interface Place {
 export interface ChangeSet {
   readonly names: readonly NameChange[]
   readonly nodes: readonly NodeChange[]
-  /** Every directory of the base that `names` or `nodes` speak of, and all above it but the root. */
+  /**
+   * Of every directory of the base that `names` or `nodes` speak of, and of every FILE (or symlink, device …) in `nodes` that the base has: nothing else
+   * says where the entry stands that an edit changes. A file that `names` has as `before` of some name needs none; of a file with several names
+   * one will do. With all directories above, but the root.
+   */
   readonly places: readonly Place[]
 }
 
