@@ -11,7 +11,10 @@ export interface NameChange {
   readonly name: string
   /** What the base snapshot has there. */
   readonly before: FileId | undefined
-  /** Equal to `before` for a name whose file has got more names and moves to the inode tree. */
+  /**
+   * Equal to `before` for a name that leads where it led: it says where a changed inode that is no directory stands. Every one of the base in `nodes` is
+   * `before` of one name, of all names whose file moves to the inode tree because it gets more of them.
+   */
   readonly after: FileId | undefined
 }
 
@@ -26,7 +29,7 @@ export interface NodeChange {
   readonly after: Entry | undefined
 }
 
-/** A name of something in the base snapshot. */
+/** Where a directory lies in the base snapshot. */
 export interface Place {
   readonly id: FileId
   readonly parentId: FileId
@@ -36,11 +39,7 @@ export interface Place {
 export interface ChangeSet {
   readonly names: readonly NameChange[]
   readonly nodes: readonly NodeChange[]
-  /**
-   * Of every directory of the base that `names` or `nodes` speak of, and of every FILE (or symlink, device …) in `nodes` that the base has: nothing else
-   * says where the entry stands that an edit changes. A file that `names` has as `before` of some name needs none; of a file with several names
-   * one will do. With all directories above, but the root.
-   */
+  /** Every directory of the base that `names` or `nodes` speak of, and all above it but the root. */
   readonly places: readonly Place[]
 }
 
