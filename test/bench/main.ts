@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- part …] [--rounds N] [--big-mib N]`: measures a real `edgemount` beside the native file system and prints one table.
  *
- * Parts: import read tree scale. It never passes or fails: figures are medians of several rounds on whatever machine this is.
+ * Parts: import read tree scale write. It never passes or fails: figures are medians of several rounds on whatever machine this is.
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -12,6 +12,7 @@ import { benchRead } from './read.ts'
 import { benchScale } from './scale.ts'
 import { formatRow, printHeader, type Row } from './table.ts'
 import { benchTree } from './tree.ts'
+import { benchWrite } from './write.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -34,3 +35,4 @@ if (wanted('import') || wanted('read') || wanted('tree')) {
   if (wanted('tree')) print(await benchTree(bed, fixture, rounds))
 }
 if (wanted('scale')) print(await benchScale(bed, rounds))
+if (wanted('write')) print(await benchWrite(bed, rounds))
