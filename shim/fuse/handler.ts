@@ -174,7 +174,7 @@ export interface CreateReply {
 /** Bits of RENAME2 (renameat2(2)). */
 export const renameFlag = { noReplace: 1, exchange: 2, whiteout: 4 } as const
 
-/** How a WRITE came. */
+/** How a WRITE came. Valid, as its bytes, until the method returns; the caller may be kept. */
 export interface WriteContext {
   /** From the kernel's writeback cache: the handle may be any writable one, times and size are the kernel's. */
   readonly isFromCache: boolean
@@ -192,15 +192,19 @@ export interface WritableHandler {
   symlink(parent: NodeId, name: string, target: string, caller: Caller): Answer<EntryReply>
   mknod(parent: NodeId, name: string, node: NewNode, caller: Caller): Answer<EntryReply>
   mkdir(parent: NodeId, name: string, node: NewNode, caller: Caller): Answer<EntryReply>
-  /** `flags` as in open(2): O_EXCL, O_TRUNC, O_APPEND, the access mode. The name may exist when O_EXCL is not among them. */
-  create(parent: NodeId, name: string, node: NewNode, flags: number, caller: Caller): Answer<CreateReply>
+  /** `flags` as in open(2): O_EXCL, O_TRUNC, O_APPEND, the access mode. The name may exist when O_EXCL is not among them; then `killsPrivileges` as in `open`. */
+  create(parent: NodeId, name: string, node: NewNode, flags: number, caller: Caller, killsPrivileges?: boolean): Answer<CreateReply>
+  /** O_TMPFILE: a file without a name, which LINK may give it, unless `flags` have O_EXCL. */
   tmpfile(parent: NodeId, node: NewNode, flags: number, caller: Caller): Answer<CreateReply>
   unlink(parent: NodeId, name: string): Answer<undefined>
   rmdir(parent: NodeId, name: string): Answer<undefined>
   /** `flags`: bits of `renameFlag`. */
   rename(parent: NodeId, name: string, newParent: NodeId, newName: string, flags: number): Answer<undefined>
   link(nodeId: NodeId, newParent: NodeId, newName: string): Answer<EntryReply>
-  /** `bytes` is the driver's request buffer: valid until the method returns. Gives the count, boxed; all of it unless the disk is full. */
+  /**
+   * `bytes` is the driver's request buffer: valid until the method returns, so whoever defers a write copies them first. O_APPEND: the kernel has
+   * put `offset` at the end of the file as it knows it. Gives the count, boxed; all of it unless the disk is full.
+   */
   write(nodeId: NodeId, handle: number, offset: number, bytes: Uint8Array, context: WriteContext): Answer<{ readonly written: number }>
   fsync(nodeId: NodeId, handle: number, isDataOnly: boolean): Answer<undefined>
   fsyncdir(nodeId: NodeId, handle: number, isDataOnly: boolean): Answer<undefined>
@@ -230,8 +234,11 @@ export interface Handler {
   forget(nodeId: NodeId, lookupCount: number): void
   getattr(nodeId: NodeId, handle: number | undefined): Answer<AttributesReply>
   readlink(nodeId: NodeId): Answer<string>
-  /** `flags` as in open(2). */
-  open(nodeId: NodeId, flags: number, caller: Caller): Answer<OpenReply>
+  /**
+   * `flags` as in open(2), O_TRUNC included, but without O_CREAT and O_EXCL. `killsPrivileges` with O_TRUNC: the caller may not keep set-user-id
+   * and set-group-id bits.
+   */
+  open(nodeId: NodeId, flags: number, caller: Caller, killsPrivileges?: boolean): Answer<OpenReply>
   read(nodeId: NodeId, handle: number, offset: number, length: number): Answer<ReadReply>
   flush(nodeId: NodeId, handle: number): Answer<undefined>
   release(nodeId: NodeId, handle: number): void

@@ -12,8 +12,9 @@ import { Answerer } from './answerer.ts'
 import type { CachePromise } from './answerer.ts'
 import type { Device } from './device.ts'
 import type { Caller, Connection, Handler } from './handler.ts'
-import { operations } from './operations.ts'
-import type { Call } from './operations.ts'
+import { emptyCall } from './operation.ts'
+import type { Call, Operation } from './operation.ts'
+import { operationTable } from './operations.ts'
 import { writeHeader } from './protocol/answer.ts'
 import { planInit, readInitOffer, writeInitAnswer } from './protocol/init.ts'
 import type { InitPlan, InitWish } from './protocol/init.ts'
@@ -67,18 +68,8 @@ export class Loop {
   readonly #log: Logger
   readonly #answerer: Answerer
   readonly #counts: Uint32Array
-  readonly #call: Call = {
-    opcode: 0,
-    uniqueLow: 0,
-    uniqueHigh: 0,
-    nodeId: 0,
-    caller: { uid: 0, gid: 0, pid: 0 },
-    handle: -1,
-    offset: 0,
-    size: 0,
-    flags: 0,
-    name: '',
-  }
+  readonly #call: Call = emptyCall()
+  #operations: readonly (Operation<unknown> | undefined)[]
   #connection: LoopConnection | undefined
   #nextTickMs = 0
   #isRefusing = false
@@ -90,6 +81,7 @@ export class Loop {
     this.#log = parts.log
     this.#counts = parts.counts ?? new Uint32Array(opcodeCount)
     this.#answerer = new Answerer(parts.device, parts.handler, parts.log)
+    this.#operations = operationTable({ handler: parts.handler, hasLongSetxattr: true })
   }
 
   /** Serves until the file system is unmounted or its connection is aborted. Throws when the device fails in any other way. */
@@ -187,7 +179,7 @@ export class Loop {
       return
     }
     const call = this.#begin(words, number)
-    const operation = operations[number]
+    const operation = this.#operations[number]
     if (operation === undefined) this.#serveOther(call, length)
     else this.#answerer.serve(call, operation, length)
     this.#answerer.runAfterwards()
@@ -248,7 +240,7 @@ export class Loop {
   }
 
   #init(call: Call, length: number): void {
-    const plan = planInit(readInitOffer(this.#device.request.words, length), this.#parts.wish)
+    const plan = planInit(readInitOffer(this.#device.request.words, length), this.#parts.wish, this.#handler.writable !== undefined)
     if (plan.kind === 'refused') {
       this.#answerer.sendError(call, -plan.errno)
       throw new EdgemountError('unsupported', `Cannot serve the mount: ${plan.reason}`)
@@ -259,6 +251,7 @@ export class Loop {
     const code = this.#device.send(memory, byteCount)
     if (code < 0) throw new EdgemountError('internal', `Cannot agree with the kernel on the mount: ${getSystemErrorName(code)}`)
     if (plan.kind === 'again') return
+    this.#operations = operationTable({ handler: this.#handler, hasLongSetxattr: plan.hasLongSetxattr })
     this.#connection = this.#parts.connect(plan)
     this.#answerer.open(this.#connection)
     this.#handler.start(this.#connection)

@@ -27,7 +27,7 @@ const endPollMs = 500
 
 const noConnection: Connection = {
   canPassthrough: false,
-      hasWritebackCache: false,
+  hasWritebackCache: false,
   openBacking: () => -errno.EOPNOTSUPP,
   closeBacking: () => {},
   invalidateNode: () => {},

@@ -21,7 +21,7 @@ export interface NotifierParts {
   readonly device: Pick<Device, 'openBacking' | 'closeBacking'>
   readonly canPassthrough: boolean
   readonly canIncrementEpoch: boolean
-  readonly hasWritebackCache?: boolean
+  readonly hasWritebackCache: boolean
   /** Takes one message whole: 0, or a negative errno when it has no room. */
   offer(message: Uint8Array): number
   readonly log: Logger
@@ -43,7 +43,7 @@ export class Notifier implements Connection {
   }
 
   get hasWritebackCache(): boolean {
-    return this.#parts.hasWritebackCache === true
+    return this.#parts.hasWritebackCache
   }
 
   get mayKeepCache(): boolean {

@@ -1,24 +1,24 @@
 /**
- * What each request of the reading set means: how it is decoded, which method of the handler it asks, how the answer is encoded, and what
- * is to be taken back when the kernel did not take the answer. INIT, FORGET, BATCH_FORGET, INTERRUPT and DESTROY are the loop's own.
+ * What each request means that changes nothing, and the table of all. INIT, FORGET, BATCH_FORGET, INTERRUPT and DESTROY are the loop's own.
  */
 import { errno } from '../../shared/error.ts'
 import { encodeName } from '../../shared/name.ts'
 import { seekFrom } from '../sys/constants.ts'
 import type { Memory } from '../sys/memory.ts'
-import type { Device } from './device.ts'
-import type { Answer, AttributesReply, Caller, EntryReply, Handler, NodeId, OpenReply, ReadReply, StatfsReply } from './handler.ts'
+import { changingOperations } from './changing-operations.ts'
+import type { AttributesReply, EntryReply, Handler, OpenReply, ReadReply, StatfsReply } from './handler.ts'
+import { bodyByte, bodyWord } from './operation.ts'
+import type { Call, Desk, Operation } from './operation.ts'
 import { writeAttributesAnswer, writeEntry, writeOffset, writeOpen, writeSize, writeStatfs, writeStatx } from './protocol/answer.ts'
-import type { DirectoryPacker } from './protocol/directory.ts'
 import { transferBytesMax } from './protocol/init.ts'
 import {
   accessRequest,
-  answerHeader,
   getattrHasHandle,
   getattrRequest,
   getxattrRequest,
   header,
   lseekRequest,
+  openKillsPrivileges,
   openRequest,
   readRequest,
   readWide,
@@ -28,48 +28,12 @@ import {
 import { readName, writeName } from './protocol/names.ts'
 import { opcode, opcodeCount } from './protocol/opcode.ts'
 
-/** One request, decoded. The loop uses one object for all; a deferred request keeps a copy. */
-export interface Call {
-  opcode: number
-  uniqueLow: number
-  uniqueHigh: number
-  nodeId: NodeId
-  caller: Caller
-  /** -1 where there is none. */
-  handle: number
-  offset: number
-  size: number
-  /** Open flags, access mask or whence. */
-  flags: number
-  name: string
-}
-
-/** Where an answer is built, and what is needed to build it. */
-export interface Desk {
-  readonly memory: Memory
-  readonly device: Device
-  readonly packer: DirectoryPacker
-  /** False once invalidations were lost: from then on nothing may be promised about cached data. */
-  readonly mayKeepCache: boolean
-}
-
-export interface Operation<T> {
-  decode?(call: Call, message: Memory, byteCount: number): void
-  ask(handler: Handler, call: Call, packer: DirectoryPacker): Answer<T>
-  /** Writes the body after the header; its length, or a negative errno. */
-  encode?(desk: Desk, value: T, call: Call): number
-  undo?(handler: Handler, value: T, call: Call, packer: DirectoryPacker): void
-}
-
-const body = answerHeader.words
-const bodyByte = answerHeader.bytes
-
 const lookup: Operation<EntryReply> = {
   decode: (call, message, byteCount) => {
     call.name = readName(message.bytes, header.bytes, byteCount)
   },
   ask: (handler, call) => handler.lookup(call.nodeId, call.name, call.caller),
-  encode: (desk, value) => writeEntry(desk.memory.words, body, value),
+  encode: (desk, value) => writeEntry(desk.memory.words, bodyWord, value),
   undo: (handler, value) => {
     if (value.nodeId !== 0) handler.forget(value.nodeId, 1)
   },
@@ -81,7 +45,7 @@ const getattr: Operation<AttributesReply> = {
     call.handle = hasHandle ? readWide(words, getattrRequest.handle) : -1
   },
   ask: (handler, call) => handler.getattr(call.nodeId, call.handle < 0 ? undefined : call.handle),
-  encode: (desk, value) => writeAttributesAnswer(desk.memory.words, body, value),
+  encode: (desk, value) => writeAttributesAnswer(desk.memory.words, bodyWord, value),
 }
 
 const statx: Operation<AttributesReply> = {
@@ -90,7 +54,7 @@ const statx: Operation<AttributesReply> = {
     call.handle = hasHandle ? readWide(words, statxRequest.handle) : -1
   },
   ask: (handler, call) => handler.getattr(call.nodeId, call.handle < 0 ? undefined : call.handle),
-  encode: (desk, value) => writeStatx(desk.memory.words, body, value),
+  encode: (desk, value) => writeStatx(desk.memory.words, bodyWord, value),
 }
 
 const readlink: Operation<string> = {
@@ -105,15 +69,16 @@ const readlink: Operation<string> = {
 const open: Operation<OpenReply> = {
   decode: (call, { words }) => {
     call.flags = words[openRequest.flags]!
+    call.killsPrivileges = (words[openRequest.openFlags]! & openKillsPrivileges) !== 0
   },
-  ask: (handler, call) => handler.open(call.nodeId, call.flags, call.caller),
-  encode: (desk, value) => writeOpen(desk.memory.words, body, value, desk.mayKeepCache),
+  ask: (handler, call) => handler.open(call.nodeId, call.flags, call.caller, call.killsPrivileges),
+  encode: (desk, value) => writeOpen(desk.memory.words, bodyWord, value, desk.mayKeepCache),
   undo: (handler, value, call) => handler.release(call.nodeId, value.handle),
 }
 
 const opendir: Operation<OpenReply> = {
   ask: (handler, call) => handler.opendir(call.nodeId, call.caller),
-  encode: (desk, value) => writeOpen(desk.memory.words, body, value, desk.mayKeepCache),
+  encode: (desk, value) => writeOpen(desk.memory.words, bodyWord, value, desk.mayKeepCache),
   undo: (handler, value, call) => handler.releasedir(call.nodeId, value.handle),
 }
 
@@ -146,7 +111,7 @@ const readdir: Operation<undefined> = {
 
 const statfs: Operation<StatfsReply> = {
   ask: (handler, call) => handler.statfs(call.nodeId),
-  encode: (desk, value) => writeStatfs(desk.memory.words, body, value),
+  encode: (desk, value) => writeStatfs(desk.memory.words, bodyWord, value),
 }
 
 const access: Operation<undefined> = {
@@ -204,12 +169,12 @@ const lseek: Operation<{ readonly offset: number }> = {
     if (call.flags !== seekFrom.SEEK_DATA && call.flags !== seekFrom.SEEK_HOLE) return -errno.EINVAL
     return handler.lseek(call.nodeId, call.handle, call.offset, call.flags)
   },
-  encode: (desk, value) => writeOffset(desk.memory.words, body, value.offset),
+  encode: (desk, value) => writeOffset(desk.memory.words, bodyWord, value.offset),
 }
 
 /** A size of 0 asks how large the value is. */
 function encodeSized(desk: Desk, bytes: Uint8Array, call: Call): number {
-  if (call.size === 0) return writeSize(desk.memory.words, body, bytes.length)
+  if (call.size === 0) return writeSize(desk.memory.words, bodyWord, bytes.length)
   if (bytes.length > call.size) return -errno.ERANGE
   desk.memory.bytes.set(bytes, bodyByte)
   return bytes.length
@@ -225,10 +190,14 @@ function decodeHandle(call: Call, { words }: Memory): void {
   call.handle = readWide(words, releaseRequest.handle)
 }
 
-/** By opcode; what is absent here and not the loop's own is refused. */
-export const operations: readonly (Operation<unknown> | undefined)[] = buildTable()
+export interface OperationTableParts {
+  readonly handler: Handler
+  /** INIT's SETXATTR_EXT: SETXATTR says whether the set-group-id bit goes. */
+  readonly hasLongSetxattr: boolean
+}
 
-function buildTable(): (Operation<unknown> | undefined)[] {
+/** By opcode; what is absent here and not the loop's own is refused. */
+export function operationTable({ handler, hasLongSetxattr }: OperationTableParts): readonly (Operation<unknown> | undefined)[] {
   const table = Array.from<Operation<unknown> | undefined>({ length: opcodeCount }).fill(undefined)
   const add = <T>(number: number, operation: Operation<T>): void => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- encode and undo get what the same entry's ask gave
@@ -251,5 +220,7 @@ function buildTable(): (Operation<unknown> | undefined)[] {
   add(opcode.GETXATTR, getxattr)
   add(opcode.LISTXATTR, listxattr)
   add(opcode.LSEEK, lseek)
+  if (handler.writable === undefined) return table
+  for (const { number, operation } of changingOperations(handler.writable, hasLongSetxattr)) table[number] = operation
   return table
 }

@@ -3,7 +3,7 @@
  */
 import { errno } from '../../shared/error.ts'
 import type { Deferred } from './handler.ts'
-import type { Call } from './operations.ts'
+import type { Call } from './operation.ts'
 
 export interface PendingRequest {
   readonly call: Call

@@ -31,6 +31,8 @@ export interface RunLoopOptions {
   readonly onTick?: () => void
   /** By default as root. */
   readonly wantsPassthrough?: boolean
+  /** By default yes; it takes effect on a writable mount without passthrough. */
+  readonly wantsWritebackCache?: boolean
   /** Requests by opcode, for metrics; over a SharedArrayBuffer another thread can read it. */
   readonly counts?: Uint32Array
 }
@@ -50,10 +52,14 @@ export function runLoop(options: RunLoopOptions): void {
   const loop = new Loop({
     device,
     handler: options.handler,
-    wish: { wantsPassthrough: options.wantsPassthrough ?? mount.isPrivileged, invalidatesExplicitly: true },
+    wish: {
+      wantsPassthrough: options.wantsPassthrough ?? mount.isPrivileged,
+      invalidatesExplicitly: true,
+      wantsWritebackCache: options.wantsWritebackCache ?? true,
+    },
     connect: (plan) => {
-      const { canPassthrough, canIncrementEpoch } = plan
-      return new Notifier({ device, canPassthrough, canIncrementEpoch, offer: offerToPipe(notifying.queueFd), log })
+      const { canPassthrough, canIncrementEpoch, hasWritebackCache } = plan
+      return new Notifier({ device, canPassthrough, canIncrementEpoch, hasWritebackCache, offer: offerToPipe(notifying.queueFd), log })
     },
     onControl: options.onControl,
     ...(options.shouldStop === undefined ? {} : { shouldStop: options.shouldStop }),

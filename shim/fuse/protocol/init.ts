@@ -11,12 +11,14 @@ export const initFlag = {
   POSIX_LOCKS: 1 << 1,
   ATOMIC_O_TRUNC: 1 << 3,
   BIG_WRITES: 1 << 5,
+  DONT_MASK: 1 << 6,
   AUTO_INVAL_DATA: 1 << 12,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
   ASYNC_DIO: 1 << 15,
   WRITEBACK_CACHE: 1 << 16,
   PARALLEL_DIROPS: 1 << 18,
+  POSIX_ACL: 1 << 20,
   ABORT_ERROR: 1 << 21,
   MAX_PAGES: 1 << 22,
   CACHE_SYMLINKS: 1 << 23,
@@ -46,6 +48,8 @@ export interface InitWish {
   readonly wantsPassthrough: boolean
   /** The cached data of a file is dropped only when we say so; otherwise also when its size or mtime changes. */
   readonly invalidatesExplicitly: boolean
+  /** Of a writable mount that gets no passthrough: let the kernel gather small writes. It then keeps sizes and times itself. */
+  readonly wantsWritebackCache?: boolean
 }
 
 export type InitPlan =
@@ -61,6 +65,8 @@ export type InitPlan =
       readonly maxStackDepth: number
       readonly canPassthrough: boolean
       readonly canIncrementEpoch: boolean
+      readonly hasWritebackCache: boolean
+      readonly hasLongSetxattr: boolean
     }
 
 /** 7.31 is Linux 5.4: max_pages, explicit invalidation and cached symlinks are there since. */
@@ -81,7 +87,7 @@ export function readInitOffer(words: Uint32Array, byteCount: number): InitOffer 
   }
 }
 
-export function planInit(offer: InitOffer, wish: InitWish): InitPlan {
+export function planInit(offer: InitOffer, wish: InitWish, isWritable: boolean): InitPlan {
   if (offer.major > 7) return { kind: 'again' }
   if (offer.major < 7 || offer.minor < minorMin) {
     const reason = `the kernel speaks FUSE ${offer.major}.${offer.minor}, older than 7.${minorMin}`
@@ -91,24 +97,29 @@ export function planInit(offer: InitOffer, wish: InitWish): InitPlan {
   const wanted2 = wish.wantsPassthrough && hasExtension ? initFlag2.PASSTHROUGH : 0
   const flags2 = (offer.flags2 & wanted2) >>> 0
   const canPassthrough = (flags2 & initFlag2.PASSTHROUGH) !== 0
+  const wantsWriteback = isWritable && !canPassthrough && wish.wantsWritebackCache === true
+  const flags = (offer.flags & wantedFlags(wish, isWritable, wantsWriteback)) >>> 0
   return {
     kind: 'accepted',
     minor: Math.min(offer.minor, minorKnown),
     maxReadahead: transferBytesMax, // the kernel takes the smaller of this and the bdi's, which mounting raises
-    flags: (offer.flags & wantedFlags(wish)) >>> 0,
+    flags,
     flags2,
     // 1: backing files may not be on a stacked file system, and overlayfs can still be stacked on this mount.
     maxStackDepth: canPassthrough ? 1 : 0,
     canPassthrough,
     canIncrementEpoch: offer.minor >= minorOfEpoch,
+    hasWritebackCache: (flags & initFlag.WRITEBACK_CACHE) !== 0,
+    hasLongSetxattr: (flags & initFlag.SETXATTR_EXT) !== 0,
   }
 }
 
 /**
  * ASYNC_DIO is left out: with it the kernel waits for direct reads without taking any signal (wait_for_completion in fuse_direct_IO), so a
- * reader of data that does not come could not even be killed.
+ * reader of data that does not come could not even be killed. POSIX_LOCKS and FLOCK_LOCKS too: the kernel then keeps locks itself, between
+ * the programs of this machine, and needs no FLUSH to let go of them.
  */
-function wantedFlags(wish: InitWish): number {
+function wantedFlags(wish: InitWish, isWritable: boolean, wantsWriteback: boolean): number {
   return (
     initFlag.ASYNC_READ |
     initFlag.ATOMIC_O_TRUNC |
@@ -123,6 +134,10 @@ function wantedFlags(wish: InitWish): number {
     initFlag.HANDLE_KILLPRIV_V2 |
     initFlag.SETXATTR_EXT |
     initFlag.INIT_EXT |
+    // Access lists count in the kernel's permission checks; the umask comes to us, because a directory's default list replaces it.
+    (isWritable ? initFlag.POSIX_ACL | initFlag.DONT_MASK : 0) |
+    // The kernel takes no backing files on a mount that has it.
+    (wantsWriteback ? initFlag.WRITEBACK_CACHE : 0) |
     (wish.invalidatesExplicitly ? initFlag.EXPLICIT_INVAL_DATA : initFlag.AUTO_INVAL_DATA)
   )
 }

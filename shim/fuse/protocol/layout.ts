@@ -11,7 +11,7 @@ export const answerHeader = { length: 0, error: 1, unique: 2, words: 4, bytes: 1
 
 export const initRequest = { major: 10, minor: 11, maxReadahead: 12, flags: 13, flags2: 14 } as const
 export const getattrRequest = { flags: 10, handle: 12 } as const
-export const openRequest = { flags: 10 } as const
+export const openRequest = { flags: 10, openFlags: 11 } as const
 /** READ, READDIR, READDIRPLUS. */
 export const readRequest = { handle: 10, offset: 12, size: 14 } as const
 /** RELEASE, RELEASEDIR, FLUSH. */
@@ -25,6 +25,62 @@ export const accessRequest = { mask: 10 } as const
 export const interruptRequest = { unique: 10 } as const
 export const lseekRequest = { handle: 10, offset: 12, whence: 14 } as const
 export const statxRequest = { getattrFlags: 10, handle: 12 } as const
+
+/** struct fuse_setattr_in */
+export const setattrRequest = {
+  valid: 10,
+  handle: 12,
+  size: 14,
+  atime: 18,
+  mtime: 20,
+  ctime: 22,
+  atimeNanoseconds: 24,
+  mtimeNanoseconds: 25,
+  ctimeNanoseconds: 26,
+  mode: 27,
+  uid: 29,
+  gid: 30,
+} as const
+
+/** FATTR_*: which fields of a SETATTR count. */
+export const setattrValid = {
+  FATTR_MODE: 1,
+  FATTR_UID: 2,
+  FATTR_GID: 4,
+  FATTR_SIZE: 8,
+  FATTR_ATIME: 16,
+  FATTR_MTIME: 32,
+  FATTR_FH: 64,
+  FATTR_ATIME_NOW: 128,
+  FATTR_MTIME_NOW: 256,
+  FATTR_CTIME: 1024,
+  FATTR_KILL_SUIDGID: 2048,
+} as const
+
+/** SYMLINK has two names from here on; UNLINK, RMDIR and REMOVEXATTR have one. */
+export const namedRequest = { nameByte: 40 } as const
+export const mknodRequest = { mode: 10, rdev: 11, umask: 12, nameByte: 56 } as const
+export const mkdirRequest = { mode: 10, umask: 11, nameByte: 48 } as const
+/** CREATE and TMPFILE. */
+export const createRequest = { flags: 10, mode: 11, umask: 12, openFlags: 13, nameByte: 56 } as const
+export const renameRequest = { newParent: 10, nameByte: 48 } as const
+export const rename2Request = { newParent: 10, flags: 12, nameByte: 56 } as const
+export const linkRequest = { nodeId: 10, nameByte: 48 } as const
+export const writeRequest = { handle: 10, offset: 12, size: 14, flags: 15, dataByte: 80 } as const
+/** FSYNC and FSYNCDIR. */
+export const fsyncRequest = { handle: 10, flags: 12 } as const
+export const fallocateRequest = { handle: 10, offset: 12, length: 14, mode: 16 } as const
+export const copyFileRangeRequest = { handle: 10, offset: 12, toNodeId: 14, toHandle: 16, toOffset: 18, length: 20, flags: 22 } as const
+/** The name begins later when SETXATTR_EXT is agreed on; the value comes after the name's NUL. */
+export const setxattrRequest = { size: 10, flags: 11, setxattrFlags: 12, shortNameByte: 48, nameByte: 56 } as const
+
+/** FUSE_OPEN_KILL_SUIDGID of OPEN and CREATE. */
+export const openKillsPrivileges = 1
+export const writeFlag = { FUSE_WRITE_CACHE: 1, FUSE_WRITE_KILL_SUIDGID: 4 } as const
+/** FUSE_FSYNC_FDATASYNC */
+export const fsyncIsDataOnly = 1
+/** FUSE_SETXATTR_ACL_KILL_SGID */
+export const setxattrKillsSetGid = 1
 
 /** FUSE_GETATTR_FH: the handle is valid. */
 export const getattrHasHandle = 1
@@ -93,9 +149,9 @@ export const statfsAnswer = {
 /** struct fuse_dirent; the name begins at `nameByte` and records are padded to 8 bytes. */
 export const directoryEntry = { ino: 0, offset: 2, nameLength: 4, type: 5, nameByte: 24 } as const
 
-/** struct fuse_getxattr_out */
+/** struct fuse_getxattr_out, struct fuse_write_out */
 export const sizeAnswer = { size: 0, bytes: 8 } as const
-/** struct fuse_lseek_out */
+/** struct fuse_lseek_out, struct fuse_copy_file_range_out */
 export const lseekAnswer = { offset: 0, bytes: 8 } as const
 
 /** struct fuse_init_out. Two 16-bit fields share a word where the name says so. */
@@ -143,6 +199,11 @@ export const statBasics = 0x7ff
 /** A 64-bit field as a safe integer; values beyond 2^53 lose low bits. */
 export function readWide(words: Uint32Array, index: number): number {
   return words[index]! + words[index + 1]! * 4294967296
+}
+
+/** A signed 64-bit field: a time. */
+export function readSignedWide(words: Uint32Array, index: number): number {
+  return words[index]! + (words[index + 1]! | 0) * 4294967296
 }
 
 /** Writes a safe integer, negative ones in two's complement. */

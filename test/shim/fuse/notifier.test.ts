@@ -15,6 +15,7 @@ class Queue {
       device: { openBacking: (fd) => fd, closeBacking: () => 0 },
       canPassthrough: true,
       canIncrementEpoch,
+      hasWritebackCache: false,
       offer: (message) => {
         if (this.room === 0) return -11
         this.room -= 1

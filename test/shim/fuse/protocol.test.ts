@@ -147,20 +147,33 @@ describe('INIT', () => {
     ['no second word', { ...kernel618, flags: 0x33fffffb }, true, { flags2: 0, canPassthrough: false }],
     ['only what is offered', { ...kernel618, flags: initFlag.ASYNC_READ, flags2: 0 }, true, { flags: initFlag.ASYNC_READ }],
   ])('%s', (_name, offer, wantsPassthrough, expected) => {
-    expect(planInit(offer, { wantsPassthrough, invalidatesExplicitly: true })).toMatchObject({ kind: 'accepted', ...expected })
+    expect(planInit(offer, { wantsPassthrough, invalidatesExplicitly: true }, false)).toMatchObject({ kind: 'accepted', ...expected })
   })
 
   test('asks a newer major version again, and refuses an old kernel', () => {
     const wish = { wantsPassthrough: false, invalidatesExplicitly: false }
-    expect(planInit({ ...kernel618, major: 8 }, wish)).toEqual({ kind: 'again' })
-    expect(planInit({ ...kernel618, minor: 30 }, wish)).toMatchObject({ kind: 'refused', errno: 71 })
-    expect(planInit(kernel618, wish)).toMatchObject({ flags: base | initFlag.AUTO_INVAL_DATA })
+    expect(planInit({ ...kernel618, major: 8 }, wish, false)).toEqual({ kind: 'again' })
+    expect(planInit({ ...kernel618, minor: 30 }, wish, true)).toMatchObject({ kind: 'refused', errno: 71 })
+    expect(planInit(kernel618, wish, false)).toMatchObject({ flags: base | initFlag.AUTO_INVAL_DATA })
+  })
+
+  test('a writable mount has access lists and the umask, and gathers writes where no backing files are taken', () => {
+    const acl = initFlag.POSIX_ACL | initFlag.DONT_MASK
+    const wish = { wantsPassthrough: true, invalidatesExplicitly: true, wantsWritebackCache: true }
+    const kernel68 = { ...kernel618, minor: 39, flags2: 0x1d }
+    const explicit = base | initFlag.EXPLICIT_INVAL_DATA
+    expect(planInit(kernel618, wish, true)).toMatchObject({ flags: explicit | acl, canPassthrough: true, hasWritebackCache: false, hasLongSetxattr: true })
+    expect(planInit(kernel68, wish, true)).toMatchObject({ flags: explicit | acl | initFlag.WRITEBACK_CACHE, canPassthrough: false, hasWritebackCache: true })
+    expect(planInit(kernel68, { ...wish, wantsWritebackCache: false }, true)).toMatchObject({ flags: explicit | acl, hasWritebackCache: false })
+    expect(planInit(kernel68, wish, false)).toMatchObject({ flags: explicit, hasWritebackCache: false })
+    const bare = { ...kernel68, flags: initFlag.BIG_WRITES }
+    expect(planInit(bare, wish, true)).toMatchObject({ flags: initFlag.BIG_WRITES, hasWritebackCache: false, hasLongSetxattr: false })
   })
 
   test('the answer, byte for byte', () => {
     const memory = allocateMemory(64)
     memory.bytes.fill(0xaa)
-    expect(writeInitAnswer(memory.words, 0, planInit(kernel618, { wantsPassthrough: true, invalidatesExplicitly: true }))).toBe(64)
+    expect(writeInitAnswer(memory.words, 0, planInit(kernel618, { wantsPassthrough: true, invalidatesExplicitly: true }, false))).toBe(64)
     expect(words(memory, 16)).toBe('7 2d 100000 72c46029 300040 100000 1 100 20 1 0 0 0 0 0 0')
     writeInitAnswer(memory.words, 0, { kind: 'again' })
     expect(words(memory, 3)).toBe('7 2d 0')
