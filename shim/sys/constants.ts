@@ -32,7 +32,7 @@ export const lockOperation = { LOCK_EX: 2, LOCK_NB: 4 } as const
 
 export const seekFrom = { SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2, SEEK_DATA: 3, SEEK_HOLE: 4 } as const
 
-export const allocateMode = { FALLOC_FL_KEEP_SIZE: 1, FALLOC_FL_PUNCH_HOLE: 2 } as const
+export const allocateMode = { FALLOC_FL_KEEP_SIZE: 1, FALLOC_FL_PUNCH_HOLE: 2, FALLOC_FL_ZERO_RANGE: 16 } as const
 
 export const pollEvent = { POLLIN: 1, POLLERR: 8, POLLHUP: 16, POLLNVAL: 32 } as const
 

@@ -39,6 +39,10 @@ export const libc = {
   fdatasync: bind<[fd: number]>('int fdatasync(int)'),
   flock: bind<[fd: number, operation: number]>('int flock(int, int)'),
   fallocate: bind<[fd: number, mode: number, offset: number, length: number]>('int fallocate(int, int, int64_t, int64_t)'),
+  futimens: bind<[fd: number, times: Pointer]>('int futimens(int, const void *)'),
+  copy_file_range: bind<[from: number, fromOffset: Pointer, to: number, toOffset: Pointer, length: number, flags: number]>(
+    'int64_t copy_file_range(int, void *, int, void *, size_t, unsigned int)',
+  ),
   statx: bind<[directory: number, path: string, flags: number, mask: number, into: Pointer]>(
     'int statx(int, const char *, int, unsigned int, void *)',
   ),

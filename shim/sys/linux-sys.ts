@@ -13,6 +13,9 @@ const followNoLink = 0x100 // AT_SYMLINK_NOFOLLOW
 const emptyPath = 0x1000 // AT_EMPTY_PATH
 const basicStats = 0x7ff // STATX_BASIC_STATS
 
+const omitTime = 2 ** 30 - 2 // UTIME_OMIT
+const presentTime = 2 ** 30 - 1 // UTIME_NOW
+
 const errnoByName = new Map<string, number>(Object.entries(osConstants.errno))
 
 const statxBuffer = new Uint8Array(256)
@@ -41,9 +44,33 @@ export const linuxSys: Sys = {
   punch: (fd, offset, length) =>
     result(libc.fallocate(fd, allocateMode.FALLOC_FL_PUNCH_HOLE | allocateMode.FALLOC_FL_KEEP_SIZE, offset, length)),
   allocate: (fd, offset, length) => result(libc.fallocate(fd, allocateMode.FALLOC_FL_KEEP_SIZE, offset, length)),
+  fallocate: (fd, mode, offset, length) => result(libc.fallocate(fd, mode, offset, length)),
+  copyRange,
+  setMtime,
   takeLease: (fd) => result(libc.fcntl(fd, fcntlCommand.F_SETLEASE, leaseKind.F_WRLCK)),
   lock: (fd) => result(libc.flock(fd, lockOperation.LOCK_EX | lockOperation.LOCK_NB)),
   dropLease: (fd) => result(libc.fcntl(fd, fcntlCommand.F_SETLEASE, leaseKind.F_UNLCK)),
+}
+
+const timesBuffer = new Uint8Array(32) // struct timespec: access, modification
+const timesView = new DataView(timesBuffer.buffer)
+timesView.setBigInt64(8, BigInt(omitTime), true)
+
+function setMtime(fd: number, mtime: { readonly seconds: number; readonly nanoseconds: number } | undefined): number {
+  timesView.setBigInt64(16, BigInt(mtime?.seconds ?? 0), true)
+  timesView.setBigInt64(24, BigInt(mtime?.nanoseconds ?? presentTime), true)
+  return result(libc.futimens(fd, timesBuffer))
+}
+
+const fromOffsetBuffer = new Uint8Array(8)
+const fromOffsetView = new DataView(fromOffsetBuffer.buffer)
+const toOffsetBuffer = new Uint8Array(8)
+const toOffsetView = new DataView(toOffsetBuffer.buffer)
+
+function copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): number {
+  fromOffsetView.setBigInt64(0, BigInt(fromOffset), true)
+  toOffsetView.setBigInt64(0, BigInt(toOffset), true)
+  return result(libc.copy_file_range(from, fromOffsetBuffer, to, toOffsetBuffer, length, 0))
 }
 
 function statx(directory: number, path: string, flags: number): FileStat | number {

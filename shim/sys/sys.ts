@@ -57,6 +57,12 @@ export interface Sys {
   punch(fd: number, offset: number, length: number): number
   /** Reserves blocks for a range; the size stays. */
   allocate(fd: number, offset: number, length: number): number
+  /** fallocate(2) with any mode. */
+  fallocate(fd: number, mode: number, offset: number, length: number): number
+  /** copy_file_range(2): bytes copied, possibly fewer than asked; 0 at the end of the source. */
+  copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): number
+  /** Sets the modification time; undefined: to the file system's own clock. The access time stays. */
+  setMtime(fd: number, mtime: { readonly seconds: number; readonly nanoseconds: number } | undefined): number
   /**
    * 0 when this descriptor's file is open and mapped nowhere else (F_SETLEASE with F_WRLCK); -EAGAIN when it is. The lease breaks by
    * itself, so it proves the moment, not the future. It is dropped by `dropLease` or `close`.

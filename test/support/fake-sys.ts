@@ -5,7 +5,7 @@
  * the last sync, in order; of data written since a file's own last sync each page is there or not, at random.
  */
 import { errno } from '../../shared/error.ts'
-import { openFlag } from '../../shim/sys/constants.ts'
+import { allocateMode, openFlag } from '../../shim/sys/constants.ts'
 import type { DiskSpace, FileStat, Sys } from '../../shim/sys/sys.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
@@ -13,6 +13,7 @@ const pageBytes = 4096
 
 interface Inode {
   size: number
+  mtime: { readonly seconds: number; readonly nanoseconds: number }
   readonly pages: Map<number, Uint8Array>
 }
 
@@ -31,6 +32,7 @@ export class FakeSys implements Sys {
   #dirty = new Map<number, Set<number>>()
   #lastInode = 0
   #lastFd = 2
+  #clockUs = 0
   readonly #fds = new Map<number, number>()
   readonly #locks = new Map<number, number>()
   readonly #failures: { call: keyof Sys; code: number; skip: number; count: number }[] = []
@@ -108,7 +110,7 @@ export class FakeSys implements Sys {
       ino = made
       this.#change((image) => {
         image.names.set(path, made)
-        image.inodes.set(made, { size: 0, pages: new Map() })
+        image.inodes.set(made, { size: 0, mtime: { seconds: 0, nanoseconds: 0 }, pages: new Map() })
       })
     }
     if ((flags & openFlag.O_TRUNC) !== 0) this.#setSize(ino, 0)
@@ -148,6 +150,7 @@ export class FakeSys implements Sys {
       target.set(from.subarray(start - offset, stop - offset), start - page * pageBytes)
       dirty.add(page)
     }
+    this.#touch(this.#fds.get(fd)!)
     if (offset + from.length > inode.size) this.#setSize(this.#fds.get(fd)!, offset + from.length)
     return from.length
   }
@@ -214,7 +217,7 @@ export class FakeSys implements Sys {
   stat(path: string): FileStat | number {
     const ino = this.#live.names.get(path)
     if (ino === undefined) return -errno.ENOENT
-    return statOf(ino, this.#live.inodes.get(ino) ?? { size: 0, pages: new Map() })
+    return statOf(ino, this.#live.inodes.get(ino) ?? { size: 0, mtime: { seconds: 0, nanoseconds: 0 }, pages: new Map() })
   }
 
   list(path: string): string[] | number {
@@ -229,27 +232,53 @@ export class FakeSys implements Sys {
     return { blockBytes: pageBytes, blocks, blocksFree: free, blocksAvailable: free, files: 2 ** 20, filesFree: 2 ** 20 }
   }
 
-  seekData(): number {
-    return -errno.EINVAL
+  seekData(fd: number, offset: number): number {
+    const { size, pages } = this.#inode(fd)
+    for (let page = Math.floor(offset / pageBytes); page * pageBytes < size; page += 1) if (pages.has(page)) return Math.max(offset, page * pageBytes)
+    return -errno.ENXIO
   }
 
-  seekHole(): number {
-    return -errno.EINVAL
+  seekHole(fd: number, offset: number): number {
+    const { size, pages } = this.#inode(fd)
+    if (offset >= size) return -errno.ENXIO
+    for (let page = Math.floor(offset / pageBytes); page * pageBytes < size; page += 1) if (!pages.has(page)) return Math.max(offset, page * pageBytes)
+    return size
   }
 
   punch(fd: number, offset: number, length: number): number {
     const failure = this.#enter('punch', String(fd))
     if (failure !== 0) return failure
-    this.#inode(fd)
-    const ino = this.#fds.get(fd)!
-    this.#change((image) => {
-      const inode = image.inodes.get(ino)
-      if (inode !== undefined) for (const page of inode.pages.keys()) zeroWithin(inode, page, offset, offset + length)
-    })
+    this.#zero(fd, offset, offset + length)
     return 0
   }
 
   allocate(): number {
+    return 0
+  }
+
+  /** Blocks are given when they are written: allocating is only a matter of size, and of zeros. */
+  fallocate(fd: number, mode: number, offset: number, length: number): number {
+    const failure = this.#enter('fallocate', String(fd))
+    if (failure !== 0) return failure
+    if ((mode & (allocateMode.FALLOC_FL_PUNCH_HOLE | allocateMode.FALLOC_FL_ZERO_RANGE)) !== 0) this.#zero(fd, offset, offset + length)
+    const keepsSize = (mode & allocateMode.FALLOC_FL_KEEP_SIZE) !== 0
+    if (!keepsSize && offset + length > this.#inode(fd).size) this.#setSize(this.#fds.get(fd)!, offset + length)
+    return 0
+  }
+
+  copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): number {
+    const failure = this.#enter('copyRange', String(from))
+    if (failure !== 0) return failure
+    const source = this.#inode(from)
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, source.size - fromOffset)))
+    this.#copyOut(source, bytes, fromOffset)
+    return bytes.length === 0 ? 0 : this.pwrite(to, bytes, toOffset)
+  }
+
+  setMtime(fd: number, mtime: { readonly seconds: number; readonly nanoseconds: number } | undefined): number {
+    const failure = this.#enter('setMtime', String(fd))
+    if (failure !== 0) return failure
+    this.#touch(this.#fds.get(fd)!, mtime)
     return 0
   }
 
@@ -292,7 +321,28 @@ export class FakeSys implements Sys {
     return inode
   }
 
+  #zero(fd: number, start: number, end: number): void {
+    this.#inode(fd)
+    const ino = this.#fds.get(fd)!
+    this.#change((image) => {
+      const inode = image.inodes.get(ino)
+      if (inode !== undefined) for (const page of inode.pages.keys()) zeroWithin(inode, page, start, end)
+    })
+    this.#touch(ino)
+  }
+
+  /** The disk's own clock counts changes: each is a microsecond after the one before. */
+  #touch(ino: number, mtime?: { readonly seconds: number; readonly nanoseconds: number }): void {
+    this.#clockUs += 1
+    const time = mtime ?? { seconds: Math.floor(this.#clockUs / 1e6), nanoseconds: (this.#clockUs % 1e6) * 1000 }
+    this.#change((image) => {
+      const inode = image.inodes.get(ino)
+      if (inode !== undefined) inode.mtime = time
+    })
+  }
+
   #setSize(ino: number, size: number): void {
+    this.#touch(ino)
     this.#change((image) => {
       const inode = image.inodes.get(ino)
       if (inode === undefined) return
@@ -344,10 +394,10 @@ function zeroWithin(inode: Inode, page: number, start: number, end: number): voi
 }
 
 function cloneImage(image: Image): Image {
-  const inodes = new Map([...image.inodes].map(([ino, { size, pages }]) => [ino, { size, pages: new Map([...pages].map(([page, bytes]) => [page, bytes.slice()])) }]))
+  const inodes = new Map([...image.inodes].map(([ino, { size, mtime, pages }]) => [ino, { size, mtime, pages: new Map([...pages].map(([page, bytes]) => [page, bytes.slice()])) }]))
   return { names: new Map(image.names), inodes }
 }
 
 function statOf(ino: number, inode: Inode): FileStat {
-  return { ino, size: inode.size, blocks: (inode.pages.size * pageBytes) / 512, mode: 0o100600, linkCount: 1, mtimeSeconds: 0, mtimeNanoseconds: 0 }
+  return { ino, size: inode.size, blocks: (inode.pages.size * pageBytes) / 512, mode: 0o100600, linkCount: 1, mtimeSeconds: inode.mtime.seconds, mtimeNanoseconds: inode.mtime.nanoseconds }
 }

@@ -1,0 +1,172 @@
+/**
+ * Every body that was written on this machine and is still needed: made, found again after a restart, and let go.
+ *
+ * Called by the file system (which opens files), by the changes (which journal them) and, through pins, by the publisher (which reads them). A body that
+ * the journal names is never removed here; `discard` says that it names it no more.
+ */
+import { errno } from '../../shared/error.ts'
+import type { ByteRange } from '../../shared/range.ts'
+import type { Sys } from '../sys/sys.ts'
+import { type BodyBase, decodeBodyState } from './body-state.ts'
+import { type BaseReader, type BodyOwner, LocalBody } from './local-body.ts'
+import { LocalFiles } from './local-files.ts'
+
+export interface LocalBodiesOptions {
+  readonly sys: Sys
+  /** Of the cache; bodies are in its `local/`. */
+  readonly directory: string
+  readonly openBase: (base: BodyBase) => BaseReader
+  /** Evicts what is only cached; false when nothing more can be. */
+  readonly makeRoom: () => boolean
+  /** Descriptors kept open at most; held ones are beyond. */
+  readonly openFilesMax?: number | undefined
+}
+
+const openFilesMaxDefault = 512
+/** Recycling takes some 20 µs each. */
+const recycledPerStep = 32
+
+export class LocalBodies implements BodyOwner {
+  readonly #options: LocalBodiesOptions
+  readonly #files: LocalFiles
+  readonly #bodies = new Map<number, LocalBody>()
+  readonly #open = new Set<LocalBody>()
+  /** Files that were there at the start and that nobody has asked for yet. */
+  #unclaimed: Set<number> | undefined
+  #diskBytes = 0
+
+  /** A negative errno when the directory cannot be used. */
+  static open(options: LocalBodiesOptions): LocalBodies | number {
+    const opened = LocalFiles.open(options.sys, options.directory)
+    return typeof opened === 'number' ? opened : new LocalBodies(options, opened.files, opened.serials)
+  }
+
+  private constructor(options: LocalBodiesOptions, files: LocalFiles, serials: Set<number>) {
+    this.#options = options
+    this.#files = files
+    this.#unclaimed = serials
+  }
+
+  get sys(): Sys {
+    return this.#options.sys
+  }
+
+  /** Bytes on disk of all bodies, as they were last looked at. */
+  get dirtyBytes(): number {
+    return this.#diskBytes
+  }
+
+  get count(): number {
+    return this.#bodies.size
+  }
+
+  /** A fresh body with nothing in it; whole. */
+  create(): LocalBody | number {
+    let taken = this.#files.take()
+    if (taken === -errno.ENOSPC && this.#options.makeRoom()) taken = this.#files.take()
+    return typeof taken === 'number' ? taken : this.#add(new LocalBody(this, { serial: taken.serial, base: undefined, written: [], punched: [] }, taken.fd))
+  }
+
+  /** A fresh body that shows a published version, of which nothing has to be here. */
+  createPartial(base: BodyBase): LocalBody | number {
+    const taken = this.#files.take()
+    if (typeof taken === 'number') return taken
+    const result = this.sys.ftruncate(taken.fd, base.length)
+    if (result < 0) {
+      this.sys.close(taken.fd)
+      this.#files.discard(taken.serial)
+      return result
+    }
+    return this.#add(new LocalBody(this, { serial: taken.serial, base, written: [], punched: [] }, taken.fd))
+  }
+
+  /**
+   * At the start, once for each body that the journal names: `state` as it gave it, and the ranges noted after that. Undefined when the backing file is
+   * gone: it was never synced. Throws `corrupt` for a state that is none.
+   */
+  restore(state: Uint8Array, noted: readonly ByteRange[]): LocalBody | undefined {
+    const decoded = decodeBodyState(state)
+    this.#files.reserve(decoded.serial)
+    if (this.#unclaimed?.delete(decoded.serial) !== true) return undefined
+    const body = new LocalBody(this, decoded)
+    for (const { start, end } of noted) body.addWritten(start, end)
+    this.#bodies.set(body.serial, body)
+    if (!body.isWhole) body.believeDisk()
+    return body
+  }
+
+  /** After all that the journal names was restored: every other file is nobody's. */
+  endRestoring(): void {
+    for (const serial of this.#unclaimed ?? []) this.#files.discard(serial)
+    this.#unclaimed = undefined
+  }
+
+  /** The journal names it no more, and nobody has it open. It goes when it is unpinned. */
+  discard(body: LocalBody): void {
+    if (body.isDiscarded) return
+    body.isDiscarded = true
+    if (!body.isPinned) this.unpinned(body)
+  }
+
+  /** Does what is due in small steps; true when there is more to do now. */
+  tick(): boolean {
+    return this.#files.step(recycledPerStep)
+  }
+
+  /** Gives every descriptor back. */
+  close(): void {
+    for (const body of this.#bodies.values()) {
+      body.closeBase()
+      body.closeDescriptor()
+    }
+  }
+
+  path(serial: number): string {
+    return this.#files.path(serial)
+  }
+
+  openBase(base: BodyBase): BaseReader {
+    return this.#options.openBase(base)
+  }
+
+  opened(body: LocalBody): void {
+    this.#open.add(body)
+    const limit = this.#options.openFilesMax ?? openFilesMaxDefault
+    // Second chance: who was used since the last round goes to the end of the line.
+    for (let tries = this.#open.size * 2; this.#open.size > limit && tries > 0; tries -= 1) {
+      const [first] = this.#open
+      if (first === undefined) return
+      if (first.isHot || first.isHeld || first === body) {
+        this.#open.delete(first)
+        this.#open.add(first)
+        first.isHot = false
+      } else first.closeDescriptor()
+    }
+  }
+
+  closed(body: LocalBody): void {
+    this.#open.delete(body)
+  }
+
+  makeRoom(): boolean {
+    return this.#options.makeRoom()
+  }
+
+  grew(bytes: number): void {
+    this.#diskBytes += bytes
+  }
+
+  unpinned(body: LocalBody): void {
+    if (!body.isDiscarded || !this.#bodies.delete(body.serial)) return
+    body.forgetDiskBytes()
+    body.closeBase()
+    body.closeDescriptor()
+    this.#files.discard(body.serial)
+  }
+
+  #add(body: LocalBody): LocalBody {
+    this.#bodies.set(body.serial, body)
+    this.opened(body)
+    return body
+  }
+}

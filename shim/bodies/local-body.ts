@@ -1,0 +1,338 @@
+/**
+ * The bytes of one file that were written on this machine and may not be published yet, in a backing file whose apparent size and modification
+ * time are the file's own.
+ *
+ * A whole body has every byte in its backing file, so the kernel may read and write that by itself. A partial one lies over a published version: what
+ * was written here is in the backing file, the rest is read through `BaseReader`, and writing fetches nothing. Lives on the file-system thread;
+ * results are counts or negative errnos. Who changes a partial body by anything but `write` journals its `state` afterwards; `write` is told in ranges.
+ */
+import { errno } from '../../shared/error.ts'
+import type { ByteRange } from '../../shared/range.ts'
+import { IntervalSet } from '../cache/interval-set.ts'
+import type { FileSlice, Waiter } from '../fetch/waiter.ts'
+import { allocateMode, openFlag } from '../sys/constants.ts'
+import type { FileStat, Sys } from '../sys/sys.ts'
+import { type BodyBase, type BodyState, encodeBodyState } from './body-state.ts'
+import { readMixed } from './mixed-read.ts'
+
+/** Reads the version below a partial body. */
+export interface BaseReader {
+  read(offset: number, length: number): FileSlice | number | Waiter
+  close(): void
+}
+
+/** What a body needs of its owner. */
+export interface BodyOwner {
+  readonly sys: Sys
+  path(serial: number): string
+  openBase(base: BodyBase): BaseReader
+  /** A descriptor was opened; another may have to be closed. */
+  opened(body: LocalBody): void
+  closed(body: LocalBody): void
+  /** Makes room on a disk that is full; false when there is none to make. */
+  makeRoom(): boolean
+  /** The size that a body had when it was last looked at has changed by so much. */
+  grew(bytes: number): void
+  /** Nobody pins it any more. */
+  unpinned(body: LocalBody): void
+}
+
+const closed = -1
+const noBytes: FileSlice = { kind: 'bytes', bytes: new Uint8Array(0) }
+const endOfAll = Number.MAX_SAFE_INTEGER
+
+export class LocalBody {
+  readonly serial: number
+  readonly #owner: BodyOwner
+  #base: BodyBase | undefined
+  /** INVARIANT: with a base only; below the size. `#punched` lies within. */
+  readonly #written: IntervalSet
+  readonly #punched: IntervalSet
+  #reader: BaseReader | undefined
+  #fd: number
+  #holdCount = 0
+  #pinCount = 0
+  #diskBytes = 0
+  /** Counts the changes that came through this process; what the kernel writes shows in the backing file's mtime. */
+  generation = 0
+  /** Its file was replaced or removed while somebody read it: it goes when it is unpinned. */
+  isDiscarded = false
+  /** Used since the descriptor was last considered for closing. */
+  isHot = true
+
+  constructor(owner: BodyOwner, state: BodyState, fd = closed) {
+    this.#owner = owner
+    this.serial = state.serial
+    this.#base = state.base
+    this.#written = new IntervalSet([...state.written])
+    this.#punched = new IntervalSet([...state.punched])
+    this.#fd = fd
+    this.#settleBase()
+  }
+
+  /** Every byte is in the backing file. */
+  get isWhole(): boolean {
+    return this.#base === undefined
+  }
+
+  get base(): BodyBase | undefined {
+    return this.#base
+  }
+
+  /** Of a partial body, which bytes are local: start, end, start, end …; not to be changed. */
+  get writtenEdges(): readonly number[] {
+    return this.#written.edges
+  }
+
+  get path(): string {
+    return this.#owner.path(this.serial)
+  }
+
+  get isPinned(): boolean {
+    return this.#pinCount > 0
+  }
+
+  get isHeld(): boolean {
+    return this.#holdCount > 0
+  }
+
+  /** What it took on disk when it was last looked at. */
+  get diskBytes(): number {
+    return this.#diskBytes
+  }
+
+  /** The backing file's descriptor, or a negative errno. Valid until control returns to the thread's loop; whoever needs it longer calls `hold`. */
+  get fd(): number {
+    this.isHot = true
+    if (this.#fd >= 0) return this.#fd
+    const fd = this.#owner.sys.open(this.path, openFlag.O_RDWR, 0)
+    if (fd < 0) return fd
+    this.#fd = fd
+    this.#owner.opened(this)
+    return fd
+  }
+
+  /** Keeps the descriptor open until `letGo`, and gives it, or a negative errno (then nothing is held). */
+  hold(): number {
+    const { fd } = this
+    if (fd >= 0) this.#holdCount += 1
+    return fd
+  }
+
+  letGo(): void {
+    this.#holdCount -= 1
+  }
+
+  /** Somebody reads the backing file by its path: it is not used for anything else until `unpin`. */
+  pin(): void {
+    this.#pinCount += 1
+  }
+
+  unpin(): void {
+    this.#pinCount -= 1
+    if (this.#pinCount === 0) this.#owner.unpinned(this)
+  }
+
+  /** Size, modification time and blocks as they are now, whoever wrote. */
+  fstat(): FileStat | number {
+    const { fd } = this
+    if (fd < 0) return fd
+    const stat = this.#owner.sys.fstat(fd)
+    if (typeof stat !== 'number') this.#noteDiskBytes(stat.blocks * 512)
+    return stat
+  }
+
+  state(): Uint8Array {
+    return encodeBodyState({ serial: this.serial, base: this.#base, written: this.#written.edges, punched: this.#punched.edges })
+  }
+
+  /** Takes in what the journal says was written after its last `state`. */
+  addWritten(start: number, end: number): void {
+    if (this.#base === undefined) return
+    this.#written.add(start, end)
+    this.#punched.remove(start, end)
+    this.#settleBase()
+  }
+
+  /**
+   * After a restart: the file's size is the truth, and of what was written and never synced a power failure may have left nothing, which shows as a hole
+   * that nobody punched. There the base counts again: an overwriting that was not synced has not happened.
+   */
+  believeDisk(): void {
+    const stat = this.fstat()
+    if (typeof stat === 'number' || this.#base === undefined) return
+    this.#base = { ...this.#base, length: Math.min(this.#base.length, stat.size) }
+    this.#written.remove(stat.size, endOfAll)
+    this.#punched.remove(stat.size, endOfAll)
+    for (const { start, end } of this.#written.within(0, stat.size)) {
+      for (const part of this.#punched.missing(start, end)) for (const hole of holesWithin(this.#owner.sys, this.fd, part)) this.#written.remove(hole.start, hole.end)
+    }
+    this.#settleBase()
+  }
+
+  /** Clamped to the file's end. */
+  read(offset: number, length: number): FileSlice | number | Waiter {
+    const stat = this.fstat()
+    if (typeof stat === 'number') return stat
+    const range = { start: offset, end: Math.min(offset + length, stat.size) }
+    if (range.start >= range.end) return noBytes
+    const lacks = this.lacks(range)
+    if (lacks.length === 0) return { kind: 'file', fd: this.fd, offset, length: range.end - range.start }
+    this.#reader ??= this.#owner.openBase(this.#base!)
+    if (lacks.length === 1 && lacks[0]!.start === range.start && lacks[0]!.end === range.end) return this.#reader.read(offset, range.end - range.start)
+    return readMixed({ range, lacks, base: this.#reader, sys: this.#owner.sys, fillLocal: (into) => this.#fillLocal(range, into) })
+  }
+
+  /** The parts of the range that only the base has. */
+  lacks(range: ByteRange): ByteRange[] {
+    return this.#base === undefined ? [] : this.#written.missing(range.start, Math.min(range.end, this.#base.length))
+  }
+
+  /** Bytes written: all, unless the disk is full or fails. */
+  write(offset: number, bytes: Uint8Array): number {
+    const { fd } = this
+    if (fd < 0) return fd
+    let done = 0
+    while (done < bytes.length) {
+      const part = done === 0 ? bytes : bytes.subarray(done)
+      const count = this.#withRoom(() => this.#owner.sys.pwrite(fd, part, offset + done))
+      if (count === -errno.EINTR) continue
+      if (count <= 0) {
+        if (done === 0) return count === 0 ? -errno.EIO : count
+        break
+      }
+      done += count
+    }
+    this.noteLocal(offset, offset + done, false)
+    return done
+  }
+
+  truncate(size: number): number {
+    const { fd } = this
+    if (fd < 0) return fd
+    const result = this.#withRoom(() => this.#owner.sys.ftruncate(fd, size))
+    if (result < 0) return result
+    this.generation += 1
+    if (this.#base === undefined) return 0
+    this.#base = { ...this.#base, length: Math.min(this.#base.length, size) }
+    this.#written.remove(size, endOfAll)
+    this.#punched.remove(size, endOfAll)
+    this.#settleBase()
+    return 0
+  }
+
+  /** fallocate(2) with the modes that files of ours know: none, keep-size, punch-hole with keep-size, zero-range. Any other is EOPNOTSUPP. */
+  fallocate(mode: number, offset: number, length: number): number {
+    const { FALLOC_FL_KEEP_SIZE: keepSize, FALLOC_FL_PUNCH_HOLE: punch, FALLOC_FL_ZERO_RANGE: zero } = allocateMode
+    const kind = mode & ~keepSize
+    if ((kind !== 0 && kind !== punch && kind !== zero) || mode === punch) return -errno.EOPNOTSUPP
+    const { fd } = this
+    if (fd < 0) return fd
+    const { sys } = this.#owner
+    let result = this.#withRoom(() => sys.fallocate(fd, mode, offset, length))
+    if (result === -errno.EOPNOTSUPP && kind === zero) result = this.#zeroByPunching(offset, length, (mode & keepSize) !== 0)
+    if (result < 0) return result
+    if (kind === 0) this.generation += 1
+    else this.noteLocal(offset, offset + length, true)
+    return 0
+  }
+
+  /** The backing file's bytes count here from now on. */
+  noteLocal(start: number, end: number, isHole: boolean): void {
+    this.generation += 1
+    if (this.#base === undefined) return
+    // Beyond the base nothing has to be noted: the backing file is all there is.
+    const within = Math.min(end, this.#base.length)
+    if (start >= within) return
+    this.#written.add(start, within)
+    if (isHole) this.#punched.add(start, within)
+    else this.#punched.remove(start, within)
+    this.#settleBase()
+  }
+
+  /** Undefined: now, by the disk's own clock. */
+  setMtime(mtime: { readonly seconds: number; readonly nanoseconds: number } | undefined): number {
+    const { fd } = this
+    if (fd < 0) return fd
+    this.generation += 1
+    return this.#owner.sys.setMtime(fd, mtime)
+  }
+
+  /** Closes what it has open, unless it is held. */
+  closeDescriptor(): void {
+    if (this.#fd < 0 || this.#holdCount > 0) return
+    this.#owner.sys.close(this.#fd)
+    this.#fd = closed
+    this.#owner.closed(this)
+  }
+
+  /** Nobody reads it for the time being. */
+  closeBase(): void {
+    this.#reader?.close()
+    this.#reader = undefined
+  }
+
+  #noteDiskBytes(bytes: number): void {
+    if (bytes === this.#diskBytes) return
+    this.#owner.grew(bytes - this.#diskBytes)
+    this.#diskBytes = bytes
+  }
+
+  /** Leaves nothing counted. */
+  forgetDiskBytes(): void {
+    this.#noteDiskBytes(0)
+  }
+
+  /** After the base was read: local bytes over it, and zeros where it does not count any more. False when the disk fails. */
+  #fillLocal(range: ByteRange, into: Uint8Array): boolean {
+    const { fd } = this
+    if (fd < 0) return false
+    const lacks = new IntervalSet()
+    for (const lack of this.lacks(range)) lacks.add(lack.start, lack.end)
+    for (const part of lacks.missing(range.start, range.end)) {
+      const target = into.subarray(part.start - range.start, part.end - range.start)
+      const count = this.#owner.sys.pread(fd, target, part.start)
+      if (count < 0) return false
+      target.fill(0, count)
+    }
+    return true
+  }
+
+  /** A base of which no byte counts is none. */
+  #settleBase(): void {
+    if (this.#base === undefined || !this.#written.has(0, this.#base.length)) return
+    this.#base = undefined
+    this.#written.remove(0, endOfAll)
+    this.#punched.remove(0, endOfAll)
+    this.closeBase()
+  }
+
+  /** On file systems without zero-range: tmpfs, for one. */
+  #zeroByPunching(offset: number, length: number, keepsSize: boolean): number {
+    const { fd } = this
+    const { sys } = this.#owner
+    const stat = sys.fstat(fd)
+    if (typeof stat === 'number') return stat
+    const result = sys.punch(fd, offset, length)
+    return result < 0 || keepsSize || stat.size >= offset + length ? result : sys.ftruncate(fd, offset + length)
+  }
+
+  /** Tries again once when the disk was full and room could be made. */
+  #withRoom(step: () => number): number {
+    const result = step()
+    return result === -errno.ENOSPC && this.#owner.makeRoom() ? step() : result
+  }
+}
+
+function holesWithin(sys: Sys, fd: number, range: ByteRange): ByteRange[] {
+  const holes: ByteRange[] = []
+  for (let at = range.start; at < range.end; ) {
+    const start = sys.seekHole(fd, at)
+    if (start < 0 || start >= range.end) break
+    const next = sys.seekData(fd, start)
+    const end = next < 0 ? range.end : Math.min(next, range.end)
+    holes.push({ start, end })
+    at = end
+  }
+  return holes
+}
