@@ -80,6 +80,8 @@ export type ToChanges =
   | { readonly kind: 'publish-done'; readonly ticket: number; readonly result: number }
   /** Answer to `claim`: 0, or a negative errno (-EEXIST: somebody else has the name). `seq`: the commit that has it. */
   | { readonly kind: 'claimed'; readonly ticket: number; readonly result: number; readonly seq: number }
+  /** Answer to `revalidate`: 0, or a negative errno. The newest commit, if it was not known, has come before it, as a `Change`. */
+  | { readonly kind: 'revalidated'; readonly ticket: number; readonly result: number }
 
 /** To the publisher. */
 export type ToPublisher =
@@ -88,6 +90,30 @@ export type ToPublisher =
   | { readonly kind: 'batch'; readonly batch: Batch | undefined }
   | { readonly kind: 'verified'; readonly verified: Verified }
   /** Publish everything up to `counter` now and answer `publish-done`: fsync and close with `--durability cloud`. */
-  | { readonly kind: 'publish'; readonly ticket: number; readonly counter: number }
-  /** `--coherence strict`: publish what is pending, then make this empty file, only if the name is free in the newest commit. */
-  | { readonly kind: 'claim'; readonly ticket: number; readonly path: string; readonly id: FileId; readonly mode: number; readonly uid: number; readonly gid: number }
+  | ({ readonly kind: 'publish'; readonly ticket: number } & PublishRequest)
+  | ({ readonly kind: 'claim'; readonly ticket: number } & ClaimRequest)
+  /** `--coherence strict`: is there a newer commit? Asked before an open is answered. */
+  | { readonly kind: 'revalidate'; readonly ticket: number }
+
+export interface PublishRequest {
+  readonly counter: number
+  /** Whose content must go with it; undefined: that of all. Others that change all the time are not waited for. */
+  readonly id: FileId | undefined
+}
+
+/** `--coherence strict`: publish what is pending, then make this empty file, only if the name is free in the newest commit. */
+export interface ClaimRequest {
+  readonly path: string
+  readonly id: FileId
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** What the file system asks of the publisher, on its own thread: each `done` is called there, once. The daemon implements it, over messages. */
+export interface Publishing {
+  /** `result`: 0 or a negative errno (-EIO when the store did not answer until the deadline; nothing is lost by that). */
+  publish(request: PublishRequest, done: (result: number) => void): void
+  claim(request: ClaimRequest, done: (result: number, seq: number) => void): void
+  revalidate(done: (result: number) => void): void
+}
