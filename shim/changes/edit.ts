@@ -4,8 +4,9 @@
  * The handler makes an `Edit` of each operation and gives it to `LocalChanges.apply`, which journals it as one record (whole or not at all after a
  * crash) and then shows it. Nothing here says how a state came about: writing the same edit twice gives the same state.
  */
-import type { Entry, FileId, FileKind } from '../../shared/format/entry.ts'
+import type { Entry, FileId, FileKind, ManifestRoot } from '../../shared/format/entry.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
+import type { LocalBody } from '../bodies/local-body.ts'
 
 /** What a name leads to. */
 export interface NameTarget {
@@ -27,7 +28,7 @@ export interface NamePut {
   readonly base: NameTarget | undefined
 }
 
-export interface NodePut<Body> {
+export interface NodePut<Body = LocalBody> {
   /** Whole. `content` of a file with a local body is what was published last; `size` and times of such a file are the body's when it is asked for. */
   readonly entry: Entry
   /** As in the snapshot; undefined: it is new. Ignored when the inode is changed here already. */
@@ -36,7 +37,7 @@ export interface NodePut<Body> {
   readonly body?: Body | null | undefined
 }
 
-export interface Edit<Body> {
+export interface Edit<Body = LocalBody> {
   readonly names?: readonly NamePut[] | undefined
   readonly nodes?: readonly NodePut<Body>[] | undefined
   /**
@@ -49,7 +50,7 @@ export interface Edit<Body> {
 }
 
 /** An inode that differs from the snapshot, or may. */
-export interface LocalNode<Body> {
+export interface LocalNode<Body = LocalBody> {
   readonly entry: Entry
   /** As in the snapshot that our change was made from; undefined: it is new. */
   readonly base: Entry | undefined
@@ -59,10 +60,22 @@ export interface LocalNode<Body> {
   readonly changedAt: number
 }
 
-/** What changes need of a local body. `shim/bodies/` implements it. */
+/** What changes need of a local body; `shim/bodies/` has it. */
 export interface ChangedBody {
-  /** Names it in the journal for as long as it lives. */
+  /** Names the backing file for as long as it lives. */
   readonly serial: number
-  /** For the journal: what `restore` (see `local-changes.ts`) makes the body of again. Small: it is written with the edit that gives the body. */
+  readonly path: string
+  /** Counts the changes that came through this process. */
+  readonly generation: number
+  /** What shows where nothing local was written; undefined: all of it is local. */
+  readonly base: { readonly root: ManifestRoot; readonly length: number } | undefined
+  /** Of a body with a base: start, end, start, end … */
+  readonly writtenEdges: readonly number[]
+  /** Size and modification time now, whoever wrote; a negative errno. */
+  fstat(): { readonly size: number; readonly mtimeSeconds: number; readonly mtimeNanoseconds: number } | number
+  /** For the journal: what a restart makes the body of again. Small: it is written with the edit that gives the body. */
   state(): Uint8Array
+  /** Until `unpin` the backing file is not used for anything else. */
+  pin(): void
+  unpin(): void
 }

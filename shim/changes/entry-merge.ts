@@ -1,0 +1,91 @@
+/**
+ * Entries compared and merged, field by field: whether an inode still differs from the snapshot, and what it is when the snapshot has moved under it.
+ */
+import { equalBytes } from '../../shared/bytes.ts'
+import { sizeOf } from '../../shared/format/content-codec.ts'
+import type { Content, Entry, ManifestRoot, Time } from '../../shared/format/entry.ts'
+
+/** Directories' trees are not looked at: names make them. */
+export function areSameEntries(a: Entry, b: Entry): boolean {
+  if (a === b) return true
+  return (
+    areSameTimes(a.ctime, b.ctime) &&
+    areSameTimes(a.mtime, b.mtime) &&
+    areSameTimes(a.atime ?? a.mtime, b.atime ?? b.mtime) &&
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    a.size === b.size &&
+    a.linkCount === b.linkCount &&
+    a.kind === b.kind &&
+    areSameContents(a.content, b.content) &&
+    areSameXattrs(a.xattrs, b.xattrs)
+  )
+}
+
+export function areSameTimes(a: Time, b: Time): boolean {
+  return a.seconds === b.seconds && a.nanoseconds === b.nanoseconds
+}
+
+function areSameXattrs(a: Entry['xattrs'], b: Entry['xattrs']): boolean {
+  if (a === b) return true
+  if (a.size !== b.size) return false
+  for (const [name, value] of a) {
+    const other = b.get(name)
+    if (other === undefined || !equalBytes(value, other)) return false
+  }
+  return true
+}
+
+export function areSameContents(a: Content, b: Content): boolean {
+  if (a === b) return true
+  switch (a.kind) {
+    case 'inline':
+      return b.kind === 'inline' && equalBytes(a.bytes, b.bytes)
+    case 'manifest':
+      return b.kind === 'manifest' && areSameManifests(a.root, b.root)
+    case 'target':
+      return b.kind === 'target' && a.target === b.target
+    case 'device':
+      return b.kind === 'device' && a.major === b.major && a.minor === b.minor
+    default:
+      return a.kind === b.kind
+  }
+}
+
+function areSameManifests(a: ManifestRoot, b: ManifestRoot): boolean {
+  return a.contentId === b.contentId
+}
+
+/**
+ * `now` was made from `before`, which has become `after` meanwhile: what was changed stays as it is now, everything else is as in `after`. Content
+ * and size go together.
+ */
+export function rebased(now: Entry, before: Entry, after: Entry): Entry {
+  if (now === before) return after
+  const isContentOurs = !areSameContents(now.content, before.content)
+  const isMtimeOurs = !areSameTimes(now.mtime, before.mtime)
+  const atime = now.atime !== before.atime ? now.atime : after.atime
+  return {
+    kind: after.kind,
+    id: after.id,
+    mode: now.mode !== before.mode ? now.mode : after.mode,
+    uid: now.uid !== before.uid ? now.uid : after.uid,
+    gid: now.gid !== before.gid ? now.gid : after.gid,
+    mtime: isMtimeOurs ? now.mtime : after.mtime,
+    ctime: areSameTimes(now.ctime, before.ctime) ? after.ctime : now.ctime,
+    ...(atime === undefined ? {} : { atime }),
+    size: isContentOurs || now.size !== before.size ? now.size : after.size,
+    linkCount: now.linkCount !== before.linkCount ? now.linkCount : after.linkCount,
+    xattrs: areSameXattrs(now.xattrs, before.xattrs) ? after.xattrs : now.xattrs,
+    content: isContentOurs ? now.content : after.content,
+  }
+}
+
+/** What the content of an entry holds. A manifest of pages does not say how long it is: what the entry that it came with says, counts. */
+export function contentSizeOf(entry: Entry, base: Entry | undefined, known: { readonly entry: Entry; readonly contentSize: number } | undefined): number {
+  const { content } = entry
+  if (content === known?.entry.content) return known.contentSize
+  if (content === base?.content) return base.size
+  return sizeOf(content) ?? entry.size
+}
