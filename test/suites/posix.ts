@@ -1,0 +1,83 @@
+/**
+ * What programs expect of a POSIX file system on Linux, as cases that run in any directory: a local ext4 (the oracle) or a mount. `testPosix` runs
+ * them; who asks is the process of `posix-agent.ts`, so a mount that hangs fails cases and hangs nobody.
+ */
+import path from 'node:path'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { PosixAgent } from '../support/posix-client.ts'
+import { Script } from '../support/posix-script.ts'
+import type { Cases } from './posix/cases.ts'
+import { chmodCases } from './posix/chmod.ts'
+import { pathErrorCases } from './posix/path-errors.ts'
+import { permissionCases } from './posix/permissions.ts'
+
+export const posixCases: Readonly<Record<string, Cases>> = {
+  'errors of paths': pathErrorCases,
+  permissions: permissionCases,
+  chmod: chmodCases,
+}
+
+export interface PosixTarget {
+  /** An empty directory, or one in which the cases may work; root owns it. */
+  readonly directory: string
+  readonly dispose?: () => Promise<void>
+}
+
+export function testPosix(name: string, open: () => Promise<PosixTarget>): void {
+  describe(`POSIX: ${name}`, () => {
+    const bed = new PosixBed()
+    beforeAll(async () => bed.open(await open()))
+    afterAll(() => bed.close())
+    describe.each(Object.entries(posixCases))('%s', (_, cases) => {
+      test.each(Object.entries(cases))('%s', (_what, run) => bed.run(run))
+    })
+  })
+}
+
+/** The agents of a target, and a directory of its own for each case. */
+class PosixBed {
+  readonly #agents = new Map<string, Promise<PosixAgent>>()
+  #target: PosixTarget | undefined
+  #caseCount = 0
+
+  async open(target: PosixTarget): Promise<void> {
+    this.#target = target
+  }
+
+  async run(run: (script: Script) => void | Promise<void>): Promise<void> {
+    this.#caseCount += 1
+    const { directory } = this.#target!
+    const name = `case-${this.#caseCount}`
+    const keeper = await this.#agent('keeper', directory)
+    await keeper.call('mkdir', name, 0o755)
+    const place = path.join(directory, name)
+    const used = new Set<PosixAgent>()
+    const script = new Script(async (agentName) => {
+      const agent = await this.#agent(agentName, place)
+      if (!used.has(agent)) await agent.call('chdir', place)
+      used.add(agent)
+      return agent
+    })
+    try {
+      await run(script)
+      await script.run()
+      script.finish()
+    } finally {
+      for (const agent of used) await agent.run([{ call: ['chdir', '/'] }], { clears: true }).catch(() => undefined)
+      await keeper.call('removeTree', name)
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const agent of this.#agents.values()) await agent.then((agent) => agent.stop()).catch(() => undefined)
+    await this.#target?.dispose?.()
+  }
+
+  #agent(name: string, directory: string): Promise<PosixAgent> {
+    const known = this.#agents.get(name)
+    if (known !== undefined) return known
+    const agent = PosixAgent.start({ directory })
+    this.#agents.set(name, agent)
+    return agent
+  }
+}
