@@ -46,11 +46,24 @@ export interface BatchBody {
 
 export interface Batch {
   readonly counter: number
+  /** The `nonce` that the commit's record has to have: by it a commit is found in the log whose answer was lost. */
+  readonly nonce: string
   /** The snapshot that `changes` compares with. */
   readonly baseSeq: number
   /** The entry of a file with a body in `bodies` still has the content that was published last (empty for a new one). */
   readonly changes: ChangeSet
   readonly bodies: readonly BatchBody[]
+}
+
+/**
+ * A batch that was given out, and nobody said what became of it: the process ended, or the answer of the store was lost. Nothing else is given out before
+ * that is known. A commit after `baseSeq` whose record has the nonce: `published` (as its nodes, what that commit changed); none up to the newest:
+ * `not-published`.
+ */
+export interface Doubt {
+  readonly counter: number
+  readonly nonce: string
+  readonly baseSeq: number
 }
 
 /** Which bodies may be published: those that did not change while they were read. */
@@ -74,7 +87,7 @@ export type ToChanges =
   | { readonly kind: 'take-batch'; readonly isEverything: boolean }
   | { readonly kind: 'verify'; readonly ids: readonly FileId[] }
   | { readonly kind: 'published'; readonly published: Published }
-  /** Nothing of the batch went out; it is all still pending. */
+  /** Nothing of the batch went out, for certain; it is all still pending. While that is not certain nothing is said: the next `take-batch` gives the doubt. */
   | { readonly kind: 'not-published' }
   /** Answer to `publish`. */
   | { readonly kind: 'publish-done'; readonly ticket: number; readonly result: number }
@@ -86,8 +99,10 @@ export type ToChanges =
 /** To the publisher. */
 export type ToPublisher =
   | { readonly kind: 'pending'; readonly pending: Pending }
-  /** Undefined: nothing to publish. */
+  /** Answer to `take-batch`. Undefined: nothing to publish. */
   | { readonly kind: 'batch'; readonly batch: Batch | undefined }
+  /** Answer to `take-batch`: first find out about this one, then ask again. */
+  | { readonly kind: 'in-doubt'; readonly doubt: Doubt }
   | { readonly kind: 'verified'; readonly verified: Verified }
   /** Publish everything up to `counter` now and answer `publish-done`: fsync and close with `--durability cloud`. */
   | ({ readonly kind: 'publish'; readonly ticket: number } & PublishRequest)
