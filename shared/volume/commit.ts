@@ -43,6 +43,8 @@ export interface CommitOptions {
   readonly base?: Snapshot | undefined
   /** `keep-both` (the default) merges and gives losers a conflict name; `refuse` throws `stale` and commits nothing. */
   readonly onConflict?: 'keep-both' | 'refuse' | undefined
+  /** Of the record, by which a commit is found whose answer was lost; random unless given. Never one that another commit had. */
+  readonly nonce?: string | undefined
 }
 
 export interface CommitResult {
@@ -93,7 +95,7 @@ class Commit {
     this.#options = options
     this.#prepared = operations.map((operation) => ({ operation, id: session.newFileId(), seen: undefined }))
     this.#now = timeOf(parts.clock.now())
-    this.#nonce = toHex(parts.random.bytes(16))
+    this.#nonce = options.nonce ?? toHex(parts.random.bytes(16))
   }
 
   /** Applies the operations to what they were made from, to see what they expect; nothing is written. */
