@@ -269,6 +269,9 @@ function readXattr(call: Call, { words, bytes }: Memory, nameByte: number, byteC
   call.bytes = bytes.slice(valueByte, Math.min(valueByte + words[setxattrRequest.size]!, byteCount))
 }
 
+/** What a SETATTR sets; the rest of its bits are about the request. */
+const changingBits = ~(setattrValid.FATTR_FH | setattrValid.FATTR_LOCKOWNER | setattrValid.FATTR_KILL_SUIDGID)
+
 function readChange(words: Uint32Array): AttributesChange {
   const { FATTR_MODE, FATTR_UID, FATTR_GID, FATTR_SIZE, FATTR_FH, FATTR_ATIME, FATTR_ATIME_NOW, FATTR_MTIME, FATTR_MTIME_NOW } = setattrValid
   const valid = words[setattrRequest.valid]!
@@ -285,7 +288,8 @@ function readChange(words: Uint32Array): AttributesChange {
     atime: time(FATTR_ATIME, FATTR_ATIME_NOW, setattrRequest.atime, setattrRequest.atimeNanoseconds),
     mtime: time(FATTR_MTIME, FATTR_MTIME_NOW, setattrRequest.mtime, setattrRequest.mtimeNanoseconds),
     ctime: time(setattrValid.FATTR_CTIME, 0, setattrRequest.ctime, setattrRequest.ctimeNanoseconds),
-    killsPrivileges: has(setattrValid.FATTR_KILL_SUIDGID),
+    // Before a write, the kernel says that the bits have to go by asking for nothing at all.
+    killsPrivileges: has(setattrValid.FATTR_KILL_SUIDGID) || !has(changingBits),
     handle: has(FATTR_FH) ? readWide(words, setattrRequest.handle) : undefined,
   }
 }

@@ -151,7 +151,13 @@ export interface AttributesChange {
   readonly mtime: TimeChange | undefined
   /** Only with a writeback cache, where the kernel keeps the times. */
   readonly ctime: TimeChange | undefined
-  /** FATTR_KILL_SUIDGID: the caller may not keep set-user-id and set-group-id bits when the size changes. */
+  /**
+   * The caller may not keep set-user-id and set-group-id bits (of files; directories keep them). With `size`: who is not root truncates. With
+   * `uid` or `gid`: always. With nothing else: such a file is about to be written or allocated by who is not root, **in passthrough mode too**,
+   * where no WRITE comes; or chown(-1, -1), which also a stranger may try (EPERM on ext4, where the file is not open for writing by anybody).
+   * The kernel believes the mode of the answer, and asks again before every write until the bits are gone. The set-group-id bit goes with group
+   * execute, or when the caller is not root and not of the file's group. security.capability is removed by the kernel itself (REMOVEXATTR).
+   */
   readonly killsPrivileges: boolean
   /** The open file by which it was asked, if any. */
   readonly handle: number | undefined
@@ -178,7 +184,7 @@ export const renameFlag = { noReplace: 1, exchange: 2, whiteout: 4 } as const
 export interface WriteContext {
   /** From the kernel's writeback cache: the handle may be any writable one, times and size are the kernel's. */
   readonly isFromCache: boolean
-  /** The caller may not keep set-user-id and set-group-id bits. */
+  /** The caller may not keep set-user-id and set-group-id bits. A SETATTR that says so has come before. */
   readonly killsPrivileges: boolean
   readonly caller: Caller
 }

@@ -11,6 +11,7 @@ import { unmount, endMountNow } from '../../shim/fuse/unmount.ts'
 import { NotifyThread } from '../../shim/fuse/notify-thread.ts'
 import { startWatchdog } from '../../shim/fuse/watchdog.ts'
 import { createPipe, wake } from '../../shim/sys/pipe.ts'
+import type { WritableMemoryOptions } from './writable-memory-handler.ts'
 
 export interface DaemonOptions {
   readonly directory: string
@@ -20,20 +21,24 @@ export interface DaemonOptions {
   readonly spinUs?: number
   /** Served by `native-daemon.ts` instead. */
   readonly isNative?: boolean
+  /** Serves an empty, writable file system instead of the tree. */
+  readonly writable?: WritableMemoryOptions
 }
 
 const options: DaemonOptions = JSON.parse(process.argv[2]!)
 const report = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
 try {
-  const mountOptions = { directory: options.directory, source: 'test, driver', isReadOnly: true, allowOther: false }
+  const mountOptions = { directory: options.directory, source: 'test, driver', isReadOnly: options.writable === undefined, allowOther: false }
   const mount = await (options.asUser === true ? mountUser(mountOptions) : mountRoot(mountOptions))
   const watchdog = options.hasWatchdog === true ? startWatchdog(mount) : undefined
   const notify = new NotifyThread(mount, silentLogger)
   const control = createPipe({ isNonBlocking: true })
   const { port1, port2 } = new MessageChannel()
-  const worker = new Worker(new URL('./fuse-daemon-worker.ts', import.meta.url), {
-    workerData: { mount, notifying: notify.link, controlFd: control.readFd, port: port2, backingPath: options.backingPath, spinUs: options.spinUs ?? 20 },
+  const { backingPath, spinUs = 20, writable } = options
+  const module = writable === undefined ? './fuse-daemon-worker.ts' : './writable-daemon-worker.ts'
+  const worker = new Worker(new URL(module, import.meta.url), {
+    workerData: { mount, notifying: notify.link, controlFd: control.readFd, port: port2, backingPath, spinUs, writable },
     transferList: [port2],
   })
   port1.on('message', (message: object) => report(message))

@@ -53,6 +53,7 @@ export const setattrValid = {
   FATTR_FH: 64,
   FATTR_ATIME_NOW: 128,
   FATTR_MTIME_NOW: 256,
+  FATTR_LOCKOWNER: 512,
   FATTR_CTIME: 1024,
   FATTR_KILL_SUIDGID: 2048,
 } as const
