@@ -9,6 +9,7 @@ import { Writer } from '../../shared/codec.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
+import type { Place } from '../../shared/volume/change-set.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
 import { ChangeState } from './change-state.ts'
 import type { ChangedBody, Edit, LocalNode, NameTarget } from './edit.ts'
@@ -86,6 +87,11 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   /** What to add to the snapshot's counts of a directory. */
   counts(directoryId: FileId): CountDeltas {
     return this.#state.directories.get(directoryId) ?? noCounts
+  }
+
+  /** Where a directory of the snapshot lies in it, of those that changes speak of and all above them. */
+  place(directoryId: FileId): Place | undefined {
+    return this.#state.places.get(directoryId)
   }
 
   /** Edits need not give the place of this directory any more. */
