@@ -17,7 +17,7 @@ export function withAttributes(entry: Entry, change: AttributesChange, caller: C
   const isOwnerChange = uid !== undefined || gid !== undefined
   const owned = isOwnerChange ? withOwner(entry, uid, gid, caller) : entry
   const moded = mode === undefined ? owned : withMode(owned, mode)
-  const safe = change.size !== undefined && change.killsPrivileges ? withoutPrivileges(moded, caller) : moded
+  const safe = change.killsPrivileges && !isOwnerChange ? withoutPrivileges(moded, caller) : moded
   return { ...withTimes(safe, change, now), ctime: timeOf(change.ctime, now) ?? now }
 }
 
