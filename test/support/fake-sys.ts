@@ -2,7 +2,7 @@
  * A disk in memory behind `Sys`, which fails where a test says so, fills up, and loses power.
  *
  * Losing power is as harsh as a journaling file system allows: names, sizes and punched holes come back as they were at some moment not before
- * the last sync, in order; of data written since a file's own last sync each page is there or not, at random.
+ * the last sync, in order; of data written since a file's own last sync each sector is there or not, at random.
  */
 import { errno } from '../../shared/error.ts'
 import { allocateMode, openFlag } from '../../shim/sys/constants.ts'
@@ -10,6 +10,7 @@ import type { DiskSpace, FileStat, Sys } from '../../shim/sys/sys.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 const pageBytes = 4096
+const sectorBytes = 512
 
 interface Inode {
   size: number
@@ -40,6 +41,8 @@ export class FakeSys implements Sys {
   readonly heldPaths = new Set<string>()
   readonly calls: string[] = []
   capacityBytes = Infinity
+  /** After so many calls more the power is off: every call throws, until `losePower` or `crash`. */
+  callsLeft = Infinity
 
   /** Makes calls of a kind fail: after `skip` good ones, `count` times. */
   fail(call: keyof Sys, code: number, { skip = 0, count = 1 } = {}): void {
@@ -51,13 +54,14 @@ export class FakeSys implements Sys {
     this.#fds.clear()
     this.#locks.clear()
     this.#failures.length = 0
+    this.callsLeft = Infinity
   }
 
   losePower(random: SeededRandom): void {
     const kept = this.#journal.slice(0, random.next() % (this.#journal.length + 1))
     for (const change of kept) change(this.#durable)
     for (const [ino, pages] of this.#dirty) {
-      for (const page of pages) if (random.next() % 2 === 0) copyPage(this.#live.inodes.get(ino), this.#durable.inodes.get(ino), page)
+      for (const page of pages) tearPage(this.#live.inodes.get(ino), this.#durable.inodes.get(ino), page, random)
     }
     this.#live = cloneImage(this.#durable)
     this.#journal = []
@@ -101,7 +105,7 @@ export class FakeSys implements Sys {
     const failure = this.#enter('open', path)
     if (failure !== 0) return failure
     let ino = this.#live.names.get(path)
-    if (ino === 0) return -errno.EISDIR
+    if (ino === 0 && flags !== openFlag.O_RDONLY) return -errno.EISDIR
     if (ino !== undefined && (flags & openFlag.O_EXCL) !== 0) return -errno.EEXIST
     if (ino === undefined) {
       if ((flags & openFlag.O_CREAT) === 0 || this.#live.names.get(parentOf(path)) !== 0) return -errno.ENOENT
@@ -165,16 +169,20 @@ export class FakeSys implements Sys {
 
   fdatasync(fd: number): number {
     const failure = this.#enter('fdatasync', String(fd))
-    if (failure !== 0) return failure
+    return failure === 0 ? this.#sync(fd) : failure
+  }
+
+  fsync(fd: number): number {
+    const failure = this.#enter('fsync', String(fd))
+    return failure === 0 ? this.#sync(fd) : failure
+  }
+
+  #sync(fd: number): number {
     const ino = this.#fds.get(fd)!
     this.#commit()
     for (const page of this.#dirty.get(ino) ?? []) copyPage(this.#live.inodes.get(ino), this.#durable.inodes.get(ino), page)
     this.#dirty.delete(ino)
     return 0
-  }
-
-  fsync(fd: number): number {
-    return this.fdatasync(fd)
   }
 
   unlink(path: string): number {
@@ -303,6 +311,8 @@ export class FakeSys implements Sys {
   }
 
   #enter(call: keyof Sys, what: string): number {
+    if (this.callsLeft <= 0) throw new Error('the power is off')
+    this.callsLeft -= 1
     this.calls.push(`${call} ${what}`)
     const failure = this.#failures.find((candidate) => candidate.call === call)
     if (failure === undefined) return 0
@@ -383,6 +393,19 @@ function copyPage(from: Inode | undefined, to: Inode | undefined, page: number):
   if (to === undefined) return
   if (bytes === undefined) to.pages.delete(page)
   else to.pages.set(page, bytes.slice())
+}
+
+/** All of a page reached the disk, or nothing, or any of its sectors. */
+function tearPage(from: Inode | undefined, to: Inode | undefined, page: number, random: SeededRandom): void {
+  const fate = random.next() % 3
+  if (fate === 0) return
+  const before = to?.pages.get(page)?.slice() ?? new Uint8Array(pageBytes)
+  copyPage(from, to, page)
+  const after = to?.pages.get(page)
+  if (fate === 1 || after === undefined) return
+  for (let start = 0; start < pageBytes; start += sectorBytes) {
+    if (random.next() % 2 === 0) after.set(before.subarray(start, start + sectorBytes), start)
+  }
 }
 
 function zeroWithin(inode: Inode, page: number, start: number, end: number): void {

@@ -1,0 +1,117 @@
+/**
+ * The bytes of a journal segment: a header, twice, then records, each a multiple of 8 bytes long.
+ *
+ * Little-endian. A record is `crc u32 · kind << 28 | payload length u32 · sequence f64 · payload · zeros up to 8`; its CRC-32 covers all of it after
+ * itself but the zeros, and starts from the segment's salt, so that bytes of another segment, or those that a program put into a payload, are
+ * never taken for a record. Sequence numbers count up by one, also from segment to segment. What is zero has not been written yet.
+ */
+import { crc32 } from 'node:zlib'
+
+export const formatVersion = 1
+
+/** `dump` and then one `dumpEnd` come first in a segment: the state that its `edit` records go on from. */
+export const recordKind = { edit: 1, dump: 2, dumpEnd: 3 } as const
+export type RecordKind = (typeof recordKind)[keyof typeof recordKind]
+
+export const recordHeadBytes = 16
+/** Of a payload. The length has 28 bits. */
+export const payloadBytesMax = 64 * 1024 * 1024
+const lengthBits = 28
+
+/** How much a record takes with its head. */
+export function recordBytes(payloadLength: number): number {
+  return (recordHeadBytes + payloadLength + 7) & ~7
+}
+
+/** Writes a record at `offset`, where `recordBytes(payload.length)` bytes are free. */
+export function encodeRecord(bytes: Uint8Array, view: DataView, offset: number, salt: number, kind: RecordKind, sequence: number, payload: Uint8Array): number {
+  const end = offset + recordHeadBytes + payload.length
+  const length = recordBytes(payload.length)
+  view.setUint32(offset + 4, kind * 2 ** lengthBits + payload.length, true)
+  view.setFloat64(offset + 8, sequence, true)
+  bytes.set(payload, offset + recordHeadBytes)
+  bytes.fill(0, end, offset + length)
+  view.setUint32(offset, crc32(bytes.subarray(offset + 4, end), salt), true)
+  return length
+}
+
+export interface RecordHead {
+  readonly kind: RecordKind
+  readonly payloadLength: number
+  readonly sequence: number
+}
+
+/** What the 16 bytes at `offset` claim, or undefined when no record begins so. */
+export function decodeHead(view: DataView, offset: number): RecordHead | undefined {
+  const word = view.getUint32(offset + 4, true)
+  const kind = word >>> lengthBits
+  const payloadLength = word % 2 ** lengthBits
+  if (kind !== recordKind.edit && kind !== recordKind.dump && kind !== recordKind.dumpEnd) return undefined
+  return payloadLength <= payloadBytesMax ? { kind, payloadLength, sequence: view.getFloat64(offset + 8, true) } : undefined
+}
+
+/** Whether all bytes of the record at `offset`, its zeros included, are what was written. */
+export function isWhole(bytes: Uint8Array, view: DataView, offset: number, salt: number, head: RecordHead): boolean {
+  const end = offset + recordHeadBytes + head.payloadLength
+  if (view.getUint32(offset, true) !== crc32(bytes.subarray(offset + 4, end), salt)) return false
+  for (let index = end; index < offset + recordBytes(head.payloadLength); index += 1) if (bytes[index] !== 0) return false
+  return true
+}
+
+export interface SegmentHeader {
+  readonly serial: number
+  /** The segment that this one takes the place of; 0: none. */
+  readonly previous: number
+  /** Of its first record. */
+  readonly sequence: number
+  /** Random: what the CRC of each record starts from. */
+  readonly salt: number
+  readonly volumeId: string
+}
+
+/** The header lies at 0 and again at 512, so that one damaged sector does not cost the segment. */
+export const headerBytes = 1024
+const copyBytes = 512
+const magic = 0x314a4d45 // "EMJ1"
+const volumeIdBytesMax = 128
+const volumeIdOffset = 44
+const crcOffset = volumeIdOffset + volumeIdBytesMax
+
+/** `magic u32 · format u32 · serial f64 · previous f64 · sequence f64 · salt u32 · zero u32 · volume id length u32 · volume id · zeros · crc u32 · zeros`. */
+export function encodeHeader(header: SegmentHeader): Uint8Array {
+  const volumeId = new TextEncoder().encode(header.volumeId)
+  if (volumeId.length > volumeIdBytesMax) throw new RangeError(`A volume id has at most ${volumeIdBytesMax} bytes: ${volumeId.length}`)
+  const bytes = new Uint8Array(headerBytes)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, magic, true)
+  view.setUint32(4, formatVersion, true)
+  view.setFloat64(8, header.serial, true)
+  view.setFloat64(16, header.previous, true)
+  view.setFloat64(24, header.sequence, true)
+  view.setUint32(32, header.salt, true)
+  view.setUint32(40, volumeId.length, true)
+  bytes.set(volumeId, volumeIdOffset)
+  view.setUint32(crcOffset, crc32(bytes.subarray(0, crcOffset)), true)
+  bytes.copyWithin(copyBytes, 0, copyBytes)
+  return bytes
+}
+
+/** The header, or undefined when neither copy is one. `format` is then told when it is of another version. */
+export function decodeHeader(bytes: Uint8Array): SegmentHeader | { readonly format: number } | undefined {
+  for (let start = 0; start + copyBytes <= bytes.length; start += copyBytes) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + start, copyBytes)
+    if (view.getUint32(0, true) !== magic) continue
+    if (view.getUint32(crcOffset, true) !== crc32(bytes.subarray(start, start + crcOffset))) continue
+    const format = view.getUint32(4, true)
+    if (format !== formatVersion) return { format }
+    const volumeIdEnd = start + volumeIdOffset + Math.min(view.getUint32(40, true), volumeIdBytesMax)
+    return {
+      serial: view.getFloat64(8, true),
+      previous: view.getFloat64(16, true),
+      sequence: view.getFloat64(24, true),
+      salt: view.getUint32(32, true),
+      volumeId: new TextDecoder().decode(bytes.subarray(start + volumeIdOffset, volumeIdEnd)),
+    }
+  }
+  return undefined
+}
