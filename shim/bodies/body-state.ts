@@ -20,6 +20,8 @@ export interface BodyBase {
 
 export interface BodyState {
   readonly serial: number
+  /** When the file was taken for this body, by its own disk's clock. A file whose inode is older on disk than that holds what it held before. */
+  readonly takenMs: number
   /** Undefined: every byte is in the backing file. */
   readonly base: BodyBase | undefined
   /** Start, end, start, end …: the backing file's bytes count there. */
@@ -37,6 +39,8 @@ const edgeCountMax = 2 ** 24
 export function encodeBodyState(state: BodyState): Uint8Array {
   const writer = new Writer(16)
   writer.varint(state.serial)
+  // In microseconds: as fine as a double tells present moments apart.
+  writer.varint(Math.max(0, Math.floor(state.takenMs * 1000)))
   const { base } = state
   writer.u8(base === undefined ? whole : partial)
   if (base === undefined) return writer.finish()
@@ -53,14 +57,15 @@ export function encodeBodyState(state: BodyState): Uint8Array {
 export function decodeBodyState(bytes: Uint8Array): BodyState {
   const reader: Reader = new Reader(bytes, 'the state of a local body')
   const serial = reader.varint()
+  const takenMs = reader.varint() / 1000
   const kind = reader.u8()
   if (kind === whole) {
     reader.end()
-    return { serial, base: undefined, written: [], punched: [] }
+    return { serial, takenMs, base: undefined, written: [], punched: [] }
   }
   if (kind !== partial) reader.fail(`its kind is ${kind}`)
   const base = { fileId: toFileId(reader.varint()), size: reader.varint(), length: reader.varint(), root: decodeManifestRoot(reader.sized(rootBytesMax)) }
-  const state = { serial, base, written: readEdges(reader), punched: readEdges(reader) }
+  const state = { serial, takenMs, base, written: readEdges(reader), punched: readEdges(reader) }
   reader.end()
   return state
 }

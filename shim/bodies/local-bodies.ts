@@ -4,15 +4,21 @@
  * Called by the file system (which opens files), by the changes (which journal them) and, through pins, by the publisher (which reads them). A body that
  * the journal names is never removed here; `discard` says that it names it no more.
  */
+import type { Clock } from '../../shared/clock.ts'
 import { errno } from '../../shared/error.ts'
+import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
-import type { Sys } from '../sys/sys.ts'
+import { openFlag } from '../sys/constants.ts'
+import type { FileStat, Sys } from '../sys/sys.ts'
 import { type BodyBase, decodeBodyState } from './body-state.ts'
 import { type BaseReader, type BodyOwner, LocalBody } from './local-body.ts'
-import { LocalFiles } from './local-files.ts'
+import { LocalFiles, localDirectory } from './local-files.ts'
 
 export interface LocalBodiesOptions {
   readonly sys: Sys
+  readonly clock: Clock
+  /** Names this boot of the machine (/proc/sys/kernel/random/boot_id). */
+  readonly bootId: string
   /** Of the cache; bodies are in its `local/`. */
   readonly directory: string
   readonly openBase: (base: BodyBase) => BaseReader
@@ -34,6 +40,8 @@ export class LocalBodies implements BodyOwner {
   /** Files that were there at the start and that nobody has asked for yet. */
   #unclaimed: Set<number> | undefined
   #diskBytes = 0
+  /** The files are as this boot of the machine left them: nothing that was written can have been lost. */
+  readonly #isSameBoot: boolean
 
   /** A negative errno when the directory cannot be used. */
   static open(options: LocalBodiesOptions): LocalBodies | number {
@@ -45,6 +53,7 @@ export class LocalBodies implements BodyOwner {
     this.#options = options
     this.#files = files
     this.#unclaimed = serials
+    this.#isSameBoot = readBoot(options) === options.bootId
   }
 
   get sys(): Sys {
@@ -61,34 +70,40 @@ export class LocalBodies implements BodyOwner {
   }
 
   /** A fresh body with nothing in it; whole. */
-  create(): LocalBody | number {
-    let taken = this.#files.take()
-    if (taken === -errno.ENOSPC && this.#options.makeRoom()) taken = this.#files.take()
-    return typeof taken === 'number' ? taken : this.#add(new LocalBody(this, { serial: taken.serial, base: undefined, written: [], punched: [] }, taken.fd))
+  create(mtime: Time): LocalBody | number {
+    return this.#take(undefined, 0, mtime)
   }
 
   /** A fresh body that shows a published version, of which nothing has to be here. */
-  createPartial(base: BodyBase): LocalBody | number {
-    const taken = this.#files.take()
-    if (typeof taken === 'number') return taken
-    const result = this.sys.ftruncate(taken.fd, base.length)
-    if (result < 0) {
-      this.sys.close(taken.fd)
-      this.#files.discard(taken.serial)
-      return result
-    }
-    return this.#add(new LocalBody(this, { serial: taken.serial, base, written: [], punched: [] }, taken.fd))
+  createPartial(base: BodyBase, mtime: Time): LocalBody | number {
+    return this.#take(base, base.length, mtime)
+  }
+
+  /** A body of a file with all its bytes that somebody else gives away: `give` moves it to the path it is told, or says why not (a negative errno). */
+  adopt(mtime: Time, give: (path: string) => number): LocalBody | number {
+    const serial = this.#files.takeSerial()
+    const given = give(this.#files.path(serial))
+    if (given < 0) return given
+    const fd = this.#files.open(serial)
+    if (fd >= 0) return this.#begin(serial, fd, undefined, undefined, mtime)
+    this.#files.discard(serial)
+    return fd
   }
 
   /**
    * At the start, once for each body that the journal names: `state` as it gave it, and the ranges noted after that. Undefined when the backing file is
-   * gone: it was never synced. Throws `corrupt` for a state that is none.
+   * gone, or was lost with the power: it was never synced. Throws `corrupt` for a state that is none.
    */
   restore(state: Uint8Array, noted: readonly ByteRange[]): LocalBody | undefined {
     const decoded = decodeBodyState(state)
     this.#files.reserve(decoded.serial)
     if (this.#unclaimed?.delete(decoded.serial) !== true) return undefined
     const body = new LocalBody(this, decoded)
+    if (!this.#isSameBoot && body.isStale) {
+      body.closeDescriptor()
+      this.#files.discard(body.serial)
+      return undefined
+    }
     for (const { start, end } of noted) body.addWritten(start, end)
     this.#bodies.set(body.serial, body)
     if (!body.isWhole) body.believeDisk()
@@ -99,6 +114,7 @@ export class LocalBodies implements BodyOwner {
   endRestoring(): void {
     for (const serial of this.#unclaimed ?? []) this.#files.discard(serial)
     this.#unclaimed = undefined
+    if (!this.#isSameBoot) writeBoot(this.#options)
   }
 
   /** The journal names it no more, and nobody has it open. It goes when it is unpinned. */
@@ -119,6 +135,10 @@ export class LocalBodies implements BodyOwner {
       body.closeBase()
       body.closeDescriptor()
     }
+  }
+
+  get nowMs(): number {
+    return this.#options.clock.now()
   }
 
   path(serial: number): string {
@@ -164,9 +184,51 @@ export class LocalBodies implements BodyOwner {
     this.#files.discard(body.serial)
   }
 
-  #add(body: LocalBody): LocalBody {
-    this.#bodies.set(body.serial, body)
+  #take(base: BodyBase | undefined, size: number, mtime: Time): LocalBody | number {
+    let taken = this.#files.take()
+    if (taken === -errno.ENOSPC && this.#options.makeRoom()) taken = this.#files.take()
+    return typeof taken === 'number' ? taken : this.#begin(taken.serial, taken.fd, base, size, mtime)
+  }
+
+  /** `size` undefined: as it is. */
+  #begin(serial: number, fd: number, base: BodyBase | undefined, size: number | undefined, mtime: Time): LocalBody | number {
+    const stat = this.#prepare(fd, size, mtime)
+    if (typeof stat === 'number') {
+      this.sys.close(fd)
+      this.#files.discard(serial)
+      return stat
+    }
+    const body = new LocalBody(this, { serial, takenMs: stat.ctimeMs, base, written: [], punched: [] }, fd)
+    this.#bodies.set(serial, body)
     this.opened(body)
     return body
   }
+
+  #prepare(fd: number, size: number | undefined, mtime: Time): FileStat | number {
+    const sized = size === undefined || size === 0 ? 0 : this.sys.ftruncate(fd, size)
+    const timed = sized < 0 ? sized : this.sys.setMtime(fd, mtime)
+    return timed < 0 ? timed : this.sys.fstat(fd)
+  }
+}
+
+/** In the folder of the files. */
+function bootPath(directory: string): string {
+  return `${localDirectory(directory)}/boot`
+}
+
+function readBoot({ sys, directory }: LocalBodiesOptions): string | undefined {
+  const fd = sys.open(bootPath(directory), openFlag.O_RDONLY, 0)
+  if (fd < 0) return undefined
+  const bytes = new Uint8Array(64)
+  const count = sys.pread(fd, bytes, 0)
+  sys.close(fd)
+  return new TextDecoder().decode(bytes.subarray(0, Math.max(0, count)))
+}
+
+/** If that fails the next start is more careful than it has to be. */
+function writeBoot({ sys, directory, bootId }: LocalBodiesOptions): void {
+  const fd = sys.open(bootPath(directory), openFlag.O_RDWR | openFlag.O_CREAT | openFlag.O_TRUNC, 0o600)
+  if (fd < 0) return
+  sys.pwrite(fd, new TextEncoder().encode(bootId), 0)
+  sys.close(fd)
 }

@@ -7,6 +7,7 @@
  * results are counts or negative errnos. Who changes a partial body by anything but `write` journals its `state` afterwards; `write` is told in ranges.
  */
 import { errno } from '../../shared/error.ts'
+import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { IntervalSet } from '../cache/interval-set.ts'
 import type { FileSlice, Waiter } from '../fetch/waiter.ts'
@@ -33,9 +34,21 @@ export interface BodyOwner {
   makeRoom(): boolean
   /** The size that a body had when it was last looked at has changed by so much. */
   grew(bytes: number): void
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
   /** Nobody pins it any more. */
   unpinned(body: LocalBody): void
 }
+
+/** How the file stood at a moment: equal later, nobody has written. */
+export interface BodyStamp {
+  readonly generation: number
+  readonly size: number
+  readonly mtime: Time
+}
+
+/** Kernels before 6.13 give times of a tick, up to 10 ms long: who writes twice within one leaves one time. */
+const tickMs = 20
 
 const closed = -1
 const noBytes: FileSlice = { kind: 'bytes', bytes: new Uint8Array(0) }
@@ -43,6 +56,7 @@ const endOfAll = Number.MAX_SAFE_INTEGER
 
 export class LocalBody {
   readonly serial: number
+  readonly #takenMs: number
   readonly #owner: BodyOwner
   #base: BodyBase | undefined
   /** INVARIANT: with a base only; below the size. `#punched` lies within. */
@@ -52,6 +66,7 @@ export class LocalBody {
   #fd: number
   #holdCount = 0
   #pinCount = 0
+  #published: BodyStamp | undefined
   #diskBytes = 0
   /** Counts the changes that came through this process; what the kernel writes shows in the backing file's mtime. */
   generation = 0
@@ -63,6 +78,7 @@ export class LocalBody {
   constructor(owner: BodyOwner, state: BodyState, fd = closed) {
     this.#owner = owner
     this.serial = state.serial
+    this.#takenMs = state.takenMs
     this.#base = state.base
     this.#written = new IntervalSet([...state.written])
     this.#punched = new IntervalSet([...state.punched])
@@ -142,8 +158,39 @@ export class LocalBody {
     return stat
   }
 
+  /** Undefined while it was changed so lately that the next change might leave the same time; or the disk fails. */
+  stamp(): BodyStamp | undefined {
+    const stat = this.fstat()
+    if (typeof stat === 'number') return undefined
+    const mtime = { seconds: stat.mtimeSeconds, nanoseconds: stat.mtimeNanoseconds }
+    const ageMs = this.#owner.nowMs - (mtime.seconds * 1000 + mtime.nanoseconds / 1e6)
+    return ageMs >= 0 && ageMs < tickMs ? undefined : { generation: this.generation, size: stat.size, mtime }
+  }
+
+  /** What it held at that stamp is what the file's entry says. Undefined: it is not known to be. */
+  markPublished(stamp: BodyStamp | undefined): void {
+    this.#published = stamp
+  }
+
+  /** It holds what the file's entry says. */
+  get isPublished(): boolean {
+    const mark = this.#published
+    if (mark === undefined || mark.generation !== this.generation) return false
+    const stat = this.fstat()
+    if (typeof stat === 'number') return false
+    return stat.size === mark.size && stat.mtimeSeconds === mark.mtime.seconds && stat.mtimeNanoseconds === mark.mtime.nanoseconds
+  }
+
+  /** Nobody else has the backing file open or mapped, now; or the file system cannot say (then the answer is no). */
+  get isAlone(): boolean {
+    const { fd } = this
+    if (fd < 0 || this.isHeld || this.#owner.sys.takeLease(fd) !== 0) return false
+    this.#owner.sys.dropLease(fd)
+    return true
+  }
+
   state(): Uint8Array {
-    return encodeBodyState({ serial: this.serial, base: this.#base, written: this.#written.edges, punched: this.#punched.edges })
+    return encodeBodyState({ serial: this.serial, takenMs: this.#takenMs, base: this.#base, written: this.#written.edges, punched: this.#punched.edges })
   }
 
   /** Takes in what the journal says was written after its last `state`. */
@@ -152,6 +199,13 @@ export class LocalBody {
     this.#written.add(start, end)
     this.#punched.remove(start, end)
     this.#settleBase()
+  }
+
+  /** After a restart, of a file that another body had before: the disk has not heard of the change of hands, so what it holds is that body's. */
+  get isStale(): boolean {
+    const stat = this.fstat()
+    // As fine as the state tells it.
+    return typeof stat === 'number' || Math.floor(stat.ctimeMs * 1000) < Math.floor(this.#takenMs * 1000)
   }
 
   /**
@@ -251,7 +305,7 @@ export class LocalBody {
   }
 
   /** Undefined: now, by the disk's own clock. */
-  setMtime(mtime: { readonly seconds: number; readonly nanoseconds: number } | undefined): number {
+  setMtime(mtime: Time | undefined): number {
     const { fd } = this
     if (fd < 0) return fd
     this.generation += 1

@@ -129,6 +129,40 @@ export class BackingFiles {
     table.serials[row] = this.takeSerial()
   }
 
+  /**
+   * Moves the row's backing file out of the cache, to a place of its new owner, who will write into it; the row begins anew with nothing present. INVARIANT:
+   * where the index on disk says that its bytes survive a power failure, that is taken back, durably, before anybody can write.
+   */
+  giveAway(row: number, to: string): number {
+    const { table } = this
+    const serial = table.serials[row]!
+    const isDurable = !table.durable(row).isEmpty
+    this.log.append({ kind: 'drop', row, serial })
+    const noted = isDurable ? this.log.syncNow() : 0
+    if (noted < 0) return noted
+    const result = this.sys.rename(this.path(serial), to)
+    if (result < 0) this.sys.unlink(this.path(serial))
+    table.setBytes(row, 0)
+    table.setPresence(row, new IntervalSet(), new IntervalSet())
+    table.serials[row] = this.takeSerial()
+    return result
+  }
+
+  /** Takes a file of another owner for a row without one, complete. Then there is no row when it fails. */
+  adopt(row: number, from: string, diskBytes: number): number {
+    const { table } = this
+    const result = this.sys.rename(from, this.path(table.serials[row]!))
+    if (result < 0) {
+      table.remove(row)
+      return result
+    }
+    this.#recordNew(row)
+    this.markPresent(row, 0, table.sizes[row]!, false)
+    table.setBytes(row, diskBytes)
+    table.touch(row)
+    return 0
+  }
+
   /** Removes the row and its backing file. */
   remove(row: number): void {
     const serial = this.table.serials[row]!

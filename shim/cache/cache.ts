@@ -130,6 +130,28 @@ export class Cache implements CachedFileOwner {
     return file
   }
 
+  /** Takes in a file with all bytes of a version, which nobody else has open or mapped: moves it from `path`. -EEXIST when the version is here already. */
+  adopt(fileId: number, contentVersion: string, size: number, path: string, diskBytes: number): number {
+    const { table } = this.files
+    const version = versionOf(contentVersion)
+    const known = table.find(fileId, version)
+    if (known >= 0 && (this.#active.has(known) || table.isComplete(known))) return -errno.EEXIST
+    if (known >= 0) this.files.remove(known)
+    const result = this.files.adopt(table.add(fileId, version, size, this.files.takeSerial()), path, diskBytes)
+    if (result === 0) this.grew()
+    return result
+  }
+
+  /** So much of the budget is taken by bodies that are not published: they are no cache, and go before it. */
+  set reservedBytes(bytes: number) {
+    this.#evictor.reservedBytes = bytes
+  }
+
+  /** The disk is full and somebody needs room who cannot do without: false when nothing was evicted. */
+  makeRoom(): boolean {
+    return this.#evictor.makeRoom()
+  }
+
   /** True when all of that version is here; asks nothing of the disk. */
   isComplete(fileId: number, contentVersion: string): boolean {
     const row = this.files.table.find(fileId, versionOf(contentVersion))

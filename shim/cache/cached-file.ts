@@ -211,6 +211,15 @@ export class CachedFile {
     else if (this.#freed.length > freedMax) this.#freed.splice(0, freedMax / 2)
   }
 
+  /** Moves the backing file to `path` for its new owner; the cache has nothing of this version then. -EBUSY when it is not whole, or being written to. */
+  giveAway(path: string): number {
+    if (!this.isComplete || !this.#isCreated || this.isHeld) return -errno.EBUSY
+    this.closeDescriptor()
+    const result = this.#owner.files.giveAway(this.row, path)
+    this.#isCreated = this.isComplete
+    return result
+  }
+
   pin(): void {
     this.#pinCount += 1
   }

@@ -45,6 +45,8 @@ export class Evictor {
   #heldTriedMs = 0
   readonly #shrinker: Shrinker
   evictedCount = 0
+  /** Of the budget, for bodies that are no cache. */
+  reservedBytes = 0
 
   constructor(files: BackingFiles, active: ReadonlyMap<number, CachedFile>, options: EvictorOptions) {
     this.#files = files
@@ -53,14 +55,18 @@ export class Evictor {
     this.#shrinker = new Shrinker(files, active, options.bytesMax)
   }
 
+  get #bytesMax(): number {
+    return Math.max(0, this.#options.bytesMax - this.reservedBytes)
+  }
+
   get canStore(): boolean {
     if (this.#fullUntilMs !== 0 && this.#options.clock.now() < this.#fullUntilMs) return false
     const isRoomMade = this.#files.table.oldest >= 0 || this.#shrinker.isMakingRoom
-    return isRoomMade || (!this.#isBelowFloor && this.#files.table.byteTotal < this.#options.bytesMax)
+    return isRoomMade || (!this.#isBelowFloor && this.#files.table.byteTotal < this.#bytesMax)
   }
 
   grew(): void {
-    const { bytesMax } = this.#options
+    const bytesMax = this.#bytesMax
     const { byteTotal } = this.#files.table
     if (byteTotal < bytesMax) return
     if (byteTotal > bytesMax) {
@@ -79,10 +85,19 @@ export class Evictor {
     this.#evict(this.#target)
   }
 
+  /** For somebody who needs room at once: evicts a tenth of the cache, or as much as one step does. False when nothing could be. */
+  makeRoom(): boolean {
+    const { evictedCount } = this
+    this.#fullUntilMs = this.#options.clock.now() + fullMs
+    this.#aim(this.#files.table.byteTotal * (1 - fullPart))
+    this.#evict(this.#target)
+    return this.evictedCount > evictedCount
+  }
+
   /** True when more is to be evicted. */
   step(nowMs: number): boolean {
     if (Math.abs(nowMs - this.#checkedMs) >= freeSpaceCheckMs) this.checkFreeSpace()
-    if (this.#files.table.byteTotal > this.#options.bytesMax) this.#aim(this.#options.bytesMax * 0.9)
+    if (this.#files.table.byteTotal > this.#bytesMax) this.#aim(this.#bytesMax * 0.9)
     this.#evict(this.#target)
     if (this.#held.size > 0 && Math.abs(nowMs - this.#heldTriedMs) >= heldRetryMs) this.#retryHeld(nowMs)
     this.#shrinker.step()
@@ -105,7 +120,7 @@ export class Evictor {
   /** Only pinned files are left, and they fill the budget. */
   #shrink(): void {
     const { table } = this.#files
-    const { bytesMax } = this.#options
+    const bytesMax = this.#bytesMax
     if (table.byteTotal < bytesMax || table.oldest >= 0 || this.#shrinker.isUnderWay) return
     this.#shrinker.begin(table.byteTotal - Math.floor(bytesMax * 0.9))
   }
@@ -141,7 +156,7 @@ export class Evictor {
     for (const [row, serial] of [...this.#held].slice(0, filesPerStep)) {
       this.#held.delete(row)
       if (!table.isUsed(row) || table.serials[row] !== serial || this.#active.has(row)) continue
-      if (table.byteTotal < this.#options.bytesMax && !this.#isBelowFloor) table.touch(row)
+      if (table.byteTotal < this.#bytesMax && !this.#isBelowFloor) table.touch(row)
       else if (this.#files.evict(row)) this.evictedCount += 1
       else this.#setAside(row)
     }

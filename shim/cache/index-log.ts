@@ -5,6 +5,7 @@
  * thread, renamed into place, and only then are older logs removed. Nothing here is needed for correctness: a record that is lost makes less
  * cached. A log that cannot be written (disk full) is given up until the next snapshot succeeds.
  */
+import { errno } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'
@@ -88,6 +89,13 @@ export class IndexLog {
     }
     this.#offset += written
     this.#logBytes += written
+  }
+
+  /** Writes what was appended and makes it durable at once, on this thread. A negative errno when what was appended may be lost. */
+  syncNow(): number {
+    this.flush()
+    if (this.#isBroken) return -errno.EIO
+    return this.#options.sys.fdatasync(this.#fd)
   }
 
   /** Does a little of the snapshot that is under way, or begins one when it is time; true when there is more to do now. */

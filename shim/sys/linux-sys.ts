@@ -82,6 +82,7 @@ function statx(directory: number, path: string, flags: number): FileStat | numbe
     ino: Number(statxView.getBigUint64(32, true)),
     size: Number(statxView.getBigUint64(40, true)),
     blocks: Number(statxView.getBigUint64(48, true)),
+    ctimeMs: Number(statxView.getBigInt64(96, true)) * 1000 + statxView.getUint32(104, true) / 1e6,
     mtimeSeconds: Number(statxView.getBigInt64(112, true)),
     mtimeNanoseconds: statxView.getUint32(120, true),
   }

@@ -15,6 +15,8 @@ export interface FileStat {
   /** Nanoseconds are apart: a double does not hold both. */
   readonly mtimeSeconds: number
   readonly mtimeNanoseconds: number
+  /** Of the last change of the inode, by the file system's clock, in milliseconds and fractions. */
+  readonly ctimeMs: number
 }
 
 export interface DiskSpace {

@@ -15,6 +15,7 @@ const sectorBytes = 512
 interface Inode {
   size: number
   mtime: { readonly seconds: number; readonly nanoseconds: number }
+  ctimeMs: number
   readonly pages: Map<number, Uint8Array>
 }
 
@@ -114,7 +115,7 @@ export class FakeSys implements Sys {
       ino = made
       this.#change((image) => {
         image.names.set(path, made)
-        image.inodes.set(made, { size: 0, mtime: { seconds: 0, nanoseconds: 0 }, pages: new Map() })
+        image.inodes.set(made, { size: 0, mtime: { seconds: 0, nanoseconds: 0 }, ctimeMs: 0, pages: new Map() })
       })
     }
     if ((flags & openFlag.O_TRUNC) !== 0) this.#setSize(ino, 0)
@@ -225,7 +226,7 @@ export class FakeSys implements Sys {
   stat(path: string): FileStat | number {
     const ino = this.#live.names.get(path)
     if (ino === undefined) return -errno.ENOENT
-    return statOf(ino, this.#live.inodes.get(ino) ?? { size: 0, mtime: { seconds: 0, nanoseconds: 0 }, pages: new Map() })
+    return statOf(ino, this.#live.inodes.get(ino) ?? { size: 0, mtime: { seconds: 0, nanoseconds: 0 }, ctimeMs: 0, pages: new Map() })
   }
 
   list(path: string): string[] | number {
@@ -345,9 +346,10 @@ export class FakeSys implements Sys {
   #touch(ino: number, mtime?: { readonly seconds: number; readonly nanoseconds: number }): void {
     this.#clockUs += 1
     const time = mtime ?? { seconds: Math.floor(this.#clockUs / 1e6), nanoseconds: (this.#clockUs % 1e6) * 1000 }
+    const ctimeMs = this.#clockUs / 1000
     this.#change((image) => {
       const inode = image.inodes.get(ino)
-      if (inode !== undefined) inode.mtime = time
+      if (inode !== undefined) Object.assign(inode, { mtime: time, ctimeMs })
     })
   }
 
@@ -417,10 +419,10 @@ function zeroWithin(inode: Inode, page: number, start: number, end: number): voi
 }
 
 function cloneImage(image: Image): Image {
-  const inodes = new Map([...image.inodes].map(([ino, { size, mtime, pages }]) => [ino, { size, mtime, pages: new Map([...pages].map(([page, bytes]) => [page, bytes.slice()])) }]))
+  const inodes = new Map([...image.inodes].map(([ino, { size, mtime, ctimeMs, pages }]) => [ino, { size, mtime, ctimeMs, pages: new Map([...pages].map(([page, bytes]) => [page, bytes.slice()])) }]))
   return { names: new Map(image.names), inodes }
 }
 
 function statOf(ino: number, inode: Inode): FileStat {
-  return { ino, size: inode.size, blocks: (inode.pages.size * pageBytes) / 512, mode: 0o100600, linkCount: 1, mtimeSeconds: inode.mtime.seconds, mtimeNanoseconds: inode.mtime.nanoseconds }
+  return { ino, size: inode.size, blocks: (inode.pages.size * pageBytes) / 512, mode: 0o100600, linkCount: 1, mtimeSeconds: inode.mtime.seconds, mtimeNanoseconds: inode.mtime.nanoseconds, ctimeMs: inode.ctimeMs }
 }
