@@ -1,0 +1,60 @@
+/**
+ * One batch on its way into the volume: its bodies become contents, those that held still go into the change set, and that becomes one commit.
+ */
+import { encodeEntry } from '../../shared/format/entry-codec.ts'
+import type { FileId } from '../../shared/format/entry.ts'
+import type { ChangeSet, CommittedChanges } from '../../shared/volume/change-set.ts'
+import type { Batch, Doubt, Published, ToChanges, Verified } from '../changes/publishing.ts'
+import type { BodyContents, ReadBody, Unread } from './body-contents.ts'
+
+/** What the file system is told of. */
+export type Commit = Pick<CommittedChanges, 'seq' | 'conflicts' | 'nodes'>
+
+/** The other thread, asked. */
+export interface ChangesLink {
+  takeBatch(isEverything: boolean): Promise<Batch | Doubt | undefined>
+  verify(ids: readonly FileId[]): Promise<Verified>
+  tell(message: ToChanges): void
+}
+
+/** A batch that is ready to be committed. */
+export interface PreparedBatch {
+  readonly batch: Batch
+  readonly set: ChangeSet
+  /** Whose contents are in the set. */
+  readonly bodies: readonly ReadBody[]
+  readonly unread: readonly Unread[]
+}
+
+export async function prepareBatch(batch: Batch, contents: BodyContents, link: ChangesLink, signal: AbortSignal): Promise<PreparedBatch> {
+  const { read, unread } = await contents.read(batch.bodies, signal)
+  const verified = read.length === 0 ? [] : (await link.verify(read.map(({ id }) => id))).unchanged
+  const unchanged = new Set(verified)
+  const bodies = read.filter(({ id }) => unchanged.has(id))
+  const changed = new Set(read.filter(({ id }) => !unchanged.has(id)).map(({ id }) => id))
+  contents.forget(changed)
+  const moved = batch.bodies.filter(({ id }) => changed.has(id)).map((body) => ({ body, why: undefined }))
+  return { batch, set: withContents(batch.changes, bodies), bodies, unread: [...unread, ...moved] }
+}
+
+/** INVARIANT: an entry's size is that of its content, and both are of the same moment. */
+function withContents(changes: ChangeSet, bodies: readonly ReadBody[]): ChangeSet {
+  const contents = new Map(bodies.map((body) => [body.id, body]))
+  const nodes = changes.nodes.map((node) => {
+    const read = contents.get(node.id)
+    if (read === undefined || node.after === undefined) return node
+    const { size, mtime, content } = read
+    return { ...node, after: { ...node.after, size, mtime, content } }
+  })
+  return { ...changes, nodes }
+}
+
+export function publishedOf(counter: number, bodies: readonly ReadBody[], committed: Commit): Published {
+  return {
+    counter,
+    seq: committed.seq,
+    nodes: committed.nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) })),
+    bodies: bodies.map(({ id, generation, mtime }) => ({ id, generation, mtime })),
+    conflicts: committed.conflicts,
+  }
+}

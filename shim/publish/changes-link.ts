@@ -1,0 +1,62 @@
+/**
+ * `ChangesLink` over messages: one question of each kind at a time, answered in order. Ended by `close`, when the other thread is gone.
+ */
+import { EdgemountError } from '../../shared/error.ts'
+import type { FileId } from '../../shared/format/entry.ts'
+import type { Batch, Doubt, ToChanges, ToPublisher, Verified } from '../changes/publishing.ts'
+import type { ChangesLink } from './batch-commit.ts'
+
+export class MessageLink implements ChangesLink {
+  readonly #send: (message: ToChanges) => void
+  #batch: PromiseWithResolvers<Batch | Doubt | undefined> | undefined
+  #verified: PromiseWithResolvers<Verified> | undefined
+  #isClosed = false
+
+  constructor(send: (message: ToChanges) => void) {
+    this.#send = send
+  }
+
+  takeBatch(isEverything: boolean): Promise<Batch | Doubt | undefined> {
+    const asked = this.#ask<Batch | Doubt | undefined>({ kind: 'take-batch', isEverything })
+    this.#batch = asked
+    return asked.promise
+  }
+
+  verify(ids: readonly FileId[]): Promise<Verified> {
+    const asked = this.#ask<Verified>({ kind: 'verify', ids })
+    this.#verified = asked
+    return asked.promise
+  }
+
+  tell(message: ToChanges): void {
+    if (!this.#isClosed) this.#send(message)
+  }
+
+  /** True when it was an answer. */
+  receive(message: ToPublisher): boolean {
+    if (message.kind === 'batch') this.#batch?.resolve(message.batch)
+    else if (message.kind === 'in-doubt') this.#batch?.resolve(message.doubt)
+    else if (message.kind === 'verified') this.#verified?.resolve(message.verified)
+    else return false
+    return true
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#batch?.reject(closedError())
+    this.#verified?.reject(closedError())
+  }
+
+  #ask<T>(message: ToChanges): PromiseWithResolvers<T> {
+    const asked = Promise.withResolvers<T>()
+    // Whoever asked hears of it.
+    asked.promise.catch(() => undefined)
+    if (this.#isClosed) asked.reject(closedError())
+    else this.#send(message)
+    return asked
+  }
+}
+
+function closedError(): EdgemountError {
+  return new EdgemountError('closed', 'Cannot ask the file system what has changed: it is over')
+}

@@ -1,0 +1,98 @@
+/**
+ * A store whose packs and log records are created sooner or later: what fails is tried again, for as long as it takes, with growing pauses.
+ *
+ * The publisher's volume writes through it, because a writing session whose pack could not be stored is lost with everything in it: so an upload that
+ * was cut goes on where it was, however long the store is away. Everything else passes through: readers have deadlines of their own.
+ */
+import { throwIfAborted } from '../../shared/abort.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { type ErrorCode, codeOf } from '../../shared/error.ts'
+import { type Random, randomFraction } from '../../shared/random.ts'
+import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
+import { isFirm } from './publish-plan.ts'
+
+export interface PatientStoreParts {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly random: Random
+  /** Ends all patience. */
+  readonly signal: AbortSignal
+  /** Each failure, and once that it works again (undefined). */
+  onOutcome(error: unknown): void
+  /** Bytes that were stored. */
+  onStored(bytes: number): void
+}
+
+const keptTrying = /^(?:data|meta|log)\//
+const raceCodes: ReadonlySet<ErrorCode> = new Set(['conflict', 'stale'])
+const retryMsMin = 250
+const retryMsMax = 30_000
+const firmRetryMs = 60_000
+
+export class PatientStore implements ObjectStore {
+  readonly label: string
+  readonly #parts: PatientStoreParts
+  /** Pauses that are slept through; a nudge ends them. */
+  readonly #pauses = new Set<AbortController>()
+
+  constructor(parts: PatientStoreParts) {
+    this.label = parts.store.label
+    this.#parts = parts
+  }
+
+  /** Somebody waits: what pauses is tried at once. */
+  nudge(): void {
+    for (const pause of this.#pauses) pause.abort()
+  }
+
+  /** True also when an earlier try of this call may have made the object: packs have random names, and the engine tells log records by their nonce. */
+  async create(key: string, body: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
+    const { store, onOutcome, onStored } = this.#parts
+    if (!keptTrying.test(key)) return store.create(key, body, options)
+    const isPack = !key.startsWith('log/')
+    const signal = options.signal === undefined ? this.#parts.signal : AbortSignal.any([options.signal, this.#parts.signal])
+    for (let tries = 1; ; tries += 1) {
+      throwIfAborted(signal)
+      try {
+        const isCreated = await store.create(key, body, { signal })
+        if (tries > 1) onOutcome(undefined)
+        if (isCreated || isPack) onStored(body.length)
+        return isCreated || (isPack && tries > 1)
+      } catch (error) {
+        // A race for a slot of the log: the engine looks who has it.
+        if (signal.aborted || (!isPack && raceCodes.has(codeOf(error)))) throw error
+        onOutcome(error)
+        await this.#pause(isFirm(codeOf(error)) ? firmRetryMs : Math.min(retryMsMax, retryMsMin * 2 ** (tries - 1)), signal)
+      }
+    }
+  }
+
+  get(key: string, options?: GetOptions): Promise<StoredObject | undefined> {
+    return this.#parts.store.get(key, options)
+  }
+
+  put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {
+    return this.#parts.store.put(key, body, options)
+  }
+
+  replace(key: string, body: Uint8Array, etag: string, options?: StoreOptions): Promise<string | undefined> {
+    return this.#parts.store.replace(key, body, etag, options)
+  }
+
+  delete(key: string, options?: StoreOptions): Promise<void> {
+    return this.#parts.store.delete(key, options)
+  }
+
+  list(prefix: string, options?: ListOptions): Promise<readonly ObjectSummary[]> {
+    return this.#parts.store.list(prefix, options)
+  }
+
+  /** A random part of the time, so that many mounts do not come back together. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#parts
+    const pause = new AbortController()
+    this.#pauses.add(pause)
+    await clock.sleep(ms * (0.5 + randomFraction(random) / 2), AbortSignal.any([signal, pause.signal])).catch(() => undefined)
+    this.#pauses.delete(pause)
+  }
+}
