@@ -11,7 +11,7 @@ import { unmount, endMountNow } from '../../shim/fuse/unmount.ts'
 import { NotifyThread } from '../../shim/fuse/notify-thread.ts'
 import { startWatchdog } from '../../shim/fuse/watchdog.ts'
 import { createPipe, wake } from '../../shim/sys/pipe.ts'
-import type { WritableMemoryOptions } from './writable-memory-handler.ts'
+import type { WritableDaemonOptions } from './writable-daemon-worker.ts'
 
 export interface DaemonOptions {
   readonly directory: string
@@ -22,7 +22,7 @@ export interface DaemonOptions {
   /** Served by `native-daemon.ts` instead. */
   readonly isNative?: boolean
   /** Serves an empty, writable file system instead of the tree. */
-  readonly writable?: WritableMemoryOptions
+  readonly writable?: WritableDaemonOptions
 }
 
 const options: DaemonOptions = JSON.parse(process.argv[2]!)

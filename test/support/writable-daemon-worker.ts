@@ -11,13 +11,18 @@ import { runLoop } from '../../shim/fuse/run-loop.ts'
 import type { WritableMemoryOptions } from './writable-memory-handler.ts'
 import { WritableMemoryHandler } from './writable-memory-handler.ts'
 
+/** The file system, and what its mount is to have. */
+export interface WritableDaemonOptions extends WritableMemoryOptions {
+  readonly wantsPassthrough?: boolean
+}
+
 interface WorkerData {
   readonly mount: FuseMount
   readonly notifying: NotifyLink
   readonly controlFd: number
   readonly port: MessagePort
   readonly spinUs: number
-  readonly writable: WritableMemoryOptions
+  readonly writable: WritableDaemonOptions
 }
 
 const { mount, notifying, controlFd, port, spinUs, writable }: WorkerData = workerData
@@ -39,6 +44,7 @@ runLoop({
     }
   },
   counts,
+  ...(writable.wantsPassthrough === undefined ? {} : { wantsPassthrough: writable.wantsPassthrough }),
 })
 port.postMessage({ event: 'served', ...handler.outstanding, isStopped: handler.isStopped })
 port.close()
