@@ -8,7 +8,7 @@ import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { Generator, type Turn, processCount } from './differential-steps.ts'
 import type { CallName, Outcome, Stat } from './posix-calls.ts'
 import { PosixAgent } from './posix-client.ts'
-import { SeededRandom } from './seeded-random.ts'
+import type { SeededRandom } from './seeded-random.ts'
 
 export interface Difference {
   readonly turn: number
