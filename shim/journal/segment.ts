@@ -126,7 +126,7 @@ export function examineTail(sys: Sys, fd: number, segment: Segment): Tail {
   }
   const searchEnd = Math.min(lastByte, segment.end + searchBytesMax)
   let recordCount = 0
-  for (let offset = segment.end + 8; offset < searchEnd && segment.header !== undefined; ) {
+  for (let offset = segment.end; offset < searchEnd && segment.header !== undefined; ) {
     const head = recordAt(window, offset, segment.header.salt, segment.sequence)
     if (head !== undefined) recordCount += 1
     offset += head === undefined ? 8 : recordBytes(head.payloadLength)

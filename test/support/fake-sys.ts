@@ -140,24 +140,35 @@ export class FakeSys implements Sys {
     const failure = this.#enter('pwrite', String(fd))
     if (failure !== 0) return failure
     const inode = this.#inode(fd)
+    const length = this.#fitting(inode, offset, from.length)
+    if (length === 0 && from.length > 0) return -errno.ENOSPC
     const first = Math.floor(offset / pageBytes)
-    const end = Math.ceil((offset + from.length) / pageBytes)
-    let fresh = 0
-    for (let page = first; page < end; page += 1) if (!inode.pages.has(page)) fresh += 1
-    if (this.usedBytes + fresh * pageBytes > this.capacityBytes) return -errno.ENOSPC
+    const end = Math.ceil((offset + length) / pageBytes)
     const dirty = this.#dirty.get(this.#fds.get(fd)!) ?? new Set()
     this.#dirty.set(this.#fds.get(fd)!, dirty)
     for (let page = first; page < end; page += 1) {
       const target = inode.pages.get(page) ?? new Uint8Array(pageBytes)
       inode.pages.set(page, target)
       const start = Math.max(offset, page * pageBytes)
-      const stop = Math.min(offset + from.length, (page + 1) * pageBytes)
+      const stop = Math.min(offset + length, (page + 1) * pageBytes)
       target.set(from.subarray(start - offset, stop - offset), start - page * pageBytes)
       dirty.add(page)
     }
     this.#touch(this.#fds.get(fd)!)
-    if (offset + from.length > inode.size) this.#setSize(this.#fds.get(fd)!, offset + from.length)
-    return from.length
+    if (offset + length > inode.size) this.#setSize(this.#fds.get(fd)!, offset + length)
+    return length
+  }
+
+  /** How many of the bytes the disk has room for. */
+  #fitting(inode: Inode, offset: number, length: number): number {
+    if (this.capacityBytes === Infinity) return length
+    let room = Math.floor((this.capacityBytes - this.usedBytes) / pageBytes)
+    for (let page = Math.floor(offset / pageBytes); page * pageBytes < offset + length; page += 1) {
+      if (inode.pages.has(page)) continue
+      if (room <= 0) return Math.max(0, page * pageBytes - offset)
+      room -= 1
+    }
+    return length
   }
 
   ftruncate(fd: number, size: number): number {

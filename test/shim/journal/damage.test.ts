@@ -113,3 +113,11 @@ test('bytes of a payload that look like a record are none', () => {
   sys.writeFile(path, bytes.subarray(0, bytes.length - 8))
   expect(read(open(sys))).toEqual(['1'])
 })
+
+test('a record that follows none is not read: what it goes on from is missing', () => {
+  const bytes = smallJournal()
+  const [second, fourth] = [bytes.length - 24 - 40 - 16, bytes.length - 24 - 40]
+  const journal = open(withFile(Uint8Array.of(...bytes.subarray(0, second), ...bytes.subarray(fourth))))
+  expect(read(journal)).toEqual(texts.slice(0, 2))
+  expect(journal.cuts).toMatchObject([{ offset: second, recordCount: 2 }])
+})

@@ -160,7 +160,10 @@ test('a full disk is told by the record that does not fit, and room makes it wor
   expect(count).toBeGreaterThan(50)
   expect(journal.checkpoint([new Uint8Array(60_000)])).toBe(-errno.ENOSPC)
   bed.sys.capacityBytes = Infinity
-  expect(journal.append(text('last'))).toBe(0)
+  bed.sys.crash()
+  const again = bed.open()
+  expect(bed.warnings).toEqual([])
+  expect(again.append(text('last'))).toBe(0)
   expect(bed.reopen()).toHaveLength(count + 1)
   expect(bed.sys.paths()).toEqual([`${directory}/1.log`])
 })
