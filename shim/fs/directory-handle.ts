@@ -1,20 +1,19 @@
 /**
- * An open directory: READDIR and READDIRPLUS over the tree it was opened with.
+ * An open directory: READDIR and READDIRPLUS over what the directory holds when the listing begins.
  *
- * Called by the handler. The handle pins the directory's root, so a listing under way is of one moment, whatever is committed meanwhile:
- * nothing twice, nothing left out. Offset 0 is a rewind and takes the present root. Offset 1 stands after `.`, 2 after `..`, and 2 + n after
- * the n-th entry; since trees are found by name, the handle remembers the name before each offset at which a reply ended, and walks
- * from the nearest one when a program seeks elsewhere.
+ * Called by the handler. The handle pins the directory's tree and its changed names, so a listing under way is of one moment, whatever is made, removed or
+ * committed meanwhile: nothing twice, nothing left out, and `rm -r` comes to an end. Offset 0 begins, and begins anew after a rewind. Offset 1 stands after
+ * `.`, 2 after `..`, and 2 + n after the n-th entry; since trees are found by name, the handle remembers the name before each offset at which a reply
+ * ended, and walks from the nearest one when a program seeks elsewhere.
  */
-import { decodeEntry } from '../../shared/format/entry-codec.ts'
-import type { TreeRoot } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
-import { type TreeItem, type TreeListing, listTree } from '../../shared/format/tree-page.ts'
 import { decodeName } from '../../shared/name.ts'
+import type { LocalChanges } from '../changes/local-changes.ts'
 import type { DirectorySink, EntryReply } from '../fuse/handler.ts'
 import { typeBitsOf } from './attributes.ts'
 import type { Row } from './inode-table.ts'
-import type { VolumeTree } from './volume-tree.ts'
+import { type DirectoryState, type ListedEntry, kindOf, listMerged, stateOf } from './merged-listing.ts'
+import { type VolumeTree, idOf } from './volume-tree.ts'
 
 /** Entries fetched from the tree at a time: about what one reply holds. */
 const batchCount = 256
@@ -42,31 +41,37 @@ export interface ReplyMaker {
 export class DirectoryHandle {
   readonly row: Row
   readonly #tree: VolumeTree
+  readonly #changes: LocalChanges | undefined
   readonly #replies: ReplyMaker
-  #root: TreeRoot
+  #state: DirectoryState | undefined
   /** INVARIANT: ascending by offset, the first is `start`. */
   #places: Place[] = [start]
 
-  constructor(row: Row, root: TreeRoot, tree: VolumeTree, replies: ReplyMaker) {
+  constructor(row: Row, tree: VolumeTree, changes: LocalChanges | undefined, replies: ReplyMaker) {
     this.row = row
-    this.#root = root
     this.#tree = tree
+    this.#changes = changes
     this.#replies = replies
   }
 
   /** Fills the sink from `offset`. Gives the missing page only when nothing was added, because what was added counts. */
   read(offset: number, sink: DirectorySink): undefined | number | Missing {
-    if (offset === 0) {
-      const root = this.#tree.directoryRoot(this.row)
-      if (typeof root === 'number' || isMissing(root)) return root
-      if (root !== this.#root) this.#places = [start]
-      this.#root = root
-    }
-    const filling: Filling = { at: offset, hasAdded: false, isCurrent: sink.isPlus && this.#isCurrent() }
+    const state = this.#begin(offset)
+    if (typeof state === 'number' || isMissing(state)) return state
+    const filling: Filling = { at: offset, hasAdded: false, state, isCurrent: sink.isPlus && this.#isCurrent(state) }
     if (!this.#addDots(filling, sink)) return undefined
-    const place = this.#placeAt(filling.at)
+    const place = this.#placeAt(state, filling.at)
     const outcome = isMissing(place) ? place : this.#addEntries(filling, place, sink)
     return filling.hasAdded ? undefined : outcome
+  }
+
+  #begin(offset: number): DirectoryState | number | Missing {
+    if (offset !== 0 && this.#state !== undefined) return this.#state
+    const state = stateOf(this.#tree, this.#changes, this.row)
+    if (typeof state === 'number' || isMissing(state)) return state
+    if (state.root !== this.#state?.root || state.names.length > 0 || this.#state.names.length > 0) this.#places = [start]
+    this.#state = state
+    return state
   }
 
   #addDots(filling: Filling, sink: DirectorySink): boolean {
@@ -80,7 +85,7 @@ export class DirectoryHandle {
   #addEntries(filling: Filling, from: Place, sink: DirectorySink): undefined | Missing {
     let { after } = from
     for (;;) {
-      const listing = listTree(this.#root.pointer, after, batchCount, this.#tree.pages.find)
+      const listing = listMerged(filling.state, after, batchCount, this.#tree.pages.find)
       if (isMissing(listing)) {
         this.#remember(filling.at, after)
         return listing
@@ -93,6 +98,7 @@ export class DirectoryHandle {
         }
         after = item.key
       }
+      after = listing.after
       if (listing.done) {
         this.#remember(filling.at, after)
         return undefined
@@ -100,24 +106,32 @@ export class DirectoryHandle {
     }
   }
 
-  #addPlus(filling: Filling, { key, value }: TreeItem, sink: DirectorySink): boolean | Missing {
+  #addPlus(filling: Filling, item: ListedEntry, sink: DirectorySink): boolean | Missing {
     const tree = this.#tree
-    if (!filling.isCurrent) return addPlain(filling, { key, value }, sink, this.#replies.nothing)
-    const row = tree.rowOf(this.row, key, value)
+    const { key, found } = item
+    const name = decodeName(key)
+    if (!this.#isStillThere(filling, item, name)) return addPlain(filling, item, sink, this.#replies.nothing)
+    const row = tree.rowOf(this.row, key, found)
     if (isMissing(row)) return row
-    const isAdded = add(filling, sink, decodeName(key), tree.table.ids[row]!, tree.table.modes[row]!, this.#replies.entryReply(row))
+    const isAdded = add(filling, sink, name, tree.table.ids[row]!, tree.table.modes[row]!, this.#replies.entryReply(row))
     if (isAdded) tree.table.lookupCounts[row]! += 1
     else tree.freeUnused(row)
     return isAdded
   }
 
-  #isCurrent(): boolean {
+  /** Whether the name leads now where it led when the listing began: then the kernel may keep what the listing says. */
+  #isStillThere({ isCurrent }: Filling, { found }: ListedEntry, name: string): boolean {
+    const target = this.#changes?.target(idOf(this.#tree.table, this.row), name)
+    return found instanceof Uint8Array ? isCurrent && target === undefined : target?.id === found.id
+  }
+
+  #isCurrent(state: DirectoryState): boolean {
     const root = this.#tree.directoryRoot(this.row)
-    return typeof root === 'object' && !isMissing(root) && root.pointer?.hash === this.#root.pointer?.hash
+    return typeof root === 'object' && !isMissing(root) && root.pointer?.hash === state.root.pointer?.hash
   }
 
   /** The place to walk from, and where it stands: at `offset`, or at the end of the listing if that comes first. */
-  #placeAt(offset: number): Place | Missing {
+  #placeAt(state: DirectoryState, offset: number): Place | Missing {
     let place = start
     for (let low = 0, high = this.#places.length; low < high; ) {
       const middle = (low + high) >>> 1
@@ -131,24 +145,17 @@ export class DirectoryHandle {
     }
     for (let batches = 0; place.offset < offset; batches += 1) {
       const count = Math.min(batchCount, offset - place.offset)
-      const listing = batches < batchesPerTurn ? listTree(this.#root.pointer, place.after, count, this.#tree.pages.find) : this.#pause()
+      // Asking for a page that is here lets others have their turn until it comes.
+      const listing = batches < batchesPerTurn || state.root.pointer === undefined ? listMerged(state, place.after, count, this.#tree.pages.find) : { missing: state.root.pointer }
       if (isMissing(listing)) {
         // The walk goes on from here: from its beginning it would ask for pages that left the memory meanwhile, for ever.
         this.#remember(place.offset, place.after)
         return listing
       }
-      const last = listing.items.at(-1)
-      if (last === undefined) break
-      place = { offset: place.offset + listing.items.length, after: last.key.slice() }
+      place = { offset: place.offset + listing.items.length, after: listing.after?.slice() }
       if (listing.done) break
     }
     return place
-  }
-
-  /** Asking for a page that is here lets others have their turn until it comes. */
-  #pause(): Missing | TreeListing {
-    const { pointer } = this.#root
-    return pointer === undefined ? { items: [], done: true } : { missing: pointer }
   }
 
   #remember(offset: number, after: Uint8Array | undefined): void {
@@ -166,13 +173,14 @@ interface Filling {
   /** The offset of the next entry. */
   at: number
   hasAdded: boolean
-  /** The pinned root is the present one, so READDIRPLUS may give entries for the kernel to keep. */
+  readonly state: DirectoryState
+  /** The pinned tree is the present one, so READDIRPLUS may give entries for the kernel to keep. */
   readonly isCurrent: boolean
 }
 
-function addPlain(filling: Filling, { key, value }: TreeItem, sink: DirectorySink, plus: EntryReply | undefined): boolean {
-  const entry = decodeEntry(value)
-  return add(filling, sink, decodeName(key), entry.id, typeBitsOf(entry.kind), plus)
+function addPlain(filling: Filling, { key, found }: ListedEntry, sink: DirectorySink, plus: EntryReply | undefined): boolean {
+  const { id, kind } = kindOf(found)
+  return add(filling, sink, decodeName(key), id, typeBitsOf(kind), plus)
 }
 
 function add(filling: Filling, sink: DirectorySink, name: string, ino: number, mode: number, entry: EntryReply | undefined): boolean {

@@ -1,5 +1,5 @@
 /**
- * What is remembered of every inode that the kernel knows: one row each, in columns of typed arrays (about 95 bytes), plus its record
+ * What is remembered of every inode that the kernel knows: one row each, in columns of typed arrays (about 110 bytes), plus its record
  * (name, small entry) in the arena and 4 to 8 bytes of index. A file that was never looked up has no row and costs nothing.
  *
  * Called by the rest of `shim/fs/`. A row's number is the kernel's node id. Rows are reused after the kernel forgot them, with another
@@ -28,11 +28,13 @@ export const rowFlag = {
   isDetached: 8,
   /** The kernel's pages of this file may be of an older version. */
   hasStalePages: 16,
+  /** It differs from the snapshot, or may: `LocalChanges` has its entry. */
+  isLocal: 32,
 } as const
 
 const startRows = 1024
-/** Of all columns: six of 8 bytes, twelve of 4, one of 1. */
-const rowBytes = 6 * 8 + 12 * 4 + 1
+/** Of all columns: seven of 8 bytes, thirteen of 4, one of 1. */
+const rowBytes = 7 * 8 + 13 * 4 + 1
 const noBytes = new Uint8Array(0)
 
 export class InodeTable {
@@ -50,8 +52,10 @@ export class InodeTable {
   /** The epoch in which the row was last known to be current. */
   epochs = new Uint32Array(startRows)
   flags = new Uint8Array(startRows)
+  #atimeSeconds = new Float64Array(startRows)
   #mtimeSeconds = new Float64Array(startRows)
   #ctimeSeconds = new Float64Array(startRows)
+  #atimeNanoseconds = new Uint32Array(startRows)
   #mtimeNanoseconds = new Uint32Array(startRows)
   #ctimeNanoseconds = new Uint32Array(startRows)
   #uids = new Uint32Array(startRows)
@@ -156,6 +160,10 @@ export class InodeTable {
     return record === 0 ? noBytes : this.#arena.entry(record)
   }
 
+  linkCountOf(row: Row): number {
+    return this.#linkCounts[row]!
+  }
+
   setLinkCount(row: Row, linkCount: number): void {
     this.#linkCounts[row] = linkCount
   }
@@ -165,6 +173,8 @@ export class InodeTable {
     this.sizes[row] = entry.size
     this.contentTags[row] = contentTagOf(entry)
     this.modes[row] = modeOf(entry)
+    this.#atimeSeconds[row] = (entry.atime ?? entry.mtime).seconds
+    this.#atimeNanoseconds[row] = (entry.atime ?? entry.mtime).nanoseconds
     this.#mtimeSeconds[row] = entry.mtime.seconds
     this.#mtimeNanoseconds[row] = entry.mtime.nanoseconds
     this.#ctimeSeconds[row] = entry.ctime.seconds
@@ -185,8 +195,8 @@ export class InodeTable {
     into.blocks = Math.ceil(size / 512)
     into.mtimeSeconds = this.#mtimeSeconds[row]!
     into.mtimeNanoseconds = this.#mtimeNanoseconds[row]!
-    into.atimeSeconds = into.mtimeSeconds
-    into.atimeNanoseconds = into.mtimeNanoseconds
+    into.atimeSeconds = this.#atimeSeconds[row]!
+    into.atimeNanoseconds = this.#atimeNanoseconds[row]!
     into.ctimeSeconds = this.#ctimeSeconds[row]!
     into.ctimeNanoseconds = this.#ctimeNanoseconds[row]!
     into.mode = this.modes[row]!
@@ -204,6 +214,7 @@ export class InodeTable {
     this.sizes = grownFloats(this.sizes, rows)
     this.contentTags = grownFloats(this.contentTags, rows)
     this.lookupCounts = grownFloats(this.lookupCounts, rows)
+    this.#atimeSeconds = grownFloats(this.#atimeSeconds, rows)
     this.#mtimeSeconds = grownFloats(this.#mtimeSeconds, rows)
     this.#ctimeSeconds = grownFloats(this.#ctimeSeconds, rows)
     this.modes = grownWords(this.modes, rows)
@@ -211,6 +222,7 @@ export class InodeTable {
     this.parents = grownWords(this.parents, rows)
     this.#parentGenerations = grownWords(this.#parentGenerations, rows)
     this.epochs = grownWords(this.epochs, rows)
+    this.#atimeNanoseconds = grownWords(this.#atimeNanoseconds, rows)
     this.#mtimeNanoseconds = grownWords(this.#mtimeNanoseconds, rows)
     this.#ctimeNanoseconds = grownWords(this.#ctimeNanoseconds, rows)
     this.#uids = grownWords(this.#uids, rows)

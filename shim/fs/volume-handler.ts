@@ -12,6 +12,7 @@ import type { Entry } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { Logger } from '../../shared/log.ts'
 import { encodeName, nameBytesMax } from '../../shared/name.ts'
+import type { LocalChanges } from '../changes/local-changes.ts'
 import type {
   Answer,
   Attributes,
@@ -58,6 +59,8 @@ export interface VolumeHandlerParts {
   readonly seq: number
   /** A snapshot that never changes: the kernel may keep everything. */
   readonly isFixed: boolean
+  /** What programs change is kept there; undefined: nothing can be changed. */
+  readonly changes?: LocalChanges | undefined
   readonly log: Logger
   /** Memory for pages. At least what one listing may need at once: 16 MiB are enough for any. */
   readonly pageBytesMax?: number | undefined
@@ -78,6 +81,7 @@ export interface HandlerStatus extends OpenFilesStatus {
 }
 
 export class VolumeHandler implements Handler {
+  readonly #changes: LocalChanges | undefined
   readonly #pages: TreePages
   readonly #tree: VolumeTree
   readonly #files: OpenFiles
@@ -103,6 +107,7 @@ export class VolumeHandler implements Handler {
 
   constructor(parts: VolumeHandlerParts) {
     this.#log = parts.log
+    this.#changes = parts.changes
     this.#isFixed = parts.isFixed
     this.#onStart = parts.onStart
     this.#seq = parts.seq
@@ -115,7 +120,7 @@ export class VolumeHandler implements Handler {
       nodeChanged: (row, isDataToo) => this.#connection?.invalidateNode(row, isDataToo ? 0 : attributesOnly, 0),
       nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
       linksChanged: () => this.#connection?.invalidateAllEntries(),
-    })
+    }, parts.changes)
     this.#files = new OpenFiles(this.#tree.table, parts.bodies)
   }
 
@@ -178,10 +183,10 @@ export class VolumeHandler implements Handler {
     const key = encodeName(name)
     if (key.length > nameBytesMax) return -errno.ENAMETOOLONG
     return this.#run<EntryReply>('look up', parent, () => {
-      const bytes = this.#tree.find(parent, key)
-      if (typeof bytes === 'number' || isMissing(bytes)) return bytes
-      if (bytes === undefined) return this.#negativeReply()
-      const row = this.#tree.rowOf(parent, key, bytes)
+      const found = this.#tree.find(parent, key, name)
+      if (typeof found === 'number' || isMissing(found)) return found
+      if (found === undefined) return this.#negativeReply()
+      const row = this.#tree.rowOf(parent, key, found)
       if (isMissing(row)) return row
       const reply = this.#replyFor(row)
       this.#tree.table.lookupCounts[row]! += 1
@@ -239,7 +244,7 @@ export class VolumeHandler implements Handler {
       const root = this.#tree.directoryRoot(nodeId)
       if (typeof root === 'number' || isMissing(root)) return root
       this.#lastDirectoryHandle += 1
-      this.#directories.set(this.#lastDirectoryHandle, new DirectoryHandle(nodeId, root, this.#tree, this.#replies))
+      this.#directories.set(this.#lastDirectoryHandle, new DirectoryHandle(nodeId, this.#tree, this.#changes, this.#replies))
       this.#directoryReply.handle = this.#lastDirectoryHandle
       return this.#directoryReply
     })

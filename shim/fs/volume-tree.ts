@@ -1,17 +1,24 @@
 /**
- * One snapshot of the volume as rows of the inode table: names resolve to rows through the pages of the tree, rows lead back to entries.
+ * The volume as rows of the inode table: the newest snapshot, with what was changed here over it. Names resolve to rows through the changes and the
+ * pages of the tree, rows lead back to entries.
  *
  * Called by the handler's parts. Everything is synchronous: a walk gives its result, or the page it lacks; a negative number is an errno.
  * Rows are brought up to date in two ways: `apply-change.ts` writes those that a commit changed, and after a change too big to list the epoch
  * moves on, and a row of an older epoch is looked up again, through its parent, when it is next used.
+ *
+ * INVARIANT: a row with `isLocal` mirrors the entry that `changes` has for its id. Of a directory the row keeps the snapshot's entry all the same, since its
+ * tree is what the changed names lie over; one that was made here has none, and no tree.
  */
 import { EdgemountError, errno } from '../../shared/error.ts'
-import { decodeEntry } from '../../shared/format/entry-codec.ts'
+import { decodeEntry, encodeEntry } from '../../shared/format/entry-codec.ts'
 import { type Entry, type FileId, type Root, type TreeRoot, isFileId } from '../../shared/format/entry.ts'
 import { inodeKey } from '../../shared/format/inode-key.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { findInTree } from '../../shared/format/tree-page.ts'
-import { decodeName } from '../../shared/name.ts'
+import { decodeName, encodeName } from '../../shared/name.ts'
+import type { Place } from '../../shared/volume/change-set.ts'
+import { rootFileId } from '../../shared/volume/file-id.ts'
+import type { NameTarget } from '../changes/edit.ts'
 import { contentTagOf } from './attributes.ts'
 import { InodeTable, type Row, rootRow, rowFlag } from './inode-table.ts'
 import type { TreePages } from './tree-pages.ts'
@@ -35,16 +42,32 @@ export interface TreeWatcher {
   linksChanged(): void
 }
 
+/** What was changed here and is not published yet, as the tree sees it: `LocalChanges` has it. */
+export interface ChangedTree {
+  node(id: FileId): { readonly entry: Entry; readonly base: Entry | undefined } | undefined
+  /** Null: removed here; undefined: as in the snapshot. */
+  target(directoryId: FileId, name: string): NameTarget | null | undefined
+  /** What the changed names of a directory add to the snapshot's counts. */
+  counts(directoryId: FileId): { readonly entries: number; readonly directories: number }
+  /** Where a directory of the snapshot lies in it, of those that have changes. */
+  place(id: FileId): Place | undefined
+}
+
+/** What a name leads to: the snapshot's entry, or what was put there since. */
+export type Found = Uint8Array | NameTarget
+
 export class VolumeTree {
   readonly table = new InodeTable()
   readonly pages: TreePages
+  readonly #changes: ChangedTree | undefined
   readonly #watcher: TreeWatcher
   readonly #directoryRoots = new Map<Row, TreeRoot>()
   #root: Root
   #epoch = 1
 
-  constructor(pages: TreePages, root: Root, rootBytes: Uint8Array, watcher: TreeWatcher) {
+  constructor(pages: TreePages, root: Root, rootBytes: Uint8Array, watcher: TreeWatcher, changes?: ChangedTree) {
     this.pages = pages
+    this.#changes = changes
     this.#watcher = watcher
     this.#root = root
     const row = this.table.allocate(root.directory.id)
@@ -75,10 +98,16 @@ export class VolumeTree {
     this.#directoryRoots.clear()
   }
 
-  /** The entry bytes under a name; undefined when there are none. */
-  find(parent: Row, name: Uint8Array): Uint8Array | undefined | number | Missing {
+  /** What stands under a name; undefined when nothing does. `text` is the name again, for who has it. */
+  find(parent: Row, name: Uint8Array, text?: string): Found | undefined | number | Missing {
     const root = this.directoryRoot(parent)
     if (typeof root === 'number' || isMissing(root)) return root
+    if (this.#changes !== undefined && (this.table.flags[parent]! & rowFlag.isLocal) !== 0) {
+      if (this.table.linkCountOf(parent) === 0) return undefined
+      const target = this.#changes.target(idOf(this.table, parent), text ?? decodeName(name))
+      if (target === null) return undefined
+      if (target !== undefined && this.#changes.node(target.id) !== undefined) return target
+    }
     return findInTree(root.pointer, name, this.pages.find)
   }
 
@@ -90,18 +119,83 @@ export class VolumeTree {
     if ((this.table.flags[row]! & rowFlag.isGone) !== 0) return emptyDirectory
     const known = this.#directoryRoots.get(row)
     if (known !== undefined) return known
-    const { content } = decodeEntry(this.table.entry(row).slice())
-    if (content.kind !== 'tree') throw new EdgemountError('internal', `Cannot list "${this.pathOf(row)}": its row holds no tree`)
+    const root = this.#keptRoot(row)
     if (this.#directoryRoots.size >= directoryRootCountMax) this.#directoryRoots.clear()
-    this.#directoryRoots.set(row, content.root)
+    this.#directoryRoots.set(row, root)
+    return root
+  }
+
+  #keptRoot(row: Row): TreeRoot {
+    const bytes = this.table.entry(row)
+    if (bytes.length === 0 && (this.table.flags[row]! & rowFlag.isLocal) !== 0) return emptyDirectory
+    const { content } = decodeEntry(bytes.slice())
+    if (content.kind !== 'tree') throw new EdgemountError('internal', `Cannot list "${this.pathOf(row)}": its row holds no tree`)
     return content.root
   }
 
-  /** The row for an entry found under a name. One that nobody looks up in the end is given back with `freeUnused`. */
-  rowOf(parent: Row, name: Uint8Array, bytes: Uint8Array): Row | Missing {
-    const found = this.resolve(bytes)
-    if (isMissing(found)) return found
-    return this.adopt(parent, name, found)
+  /** The row for what was found under a name. One that nobody looks up in the end is given back with `freeUnused`. */
+  rowOf(parent: Row, name: Uint8Array, found: Found): Row | Missing {
+    if (!(found instanceof Uint8Array)) return this.#localRow(parent, name, found)
+    const resolved = this.resolve(found)
+    if (isMissing(resolved)) return resolved
+    return this.adopt(parent, name, resolved)
+  }
+
+  #localRow(parent: Row, name: Uint8Array, { id }: NameTarget): Row | Missing {
+    const { table } = this
+    const node = this.#changes?.node(id)
+    if (node === undefined) throw new EdgemountError('internal', `Cannot find "${decodeName(name)}": a changed name leads to file ${id}, which is not among the changes`)
+    const known = table.find(id)
+    if (known !== 0 && (table.flags[known]! & rowFlag.isLocal) !== 0) {
+      if (table.parentOf(known) === 0) table.place(known, parent, name, table.entry(known).slice())
+      return known
+    }
+    const bytes = this.#treeBytes(id, node)
+    if (isMissing(bytes)) return bytes
+    const row = known === 0 ? table.allocate(id) : known
+    table.place(row, parent, name, bytes)
+    table.epochs[row] = this.#epoch
+    this.mirror(row, node.entry)
+    return row
+  }
+
+  /** What the row of a changed inode keeps: of a directory the snapshot's entry, of others nothing. One that is not where it was has the tree it had. */
+  #treeBytes(id: FileId, { entry, base }: { readonly entry: Entry; readonly base: Entry | undefined }): Uint8Array | Missing {
+    if (entry.kind !== 'directory' || base === undefined) return noBytes
+    const bytes = this.#snapshotBytes(id)
+    return bytes ?? encodeEntry(base)
+  }
+
+  /** The entry of a directory in the snapshot, by the place that the changes know; undefined when it is not there. */
+  #snapshotBytes(id: FileId): Uint8Array | undefined | Missing {
+    const names: string[] = []
+    for (let at = id; at !== rootFileId; ) {
+      const place = this.#changes?.place(at)
+      if (place === undefined || names.length > pathDepthMax) return undefined
+      names.push(place.name)
+      at = place.parentId
+    }
+    let bytes = encodeEntry(this.#root.directory)
+    for (const name of names.toReversed()) {
+      const { content } = decodeEntry(bytes)
+      const found = content.kind === 'tree' ? findInTree(content.root.pointer, encodeName(name), this.pages.find) : undefined
+      if (found === undefined || isMissing(found)) return found
+      bytes = found
+    }
+    return decodeEntry(bytes).id === id ? bytes.slice() : undefined
+  }
+
+  /** Writes what `changes` has for an inode into its row. */
+  mirror(row: Row, entry: Entry): void {
+    const { table } = this
+    table.write(row, entry)
+    table.flags[row]! |= rowFlag.isLocal
+    if (entry.kind === 'directory') table.setLinkCount(row, entry.linkCount === 0 ? 0 : this.#directoryLinkCount(row, this.#keptRoot(row)))
+  }
+
+  /** Every directory in it has a name for it: "..". */
+  #directoryLinkCount(row: Row, root: TreeRoot): number {
+    return Math.max(2, 2 + root.directoryCount + (this.#changes?.counts(idOf(this.table, row)).directories ?? 0))
   }
 
   /** Sees through a link into the inode tree. */
@@ -125,6 +219,10 @@ export class VolumeTree {
       this.write(fresh, parent, name, found.entry, found.bytes, found.isLinked)
       return fresh
     }
+    if (this.#isLocal(row)) {
+      if (this.table.parentOf(row) === 0) this.table.place(row, parent, name, this.table.entry(row).slice())
+      return row
+    }
     if (this.table.epochs[row] === this.#epoch && (this.table.flags[row]! & rowFlag.isGone) === 0) {
       if (this.table.parentOf(row) === 0) this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
       return row
@@ -135,9 +233,14 @@ export class VolumeTree {
   /**
    * Writes a newer version of a known row. A file whose content changed while it is open keeps its row for its handles, and its id goes to
    * a fresh row, which new lookups find: so a handle reads one version for as long as it lives. Gives the row that now stands for the id.
+   * What is changed here stays as it is, but for the tree that a directory's changes lie over.
    */
   update(row: Row, parent: Row, name: Uint8Array, found: ResolvedEntry): Row {
     const { table } = this
+    if (this.#isLocal(row)) {
+      if (found.entry.kind === 'directory') this.#placeTree(row, found.bytes)
+      return row
+    }
     const hadTag = table.contentTags[row]!
     const hadMode = table.modes[row]!
     const isNewData = hadTag !== contentTagOf(found.entry) || table.sizes[row] !== found.entry.size
@@ -159,6 +262,19 @@ export class VolumeTree {
     return row
   }
 
+  #isLocal(row: Row): boolean {
+    return (this.table.flags[row]! & rowFlag.isLocal) !== 0
+  }
+
+  /** A newer tree below a directory's changes. */
+  #placeTree(row: Row, bytes: Uint8Array): void {
+    const { table } = this
+    table.place(row, table.parentOf(row), table.name(row).slice(), bytes)
+    table.epochs[row] = this.#epoch
+    this.#directoryRoots.delete(row)
+    table.setLinkCount(row, table.linkCountOf(row) === 0 ? 0 : this.#directoryLinkCount(row, this.#keptRoot(row)))
+  }
+
   /** Fills a row from an entry. `parent` 0: where it lies now is not known, so what it is must be kept here. */
   write(row: Row, parent: Row, name: Uint8Array, entry: Entry, bytes: Uint8Array, isLinked: boolean): void {
     const { table } = this
@@ -166,9 +282,11 @@ export class VolumeTree {
     table.place(row, parent, name, isKept ? bytes : noBytes)
     table.write(row, entry)
     table.epochs[row] = this.#epoch
+    table.flags[row]! &= ~(rowFlag.isLinked | rowFlag.isLocal)
     if (isLinked) table.flags[row]! |= rowFlag.isLinked
-    else table.flags[row]! &= ~rowFlag.isLinked
     if (entry.content.kind === 'tree') this.#directoryRoots.delete(row)
+    const node = this.#changes?.node(entry.id)
+    if (node !== undefined) this.mirror(row, node.entry)
   }
 
   /** The file id of a row has left the volume. */
@@ -200,6 +318,14 @@ export class VolumeTree {
     const { table } = this
     if (!table.isKnown(row)) return -errno.ESTALE
     if (table.epochs[row] === this.#epoch || (table.flags[row]! & (rowFlag.isDetached | rowFlag.isGone)) !== 0) return 0
+    const node = this.#isLocal(row) ? this.#changes?.node(idOf(table, row)) : undefined
+    if (node !== undefined) {
+      const bytes = this.#treeBytes(idOf(table, row), node)
+      if (isMissing(bytes)) return bytes
+      if (node.entry.kind === 'directory') this.#placeTree(row, bytes)
+      table.epochs[row] = this.#epoch
+      return 0
+    }
     const found = this.#findAgain(row)
     if (isMissing(found)) return found
     if (typeof found === 'number') this.markGone(row)
@@ -207,11 +333,15 @@ export class VolumeTree {
     return 0
   }
 
-  /** The entry of a row in the present snapshot, whole. -ESTALE when the row stands for nothing there. */
+  /** The entry of a row as it is now, whole. -ESTALE when the row stands for nothing any more. */
   entryOf(row: Row): Entry | number | Missing {
     const state = this.refresh(row)
     if (state !== 0) return state
     if ((this.table.flags[row]! & (rowFlag.isGone | rowFlag.isDetached)) !== 0) return -errno.ESTALE
+    if (this.#isLocal(row)) {
+      const node = this.#changes?.node(idOf(this.table, row))
+      if (node !== undefined) return node.entry
+    }
     const kept = this.table.entry(row)
     if (kept.length > 0) return decodeEntry(kept.slice())
     const found = this.#findAgain(row)
@@ -227,6 +357,11 @@ export class VolumeTree {
     return `/${parts.toReversed().join('/')}`
   }
 
+  #findInSnapshot(parent: Row, name: Uint8Array): Uint8Array | undefined | number | Missing {
+    const root = this.directoryRoot(parent)
+    return typeof root === 'number' || isMissing(root) ? root : findInTree(root.pointer, name, this.pages.find)
+  }
+
   #findAgain(row: Row): ResolvedEntry | number | Missing {
     const { table } = this
     const id = idOf(table, row)
@@ -237,7 +372,7 @@ export class VolumeTree {
     }
     const parent = table.parentOf(row)
     if (parent === 0) return -errno.ESTALE
-    const bytes = this.find(parent, table.name(row).slice())
+    const bytes = this.#findInSnapshot(parent, table.name(row).slice())
     if (typeof bytes === 'number' || isMissing(bytes)) return bytes
     if (bytes === undefined) return -errno.ESTALE
     const found = this.resolve(bytes)
@@ -252,7 +387,7 @@ export interface ResolvedEntry {
   readonly isLinked: boolean
 }
 
-function idOf(table: InodeTable, row: Row): FileId {
+export function idOf(table: InodeTable, row: Row): FileId {
   const id = table.ids[row]!
   if (isFileId(id)) return id
   throw new EdgemountError('internal', `Cannot use row ${row}: ${id} is no file id`)

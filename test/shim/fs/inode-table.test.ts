@@ -100,5 +100,5 @@ test('a known file costs less than 300 bytes with everything, and a forgotten on
   expect(table.bytes / count).toBeLessThan(300)
   for (let row = 1; row <= count; row += 1) table.free(row)
   // A file that the kernel forgot leaves a row to be used again, and nothing else.
-  expect(table.bytes / count).toBeLessThan(120)
+  expect(table.bytes / count).toBeLessThan(130)
 })
