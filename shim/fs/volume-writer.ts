@@ -1,0 +1,250 @@
+/**
+ * The changing half of the file system: `WritableHandler` of the drivers. Runs the steps of `namespace.ts` and those that change one inode, makes replies
+ * of rows, and hands on what is about bytes to `FileData`.
+ *
+ * Made by `volume-handler.ts` for mounts that may be written to. Everything a program was told happened is in the journal by then.
+ */
+import { errno } from '../../shared/error.ts'
+import type { Entry, FileId, FileKind, Time } from '../../shared/format/entry.ts'
+import { type Missing, isMissing } from '../../shared/format/page.ts'
+import { encodeName } from '../../shared/name.ts'
+import type { LocalChanges } from '../changes/local-changes.ts'
+import type {
+  Answer,
+  AttributesChange,
+  AttributesReply,
+  Caller,
+  CreateReply,
+  EntryReply,
+  FilePlace,
+  NewNode,
+  NodeId,
+  OpenReply,
+  WritableHandler,
+  WriteContext,
+} from '../fuse/handler.ts'
+import { Deferred } from '../fuse/handler.ts'
+import { withAttributes } from './attribute-changes.ts'
+import type { Attempts, Step } from './attempt.ts'
+import { EditDraft } from './edit-draft.ts'
+import type { FileData, OpenWish } from './file-data.ts'
+import type { Row } from './inode-table.ts'
+import { type Making, Namespace } from './namespace.ts'
+import { kindOfMode } from './new-entry.ts'
+import type { VolumeTree } from './volume-tree.ts'
+import { type XattrChange, withXattr, withoutXattr } from './xattr-changes.ts'
+
+/** open(2), asm-generic/fcntl.h. */
+const exclusiveFlag = 0o200
+
+/** Files have no more bytes: ext4 with blocks of 4 KiB has the same limit. */
+export const fileBytesMax = 2 ** 44 - 4096
+
+export interface WriterParts {
+  readonly tree: VolumeTree
+  readonly changes: LocalChanges
+  readonly attempts: Attempts
+  readonly data: FileData
+  readonly newId: () => FileId
+  readonly now: () => Time
+  readonly replies: WriterReplies
+}
+
+/** Made by the handler, which knows how long the kernel may keep what. */
+export interface WriterReplies {
+  entryReply(row: Row): EntryReply
+  attributesReply(row: Row): AttributesReply
+}
+
+export class VolumeWriter implements WritableHandler {
+  readonly #tree: VolumeTree
+  readonly #changes: LocalChanges
+  readonly #attempts: Attempts
+  readonly #data: FileData
+  readonly #now: () => Time
+  readonly #replies: WriterReplies
+  readonly #namespace: Namespace
+
+  constructor(parts: WriterParts) {
+    this.#tree = parts.tree
+    this.#changes = parts.changes
+    this.#attempts = parts.attempts
+    this.#data = parts.data
+    this.#now = parts.now
+    this.#replies = parts.replies
+    this.#namespace = new Namespace(parts)
+  }
+
+  setattr(nodeId: NodeId, change: AttributesChange, caller: Caller): Answer<AttributesReply> {
+    return this.#run('change', nodeId, () => {
+      const before = this.#tree.entryOf(nodeId)
+      if (typeof before === 'number' || isMissing(before)) return before
+      const outcome = this.#setAttributes(nodeId, before, change, caller)
+      return outcome === 0 ? this.#replies.attributesReply(nodeId) : outcome
+    })
+  }
+
+  symlink(parent: NodeId, name: string, target: string, caller: Caller): Answer<EntryReply> {
+    return this.#make(parent, name, { kind: 'symlink', node: { mode: 0o777, umask: 0, rdev: 0 }, caller, target })
+  }
+
+  mknod(parent: NodeId, name: string, node: NewNode, caller: Caller): Answer<EntryReply> {
+    const kind = kindOfMode(node.mode)
+    return kind === undefined ? -errno.EINVAL : this.#make(parent, name, { kind, node, caller })
+  }
+
+  mkdir(parent: NodeId, name: string, node: NewNode, caller: Caller): Answer<EntryReply> {
+    return this.#make(parent, name, { kind: 'directory', node, caller })
+  }
+
+  create(parent: NodeId, name: string, node: NewNode, flags: number, caller: Caller, killsPrivileges = false): Answer<CreateReply> {
+    const key = encodeName(name)
+    const wish = { flags, caller, killsPrivileges }
+    return this.#run<CreateReply>('create', parent, () => {
+      const found = this.#tree.find(parent, key, name)
+      if (typeof found === 'number' || isMissing(found)) return found
+      if (found === undefined) return this.#createOpen(wish, node, (making) => this.#namespace.make(parent, name, making))
+      if ((flags & exclusiveFlag) !== 0) return -errno.EEXIST
+      const row = this.#tree.rowOf(parent, key, found)
+      if (isMissing(row)) return row
+      const open = this.#data.open(row, wish)
+      return typeof open === 'number' || isMissing(open) ? open : this.#createReply(row, open)
+    })
+  }
+
+  tmpfile(parent: NodeId, node: NewNode, flags: number, caller: Caller): Answer<CreateReply> {
+    const wish = { flags, caller, killsPrivileges: false }
+    return this.#run<CreateReply>('make a file in', parent, () => this.#createOpen(wish, node, (making) => this.#namespace.makeNameless(parent, making)))
+  }
+
+  unlink(parent: NodeId, name: string): Answer<undefined> {
+    return this.#run<undefined>('remove a name from', parent, () => this.#done(this.#namespace.unlink(parent, name)))
+  }
+
+  rmdir(parent: NodeId, name: string): Answer<undefined> {
+    return this.#run<undefined>('remove a directory from', parent, () => this.#done(this.#namespace.rmdir(parent, name)))
+  }
+
+  rename(parent: NodeId, name: string, newParent: NodeId, newName: string, flags: number): Answer<undefined> {
+    return this.#run<undefined>('rename in', parent, () => this.#done(this.#namespace.rename(parent, name, newParent, newName, flags)))
+  }
+
+  link(nodeId: NodeId, newParent: NodeId, newName: string): Answer<EntryReply> {
+    return this.#run<EntryReply>('link', nodeId, () => this.#entered(this.#namespace.link(nodeId, newParent, newName)))
+  }
+
+  write(nodeId: NodeId, handle: number, offset: number, bytes: Uint8Array, context: WriteContext): Answer<{ readonly written: number }> {
+    return offset + bytes.length > fileBytesMax ? -errno.EFBIG : this.#data.write(nodeId, handle, offset, bytes, context)
+  }
+
+  fsync(nodeId: NodeId, handle: number, isDataOnly: boolean): Answer<undefined> {
+    return this.#data.fsync(nodeId, handle, isDataOnly)
+  }
+
+  fsyncdir(_nodeId: NodeId, _handle: number, _isDataOnly: boolean): Answer<undefined> {
+    const deferred = new Deferred<undefined>()
+    this.#changes.sync([], (result) => deferred.settle(result < 0 ? result : undefined))
+    return deferred
+  }
+
+  fallocate(nodeId: NodeId, handle: number, offset: number, length: number, mode: number): Answer<undefined> {
+    return offset + length > fileBytesMax ? -errno.EFBIG : this.#data.fallocate(nodeId, handle, offset, length, mode)
+  }
+
+  copyFileRange(from: FilePlace, to: FilePlace, length: number, flags: number): Answer<{ readonly copied: number }> {
+    return this.#data.copyFileRange(from, to, length, flags)
+  }
+
+  setxattr(nodeId: NodeId, name: string, value: Uint8Array, flags: number, killsSetGid: boolean): Answer<undefined> {
+    // The bytes are the driver's buffer, and the step may have to wait.
+    const change: XattrChange = { name, value: value.slice(), flags, killsSetGid }
+    return this.#changeEntry('set an xattr of', nodeId, (entry, now) => withXattr(entry, change, now))
+  }
+
+  removexattr(nodeId: NodeId, name: string): Answer<undefined> {
+    return this.#changeEntry('remove an xattr of', nodeId, (entry, now) => withoutXattr(entry, name, now))
+  }
+
+  /** The kernel has forgotten a row: what has no name either is gone for good. */
+  forgotten(row: Row): void {
+    const id = this.#tree.table.ids[row]!
+    const node = this.#changes.node(id as FileId)
+    if (node?.entry.linkCount === 0) this.#changes.apply({ forgets: [node.entry.id] })
+  }
+
+  #setAttributes(row: Row, before: Entry, change: AttributesChange, caller: Caller): number | Missing {
+    const now = this.#now()
+    const { size } = change
+    if (size !== undefined && before.kind !== 'file') return before.kind === 'directory' ? -errno.EISDIR : -errno.EINVAL
+    if (size !== undefined && size > fileBytesMax) return -errno.EFBIG
+    const changed = withAttributes(before, change, caller, now)
+    const draft = new EditDraft(this.#tree, this.#changes)
+    if (size === undefined || size === before.size) {
+      draft.inPlace(row, changed, before)
+    } else {
+      const resized = this.#data.resize(row, before, size)
+      if (typeof resized === 'number' || isMissing(resized)) return resized
+      const mtime = change.mtime === undefined ? resized.mtime : changed.mtime
+      draft.inPlace(row, { ...changed, mtime, size }, before, resized.body)
+    }
+    const result = draft.commit()
+    if (result < 0 || change.mtime === undefined) return result
+    return this.#changes.node(before.id)?.body?.setMtime(changed.mtime) ?? 0
+  }
+
+  #changeEntry(what: string, nodeId: NodeId, changed: (entry: Entry, now: Time) => Entry | number): Answer<undefined> {
+    return this.#run<undefined>(what, nodeId, () => {
+      const before = this.#tree.entryOf(nodeId)
+      if (typeof before === 'number' || isMissing(before)) return before
+      const entry = changed(before, this.#now())
+      if (typeof entry === 'number') return entry
+      const result = new EditDraft(this.#tree, this.#changes).inPlace(nodeId, entry, before).commit()
+      return result < 0 ? result : undefined
+    })
+  }
+
+  #make(parent: NodeId, name: string, making: Making): Answer<EntryReply> {
+    return this.#run<EntryReply>('make something in', parent, () => this.#entered(this.#namespace.make(parent, name, making)))
+  }
+
+  /** Makes a file that is open from the beginning. */
+  #createOpen(wish: OpenWish, node: NewNode, make: (making: Making) => Row | number | Missing): CreateReply | number | Missing {
+    const body = this.#data.newBody(this.#now())
+    if (typeof body === 'number') return body
+    const row = make({ kind: 'file', node, caller: wish.caller, body })
+    if (typeof row !== 'number' || row < 0) {
+      this.#data.discardBody(body)
+      return row
+    }
+    const open = this.#data.openMade(row, body, wish)
+    return typeof open === 'number' ? open : this.#createReply(row, open)
+  }
+
+  #createReply(row: Row, open: OpenReply): CreateReply {
+    const entry = this.#replies.entryReply(row)
+    this.#tree.table.lookupCounts[row]! += 1
+    return { entry, open }
+  }
+
+  /** A row that the kernel learns of. */
+  #entered(row: Row | number | Missing): EntryReply | number | Missing {
+    if (typeof row !== 'number' || row < 0) return row
+    const reply = this.#replies.entryReply(row)
+    this.#tree.table.lookupCounts[row]! += 1
+    return reply
+  }
+
+  /** A row that lost a name, or none. */
+  #done(row: Row | number | Missing): undefined | number | Missing {
+    if (typeof row !== 'number' || row < 0) return row
+    if (row !== 0 && this.#tree.table.lookupCounts[row] === 0) {
+      this.forgotten(row)
+      this.#tree.freeUnused(row)
+    }
+    return undefined
+  }
+
+  #run<T>(what: string, nodeId: NodeId, step: Step<T>): Answer<T> {
+    return this.#attempts.run(what, () => this.#tree.pathOf(nodeId), step)
+  }
+}
