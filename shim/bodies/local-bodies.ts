@@ -21,7 +21,7 @@ export interface LocalBodiesOptions {
   readonly bootId: string
   /** Of the cache; bodies are in its `local/`. */
   readonly directory: string
-  readonly openBase: (base: BodyBase) => BaseReader
+  readonly openBase: (base: BodyBase, label: string) => BaseReader
   /** Evicts what is only cached; false when nothing more can be. */
   readonly makeRoom: () => boolean
   /** Descriptors kept open at most; held ones are beyond. */
@@ -124,6 +124,19 @@ export class LocalBodies implements BodyOwner {
     if (!body.isPinned) this.unpinned(body)
   }
 
+  /** Gives the backing file to somebody who moves it away from the path (`take` says whether it did, as a negative errno); then the body is no more. */
+  giveAway(body: LocalBody, take: (path: string) => number): number {
+    if (body.isPinned || body.isHeld) return -errno.EBUSY
+    body.closeDescriptor()
+    const result = take(body.path)
+    if (result < 0) return result
+    body.isDiscarded = true
+    this.#bodies.delete(body.serial)
+    body.forgetDiskBytes()
+    body.closeBase()
+    return 0
+  }
+
   /** Does what is due in small steps; true when there is more to do now. */
   tick(): boolean {
     return this.#files.step(recycledPerStep)
@@ -145,8 +158,8 @@ export class LocalBodies implements BodyOwner {
     return this.#files.path(serial)
   }
 
-  openBase(base: BodyBase): BaseReader {
-    return this.#options.openBase(base)
+  openBase(base: BodyBase, label: string): BaseReader {
+    return this.#options.openBase(base, label)
   }
 
   opened(body: LocalBody): void {

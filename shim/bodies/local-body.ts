@@ -26,7 +26,7 @@ export interface BaseReader {
 export interface BodyOwner {
   readonly sys: Sys
   path(serial: number): string
-  openBase(base: BodyBase): BaseReader
+  openBase(base: BodyBase, label: string): BaseReader
   /** A descriptor was opened; another may have to be closed. */
   opened(body: LocalBody): void
   closed(body: LocalBody): void
@@ -66,10 +66,11 @@ export class LocalBody {
   #fd: number
   #holdCount = 0
   #pinCount = 0
-  #published: BodyStamp | undefined
   #diskBytes = 0
   /** Counts the changes that came through this process; what the kernel writes shows in the backing file's mtime. */
   generation = 0
+  /** Path or name of the file, for messages. */
+  label = ''
   /** Its file was replaced or removed while somebody read it: it goes when it is unpinned. */
   isDiscarded = false
   /** Used since the descriptor was last considered for closing. */
@@ -167,18 +168,12 @@ export class LocalBody {
     return ageMs >= 0 && ageMs < tickMs ? undefined : { generation: this.generation, size: stat.size, mtime }
   }
 
-  /** What it held at that stamp is what the file's entry says. Undefined: it is not known to be. */
-  markPublished(stamp: BodyStamp | undefined): void {
-    this.#published = stamp
-  }
-
-  /** It holds what the file's entry says. */
-  get isPublished(): boolean {
-    const mark = this.#published
-    if (mark === undefined || mark.generation !== this.generation) return false
+  /** It has not changed since it had that stamp. */
+  isAt(stamp: BodyStamp): boolean {
+    if (stamp.generation !== this.generation) return false
     const stat = this.fstat()
     if (typeof stat === 'number') return false
-    return stat.size === mark.size && stat.mtimeSeconds === mark.mtime.seconds && stat.mtimeNanoseconds === mark.mtime.nanoseconds
+    return stat.size === stamp.size && stat.mtimeSeconds === stamp.mtime.seconds && stat.mtimeNanoseconds === stamp.mtime.nanoseconds
   }
 
   /** Nobody else has the backing file open or mapped, now; or the file system cannot say (then the answer is no). */
@@ -232,7 +227,7 @@ export class LocalBody {
     if (range.start >= range.end) return noBytes
     const lacks = this.lacks(range)
     if (lacks.length === 0) return { kind: 'file', fd: this.fd, offset, length: range.end - range.start }
-    this.#reader ??= this.#owner.openBase(this.#base!)
+    this.#reader ??= this.#owner.openBase(this.#base!, this.label)
     if (lacks.length === 1 && lacks[0]!.start === range.start && lacks[0]!.end === range.end) return this.#reader.read(offset, range.end - range.start)
     return readMixed({ range, lacks, base: this.#reader, sys: this.#owner.sys, fillLocal: (into) => this.#fillLocal(range, into) })
   }

@@ -1,14 +1,33 @@
 /**
- * File bodies through the cache: the bridge from open files to `shim/cache/` and `shim/fetch/`.
+ * Published bodies through the cache: the bridge from open files and local bodies to `shim/cache/` and `shim/fetch/`.
  */
 import { encodeManifestRoot } from '../../shared/format/content-codec.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { errno } from '../../shared/error.ts'
+import type { BodyBase } from '../bodies/body-state.ts'
+import type { BaseReader } from '../bodies/local-body.ts'
 import type { Cache } from '../cache/cache.ts'
 import { FileReader, type ReaderContext } from '../fetch/file-reader.ts'
-import { Waiter } from '../fetch/waiter.ts'
+import { type FileSlice, Waiter } from '../fetch/waiter.ts'
 import { type Answer, Deferred, type ReadReply } from '../fuse/handler.ts'
-import type { BodySource, FileBody } from './open-files.ts'
+
+/** A body that does not stand in its entry: read through the cache. */
+export interface FileBody {
+  /** Never more than `length` bytes, fewer only at the end of the file. */
+  read(offset: number, length: number): Answer<ReadReply>
+  /** A descriptor of the backing file if every byte is in it and nobody writes to it any more, else -1. The caller does not close it. */
+  completeFd(): number
+  /** Moves the backing file, with every byte in it, out of the cache to `path`. A negative errno when it cannot; there the body is read as before. */
+  giveAway(path: string): number
+  close(): void
+}
+
+export interface BodySource {
+  /** `path` is for messages. A negative errno when the cache cannot serve it at all. */
+  open(entry: Entry, path: string): FileBody | number
+  /** Takes a backing file with every byte of the entry's content, which nobody else has open or mapped, into the cache. */
+  adopt(entry: Entry, path: string, diskBytes: number): number
+}
 
 export class CachedBodies implements BodySource {
   readonly #cache: Cache | undefined
@@ -27,13 +46,25 @@ export class CachedBodies implements BodySource {
     const reader = new FileReader(this.#context, { manifest: encodeManifestRoot(content.root), size, label: path, cached })
     return {
       read: (offset, length) => toAnswer(reader.read(offset, length)),
-      completeFd: () => reader.completeFd(),
+      completeFd: () => (cached === undefined || cached.writerCount > 0 ? -1 : reader.completeFd()),
+      giveAway: (to) => cached?.giveAway(to) ?? -errno.EBUSY,
       close: () => reader.close(),
     }
   }
+
+  adopt({ id, size, content }: Entry, path: string, diskBytes: number): number {
+    if (content.kind !== 'manifest' || this.#cache === undefined) return -errno.EINVAL
+    return this.#cache.adopt(id, content.root.contentId, size, path, diskBytes)
+  }
+
+  /** What local bodies lie over. */
+  openBase({ fileId, root, size }: BodyBase, label: string): BaseReader {
+    const cached = this.#cache?.acquire(fileId, root.contentId, size)
+    return new FileReader(this.#context, { manifest: encodeManifestRoot(root), size, label, cached })
+  }
 }
 
-function toAnswer(outcome: ReadReply | number | Waiter): Answer<ReadReply> {
+export function toAnswer(outcome: FileSlice | number | Waiter): Answer<ReadReply> {
   if (!(outcome instanceof Waiter)) return outcome
   const deferred = new Deferred<ReadReply>()
   deferred.onInterrupt = () => outcome.cancel()

@@ -30,9 +30,10 @@ import type {
 import { applyChange } from './apply-change.ts'
 import { Attempts, type Step } from './attempt.ts'
 import type { Backend, Change } from './backend.ts'
+import type { BodySource } from './cached-bodies.ts'
 import { DirectoryHandle } from './directory-handle.ts'
 import { type Row, rowFlag } from './inode-table.ts'
-import { type BodySource, OpenFiles, type OpenFilesStatus } from './open-files.ts'
+import { OpenFiles, type OpenFilesStatus } from './open-files.ts'
 import { RecentRows } from './recent-rows.ts'
 import { seek } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
@@ -121,7 +122,7 @@ export class VolumeHandler implements Handler {
       nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
       linksChanged: () => this.#connection?.invalidateAllEntries(),
     }, parts.changes)
-    this.#files = new OpenFiles(this.#tree.table, parts.bodies)
+    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies })
   }
 
   get status(): HandlerStatus {
@@ -223,7 +224,7 @@ export class VolumeHandler implements Handler {
       if (again !== undefined) return again
       const entry = this.#tree.entryOf(nodeId)
       if (typeof entry === 'number' || isMissing(entry)) return entry
-      return isRegular(this.#tree.table.modes[nodeId]!) ? this.#files.open(nodeId, entry, this.#tree.pathOf(nodeId)) : -errno.EINVAL
+      return isRegular(this.#tree.table.modes[nodeId]!) ? this.#files.open({ row: nodeId, entry, path: this.#tree.pathOf(nodeId), flags, record: () => -errno.EROFS }) : -errno.EINVAL
     })
   }
 

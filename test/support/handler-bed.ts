@@ -9,7 +9,7 @@ import type { Operation } from '../../shared/volume/operation.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { Volume } from '../../shared/volume/volume.ts'
 import type { Backend } from '../../shim/fs/backend.ts'
-import type { BodySource, FileBody } from '../../shim/fs/open-files.ts'
+import type { BodySource, FileBody } from '../../shim/fs/cached-bodies.ts'
 import { VolumeHandler } from '../../shim/fs/volume-handler.ts'
 import { type Answer, type Connection, Deferred, type DirectorySink, type EntryReply, type OpenReply } from '../../shim/fuse/handler.ts'
 import { changeBetween } from '../../shim/volume/change.ts'
@@ -72,8 +72,13 @@ export class FakeBodies implements BodySource {
     return {
       read: (offset, length) => ({ kind: 'bytes', bytes: new Uint8Array(length).fill(offset === 0 ? entry.size % 256 : 1) }),
       completeFd: () => (this.complete.has(path) ? 9 : -1),
+      giveAway: () => -errno.EBUSY,
       close: () => (this.openCount -= 1),
     }
+  }
+
+  adopt(): number {
+    return -errno.EINVAL
   }
 }
 

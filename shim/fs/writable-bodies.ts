@@ -1,0 +1,124 @@
+/**
+ * Gives a file that is to be changed a local body, by the cheapest way that is right, and journals it before anybody writes.
+ *
+ * Called by `OpenFiles`. Every byte in the cache: the cached file is taken over where it lies, or copied while it is small. Body in the entry: written into
+ * an empty file. Anything else: a partial body, which fetches nothing. What is to be emptied starts from an empty file, unless somebody has it open.
+ */
+import { errno } from '../../shared/error.ts'
+import type { Entry, FileId } from '../../shared/format/entry.ts'
+import type { LocalBodies } from '../bodies/local-bodies.ts'
+import type { LocalBody } from '../bodies/local-body.ts'
+import type { LocalNode } from '../changes/edit.ts'
+import type { BodySource, FileBody } from './cached-bodies.ts'
+import type { Row } from './inode-table.ts'
+
+export interface Taking {
+  readonly row: Row
+  /** The file's entry; of one that is emptied, as it is to be. */
+  readonly entry: Entry
+  /** For messages. */
+  readonly path: string
+  /**
+   * Journals that the file is this entry with this body, and shows it; a negative errno when it cannot. `isClean`: the body holds what the entry's content
+   * says, so far.
+   */
+  readonly record: (entry: Entry, body: LocalBody, isClean: boolean) => number
+}
+
+/** How a file that is open is read. */
+export interface OpenState {
+  /** It has one, although it is as in the snapshot by now. */
+  readonly local: LocalBody | undefined
+  readonly clean: FileBody | undefined
+  /** The kernel has the backing file itself: it must stay the same one. */
+  readonly isPassthrough: boolean
+}
+
+/** Copying that much takes some 30 µs; taking over may have to wait for the disk, so that the index never names what is being written to. */
+const copiedBytesMax = 128 * 1024
+
+export class WritableBodies {
+  readonly #local: LocalBodies
+  readonly #published: BodySource
+  readonly #nodeOf: (id: FileId) => LocalNode | undefined
+
+  constructor(local: LocalBodies, published: BodySource, nodeOf: (id: FileId) => LocalNode | undefined) {
+    this.#local = local
+    this.#published = published
+    this.#nodeOf = nodeOf
+  }
+
+  bodyOf(id: FileId): LocalBody | undefined {
+    return this.#nodeOf(id)?.body
+  }
+
+  take(taking: Taking, isEmptied: boolean, open: OpenState | undefined): LocalBody | number {
+    const { entry, path, record } = taking
+    const journaled = this.bodyOf(entry.id)
+    const known = journaled ?? open?.local
+    if (known !== undefined) {
+      // Whoever has it open or mapped sees it become empty.
+      if (isEmptied && (open !== undefined || !known.isAlone)) return this.#empty(known, taking)
+      if (!isEmptied) return journaled === undefined ? recorded(record(entry, known, true), known) : known
+    }
+    const isTakenOver = open?.isPassthrough === true
+    const made = isEmptied && !isTakenOver ? this.#local.create(entry.mtime) : this.#make(entry, path, open)
+    if (typeof made === 'number') return made
+    made.label = path
+    if (isEmptied && isTakenOver) made.truncate(0)
+    const result = record(entry, made, !isEmptied)
+    if (result < 0) {
+      this.#local.discard(made)
+      return result
+    }
+    if (known !== undefined) this.#local.discard(known)
+    return made
+  }
+
+  #empty(body: LocalBody, { entry, record }: Taking): LocalBody | number {
+    const result = body.truncate(0)
+    return recorded(result < 0 ? result : record(entry, body, false), body)
+  }
+
+  /** Holds what the entry says. */
+  #make(entry: Entry, path: string, open: OpenState | undefined): LocalBody | number {
+    const { content } = entry
+    if (content.kind === 'inline') return this.#filled(entry, content.bytes)
+    if (content.kind !== 'manifest') return -errno.EIO
+    if (open?.clean !== undefined) return this.#makeFrom(open.clean, entry, open.isPassthrough)
+    const published = this.#published.open(entry, path)
+    if (typeof published === 'number') return published
+    const made = this.#makeFrom(published, entry, false)
+    published.close()
+    return made
+  }
+
+  #makeFrom(published: FileBody, entry: Entry, isTakenOver: boolean): LocalBody | number {
+    const fd = published.completeFd()
+    if (fd >= 0 && entry.size <= copiedBytesMax && !isTakenOver) {
+      const bytes = new Uint8Array(entry.size)
+      if (this.#local.sys.pread(fd, bytes, 0) === bytes.length) return this.#filled(entry, bytes)
+    }
+    if (fd >= 0 || isTakenOver) {
+      const taken = this.#local.adopt(entry.mtime, (to) => published.giveAway(to))
+      if (typeof taken !== 'number' || isTakenOver) return taken
+    }
+    if (entry.content.kind !== 'manifest') return -errno.EIO
+    return this.#local.createPartial({ fileId: entry.id, root: entry.content.root, size: entry.size, length: entry.size }, entry.mtime)
+  }
+
+  /** `bytes`: all there are. */
+  #filled(entry: Entry, bytes: Uint8Array): LocalBody | number {
+    const body = this.#local.create(entry.mtime)
+    if (typeof body === 'number' || bytes.length === 0) return body
+    const written = body.write(0, bytes)
+    const result = written < 0 ? written : written < bytes.length ? -errno.ENOSPC : body.setMtime(entry.mtime)
+    if (result === 0) return body
+    this.#local.discard(body)
+    return result
+  }
+}
+
+function recorded(result: number, body: LocalBody): LocalBody | number {
+  return result < 0 ? result : body
+}
