@@ -3,7 +3,9 @@
  * nothing of the order in which that came about. `ContentWriter.commitChanges` makes a commit of it; after others have committed meanwhile it is
  * merged by the rules of `merge.ts`.
  */
+import type { CommitRecord } from '../format/commit.ts'
 import type { Entry, FileId } from '../format/entry.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /** A name in a directory (old or new), before and after; both undefined is nothing to do. */
 export interface NameChange {
@@ -43,13 +45,42 @@ export interface ChangeSet {
   readonly places: readonly Place[]
 }
 
-/** A file of ours that lost to another commit's, and where which version is now. */
+/** Something of ours that lost to another commit's, and where which version is now. */
 export interface ChangeConflict {
   /** Where ours was to be. */
   readonly path: string
-  /** Where ours is: `name.conflict-<author>-<seq>`. */
+  /**
+   * Where ours is: `name.conflict-<author>-<seq>`. Where theirs has moved it, when both moved it. The same as `path` when we removed what they changed:
+   * it stays.
+   */
   readonly keptAs: string
   readonly id: FileId
   /** The id of ours now; another than `id` when theirs keeps the id. */
   readonly keptId: FileId
+}
+
+export interface CommitChangesOptions {
+  /** The OLDEST snapshot that one of the changes was made from: what others moved since is looked for from there. */
+  readonly base: Snapshot
+  /** Instead of the engine's. */
+  readonly author?: string | undefined
+  readonly message?: string | undefined
+  /** 1 to 128 characters that nobody else has ever given: by it the record is found again when the answer was lost. Drawn unless given. */
+  readonly nonce?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What became of a change set. */
+export interface CommittedChanges {
+  /** The commit that has all of it. */
+  readonly seq: number
+  readonly record: CommitRecord
+  readonly snapshot: Snapshot
+  /** False when the newest commit had all of it already, as when a change set comes twice: nothing was committed. */
+  readonly isNew: boolean
+  readonly conflicts: readonly ChangeConflict[]
+  /** Every node of the set that is there now, as the commit has it, by the id that it has there. */
+  readonly nodes: readonly { readonly id: FileId; readonly entry: Entry }[]
+  /** Made on both sides, and alike: new files of ours with the same content, and new directories, are theirs now. */
+  readonly merged: readonly { readonly id: FileId; readonly into: FileId }[]
 }

@@ -54,6 +54,25 @@ export interface CommitResult {
   readonly conflicts: readonly Conflict[]
 }
 
+interface RecordOptions extends Pick<CommitOptions, 'author' | 'message' | 'signal'> {
+  readonly nonce?: string | undefined
+}
+
+/** What a try makes of the head. */
+export interface Attempt {
+  readonly overlay: Overlay
+  /** False: the head is as it should be, and nothing is committed. */
+  readonly isChanged: boolean
+  readonly performed: readonly CommitOperation[]
+}
+
+interface Committed<A extends Attempt> {
+  readonly record: CommitRecord
+  readonly snapshot: Snapshot
+  /** The try that went through. */
+  readonly attempt: A
+}
+
 export async function commitOperations(
   parts: VolumeParts,
   session: CommitSession,
@@ -61,17 +80,33 @@ export async function commitOperations(
   options: CommitOptions,
   readHead: () => Promise<LoggedRecord>,
 ): Promise<CommitResult> {
-  const commit = new Commit(parts, session, operations, options)
-  const release = await parts.turns.acquire(options.signal)
+  const batch = new Batch(parts, session, operations, options)
+  const { record, snapshot, attempt } = await runCommit(parts, session, options, readHead, (head) => batch.apply(head))
+  return { seq: record.seq, record, snapshot, conflicts: attempt.conflicts }
+}
+
+/** One commit of this process at a time: applies, stores, and takes the slot after the head; again on the newer head while somebody else gets it. */
+export async function runCommit<A extends Attempt>(
+  parts: VolumeParts,
+  session: CommitSession,
+  options: RecordOptions,
+  readHead: () => Promise<LoggedRecord>,
+  apply: (head: Snapshot) => Promise<A>,
+): Promise<Committed<A>> {
+  const { signal } = options
+  const nonce = options.nonce ?? toHex(parts.random.bytes(16))
+  const release = await parts.turns.acquire(signal)
   try {
-    let head = await readHead()
-    if (options.base !== undefined && options.base.seq !== head.record.seq) await commit.look(options.base)
-    for (let attempt = 1; attempt <= triesMax; attempt += 1) {
-      const result = await commit.attempt(head)
-      if (result !== undefined) return result
-      const waitMs = Math.min(backoffMs * 2 ** attempt, backoffMsMax) * randomFraction(parts.random)
-      await parts.clock.sleep(waitMs, options.signal)
-      head = await readHead()
+    for (let count = 1; count <= triesMax; count += 1) {
+      const head = await readHead()
+      const snapshot = new Snapshot(head.record, parts)
+      const attempt = await apply(snapshot)
+      if (!attempt.isChanged) return { record: head.record, snapshot, attempt }
+      const record = await makeRecord(parts, session, options, { head, attempt, nonce })
+      throwIfAborted(signal)
+      if ((await parts.commits.append(record, signal)) !== undefined) return { record, snapshot: new Snapshot(record, parts), attempt }
+      const waitMs = Math.min(backoffMs * 2 ** count, backoffMsMax) * randomFraction(parts.random)
+      await parts.clock.sleep(waitMs, signal)
     }
   } finally {
     release()
@@ -79,14 +114,37 @@ export async function commitOperations(
   throw new EdgemountError('unavailable', `Cannot commit to "${parts.config.name}": lost the next slot of the log to others ${triesMax} times`)
 }
 
-class Commit {
+/** Everything that the record points to is durable when it resolves. */
+async function makeRecord(
+  parts: VolumeParts,
+  session: CommitSession,
+  { author = parts.author, message, signal }: RecordOptions,
+  { head, attempt, nonce }: { readonly head: LoggedRecord; readonly attempt: Attempt; readonly nonce: string },
+): Promise<CommitRecord> {
+  const io: PageIo = { load: (pointer) => parts.pages.load(pointer, signal), store: (page) => session.storePage(page) }
+  const root = await attempt.overlay.flush(io)
+  const told = await tell(session, attempt.performed)
+  await session.flush()
+  const time = parts.clock.now()
+  return { seq: head.record.seq + 1, parent: head.hash, root, nonce, author, time, ...(message === undefined ? {} : { message }), ...told }
+}
+
+/** The event feed: in the record, or in pages of the metadata pack. */
+async function tell(session: CommitSession, performed: readonly CommitOperation[]): Promise<Pick<CommitRecord, 'operations' | 'operationPages'>> {
+  const plan = planOperations(performed)
+  if ('inline' in plan) return { operations: plan.inline }
+  const operationPages: Pointer[] = []
+  for (const page of plan.pages) operationPages.push(await session.storePage(page))
+  return { operations: [], operationPages }
+}
+
+/** Operations, and what they were applied to first. */
+class Batch {
   readonly #parts: VolumeParts
   readonly #session: CommitSession
   readonly #options: CommitOptions
   readonly #prepared: readonly Prepared[]
   readonly #now: Time
-  readonly #nonce: string
-  /** What the operations were applied to first. */
   #base: Snapshot | undefined
 
   constructor(parts: VolumeParts, session: CommitSession, operations: readonly Operation[], options: CommitOptions) {
@@ -95,62 +153,25 @@ class Commit {
     this.#options = options
     this.#prepared = operations.map((operation) => ({ operation, id: session.newFileId(), seen: undefined }))
     this.#now = timeOf(parts.clock.now())
-    this.#nonce = options.nonce ?? toHex(parts.random.bytes(16))
   }
 
-  /** Applies the operations to what they were made from, to see what they expect; nothing is written. */
-  async look(base: Snapshot): Promise<void> {
-    await this.#apply(base)
+  async apply(head: Snapshot): Promise<Attempt & { readonly conflicts: readonly Conflict[] }> {
+    const { base } = this.#options
+    // To what they were made from, to see what they expect; nothing of it is written.
+    if (this.#base === undefined && base !== undefined && base.seq !== head.seq) await this.#replay(base)
+    return this.#replay(head)
   }
 
-  /** One try for the slot after `head`; undefined when somebody else got it. */
-  async attempt(head: LoggedRecord): Promise<CommitResult | undefined> {
-    const { pages, commits, clock } = this.#parts
-    const { signal, message } = this.#options
-    const seq = head.record.seq + 1
-    const { overlay, replay } = await this.#apply(new Snapshot(head.record, this.#parts))
-    const io: PageIo = { load: (pointer) => pages.load(pointer, signal), store: (page) => this.#session.storePage(page) }
-    const root = await overlay.flush(io)
-    const told = await this.#tell(replay.performed)
-    await this.#session.flush()
-    throwIfAborted(signal)
-    const record: CommitRecord = {
-      seq,
-      parent: head.hash,
-      root,
-      nonce: this.#nonce,
-      author: this.#author,
-      time: clock.now(),
-      ...(message === undefined ? {} : { message }),
-      ...told,
-    }
-    const logged = await commits.append(record, signal)
-    if (logged === undefined) return undefined
-    return { seq, record, snapshot: new Snapshot(record, this.#parts), conflicts: replay.conflicts }
-  }
-
-  get #author(): string {
-    return this.#options.author ?? this.#parts.author
-  }
-
-  async #apply(snapshot: Snapshot): Promise<{ readonly overlay: Overlay; readonly replay: Replay }> {
+  async #replay(snapshot: Snapshot): Promise<Attempt & { readonly conflicts: readonly Conflict[] }> {
     const overlay = new Overlay(snapshot.root, this.#parts.pages)
     const transaction = new Transaction(overlay, { now: this.#now, newFileId: () => this.#session.newFileId() })
     const moves = this.#base === undefined ? undefined : new Moves(this.#base, snapshot)
+    const author = this.#options.author ?? this.#parts.author
     const refusesConflicts = this.#options.onConflict === 'refuse'
-    const replay = new Replay(transaction, { hash: this.#parts.hash, author: this.#author, seq: snapshot.seq + 1, moves, refusesConflicts })
+    const replay = new Replay(transaction, { hash: this.#parts.hash, author, seq: snapshot.seq + 1, moves, refusesConflicts })
     for (const prepared of this.#prepared) await replay.run(prepared)
     this.#base ??= snapshot
-    return { overlay, replay }
-  }
-
-  /** The event feed: in the record, or in pages of the metadata pack. */
-  async #tell(performed: readonly CommitOperation[]): Promise<Pick<CommitRecord, 'operations' | 'operationPages'>> {
-    const plan = planOperations(performed)
-    if ('inline' in plan) return { operations: plan.inline }
-    const operationPages: Pointer[] = []
-    for (const page of plan.pages) operationPages.push(await this.#session.storePage(page))
-    return { operations: [], operationPages }
+    return { overlay, isChanged: true, performed: replay.performed, conflicts: replay.conflicts }
   }
 }
 

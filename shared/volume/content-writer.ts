@@ -10,6 +10,8 @@ import { ManifestBuilder } from '../format/manifest-build.ts'
 import { openManifest } from '../format/manifest-page.ts'
 import { Limiter } from '../lifetime.ts'
 import { BodyWriter, StagingPool } from './body-writer.ts'
+import type { ChangeSet, CommitChangesOptions, CommittedChanges } from './change-set.ts'
+import { commitChangeSet } from './commit-changes.ts'
 import { type CommitOptions, type CommitResult, type CommitSession, commitOperations } from './commit.ts'
 import type { LoggedRecord } from './commit-log.ts'
 import { runsOf } from './content-reader.ts'
@@ -127,6 +129,11 @@ export class ContentWriter implements CommitSession {
   /** Applies the operations to the volume, all or none, and makes everything written so far durable. See `Operation` and `CommitOptions`. */
   commit(operations: readonly Operation[], options: CommitOptions = {}): Promise<CommitResult> {
     return commitOperations(this.#parts, this, operations, options, () => this.#readHead(options.signal))
+  }
+
+  /** Commits what a mount changed, all or none, and makes everything written so far durable. See `ChangeSet` and `CommittedChanges`. */
+  commitChanges(set: ChangeSet, options: CommitChangesOptions): Promise<CommittedChanges> {
+    return commitChangeSet(this.#parts, this, set, options, () => this.#readHead(options.signal))
   }
 
   async storePage(bytes: Uint8Array): Promise<Pointer> {

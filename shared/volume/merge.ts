@@ -87,11 +87,31 @@ export function isSameContent(a: Content, b: Content): boolean {
 
 /** The name beside `name` for the version of `author` that lost commit `seq`'s race; `count` tells further ones apart. Cut to NAME_MAX. */
 export function conflictName(name: string, author: string, seq: number, count: number): string {
-  const safeAuthor = author.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 64)
-  const suffix = `.conflict-${safeAuthor}-${seq}${count === 0 ? '' : `-${count + 1}`}`
+  const suffix = `${conflictMark(author)}${seq}${count === 0 ? '' : `-${count + 1}`}`
+  return cutName(name, suffix.length) + suffix
+}
+
+/** What tells names that `conflictName` has given to versions of `name`: how all of them begin, and whether one of these is one. */
+export function conflictNamesOf(name: string, author: string): { readonly stem: string; readonly isOne: (candidate: string) => boolean } {
+  const mark = conflictMark(author)
+  // The longest number of a commit and a counter.
+  const stem = cutName(name, mark.length + 24)
+  const isOne = (candidate: string): boolean => {
+    const at = candidate.lastIndexOf(mark)
+    return at >= stem.length && name.startsWith(candidate.slice(0, at)) && /^\d+(-\d+)?$/.test(candidate.slice(at + mark.length))
+  }
+  return { stem, isOne }
+}
+
+function conflictMark(author: string): string {
+  return `.conflict-${author.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 64)}-`
+}
+
+/** As much of a name as leaves room for so many bytes. */
+function cutName(name: string, roomBytes: number): string {
   const characters = Array.from(name)
-  while (encodeName(characters.join('')).length + suffix.length > nameBytesMax) characters.pop()
-  return characters.join('') + suffix
+  while (encodeName(characters.join('')).length + roomBytes > nameBytesMax) characters.pop()
+  return characters.join('')
 }
 
 function makesTheSame(operation: Operation, entry: Entry): boolean {

@@ -16,8 +16,8 @@ const changesMax = 100_000
 export class Moves {
   readonly base: Snapshot
   readonly #head: Snapshot
-  /** Paths of what the newer snapshot has under a name that had something else before. Read once, when first asked for. */
-  #paths: Promise<ReadonlyMap<FileId, string>> | undefined
+  /** Paths of what the newer snapshot has under a name that had something else before; undefined: too many. Read once, when first asked for. */
+  #paths: Promise<ReadonlyMap<FileId, string> | undefined> | undefined
 
   constructor(base: Snapshot, head: Snapshot) {
     this.base = base
@@ -30,13 +30,18 @@ export class Moves {
 
   /** The file or directory stands under this path now, and under another one before. */
   async pathOf(id: FileId): Promise<string | undefined> {
-    return (await this.#read()).get(id)
+    return (await this.#read())?.get(id)
+  }
+
+  /** False when too much changed to look for anything: what is not found may be there. */
+  async isComplete(): Promise<boolean> {
+    return (await this.#read()) !== undefined
   }
 
   /** The path as it is now that a directory on the way was renamed; undefined when none was. */
   async relocate(path: string): Promise<string | undefined> {
     const paths = await this.#read()
-    if (paths.size === 0) return undefined
+    if (paths === undefined || paths.size === 0) return undefined
     const names = splitPath(path)
     let best: string | undefined
     let entry = this.base.root.directory
@@ -50,7 +55,7 @@ export class Moves {
     return best
   }
 
-  #read(): Promise<ReadonlyMap<FileId, string>> {
+  #read(): Promise<ReadonlyMap<FileId, string> | undefined> {
     this.#paths ??= readMoves(this.base, this.#head)
     return this.#paths
   }
@@ -67,7 +72,7 @@ interface Pair {
  * Directories are compared with themselves, wherever they went; those that are new are read whole, because what was renamed may be in them. So
  * the cost is what changed, and what is in new directories.
  */
-async function readMoves(base: Snapshot, head: Snapshot): Promise<ReadonlyMap<FileId, string>> {
+async function readMoves(base: Snapshot, head: Snapshot): Promise<ReadonlyMap<FileId, string> | undefined> {
   const paths = new Map<FileId, string>()
   const gone = new Map<FileId, Entry>()
   const added: Pair[] = []
@@ -79,7 +84,7 @@ async function readMoves(base: Snapshot, head: Snapshot): Promise<ReadonlyMap<Fi
     const from = pair.before === undefined ? undefined : treeRootOf(pair.before).pointer
     for await (const difference of diffTrees(from, treeRootOf(pair.after).pointer, (pointer) => head.pages.load(pointer))) {
       count += 1
-      if (count > changesMax) return new Map()
+      if (count > changesMax) return undefined
       const before = difference.before === undefined ? undefined : decodeEntry(difference.before)
       const after = difference.after === undefined ? undefined : decodeEntry(difference.after)
       if (before?.kind === 'directory' && before.id !== after?.id) gone.set(before.id, before)

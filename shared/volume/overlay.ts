@@ -17,7 +17,7 @@ import { readPages } from './page-loop.ts'
 import type { PageStore } from './page-store.ts'
 
 export class DirectoryNode {
-  /** The directory's own attributes. Its content is what it was at the base; the counts here are current. */
+  /** The directory's own attributes. Its content is what it was at the base, until it is written; the counts here are current. */
   entry: Entry
   parent: DirectoryNode | undefined
   readonly base: Pointer | undefined
@@ -170,7 +170,8 @@ export class Overlay {
     }
     const pointer = await editTree(node.base, editsOf(node, path, names, directories), io)
     const root: TreeRoot = { pointer, entryCount: node.entryCount, directoryCount: node.directoryCount }
-    return { ...node.entry, content: { kind: 'tree', root } }
+    node.entry = { ...node.entry, content: { kind: 'tree', root } }
+    return node.entry
   }
 }
 

@@ -5,14 +5,16 @@
 import { EdgemountError, codeOf } from '../error.ts'
 import { contentVersionOf } from '../format/entry-codec.ts'
 import type { Entry, FileId } from '../format/entry.ts'
-import { type CommitOperation, operationsMax, planOperations } from '../format/commit-operation.ts'
+import type { CommitOperation } from '../format/commit-operation.ts'
 import type { HashFunction } from '../hash.ts'
 import { baseName, childPath, isWithin, parentPath } from '../path.ts'
 import { type Ground, compareSeen, conflictName, judge, judgeTarget } from './merge.ts'
 import type { Moves } from './moves.ts'
 import type { ChosenAttributes, Conflict, Create, Expectation, Link, Operation, Rename } from './operation.ts'
 import { DirectoryNode, treeRootOf } from './overlay.ts'
-import type { Past, Place, Transaction } from './transaction.ts'
+import { Performed } from './performed.ts'
+import type { Past } from './restore.ts'
+import type { Place, Transaction } from './transaction.ts'
 
 /** What stood at an operation's places when it was applied for the first time. */
 interface Seen {
@@ -48,12 +50,16 @@ export class Replay {
   readonly #redirects = new Map<string, string>()
   /** Files and directories that this batch has made or given content, noted where it is merged. */
   readonly #made = new Set<FileId>()
-  performed: CommitOperation[] = []
+  readonly #performed = new Performed()
   readonly conflicts: Conflict[] = []
 
   constructor(transaction: Transaction, context: ReplayContext) {
     this.#transaction = transaction
     this.#context = context
+  }
+
+  get performed(): readonly CommitOperation[] {
+    return this.#performed.operations
   }
 
   async run(prepared: Prepared): Promise<void> {
@@ -174,7 +180,7 @@ export class Replay {
     // A file gets a fresh id: under its old one it may come back with a directory, too.
     const id = seen.entry.kind === 'directory' ? seen.entry.id : prepared.id
     await this.#transaction.restore(target, { ...seen.entry, id, linkCount: 1 }, pastOf(this.#context.moves))
-    this.#tell({ op: 'create', path: target.path, id })
+    this.#performed.tell({ op: 'create', path: target.path, id })
   }
 
   async #applyToTarget(operation: Rename | Link, prepared: Prepared, seen: Seen): Promise<void> {
@@ -197,7 +203,7 @@ export class Replay {
     const made = ('id' in operation ? operation.id : undefined) ?? place.entry?.id ?? id
     if (this.#context.moves !== undefined && (bringsContent(operation) || operation.op === 'write')) this.#made.add(made)
     const record: CommitOperation = { op: operation.op, path: operation.path, id: made }
-    this.#tell('to' in operation ? { ...record, to: operation.to } : record)
+    this.#performed.tell('to' in operation ? { ...record, to: operation.to } : record)
   }
 
   /** When the rules of POSIX refuse it on the newer root (a directory that is not empty any more, say), the other's version stays. */
@@ -240,15 +246,7 @@ export class Replay {
   #conflict(path: string, keptAs: string): void {
     if (this.#context.refusesConflicts) throw new EdgemountError('stale', `Cannot change "${path}": another commit changed it meanwhile`)
     this.conflicts.push({ path, keptAs })
-    this.#tell({ op: 'conflict', path, to: keptAs })
-  }
-
-  /** More than a record may tell is told in short at once, so that a commit of any size holds a bounded list. */
-  #tell(performed: CommitOperation): void {
-    this.performed.push(performed)
-    if (this.performed.length <= operationsMax) return
-    const plan = planOperations(this.performed)
-    if ('inline' in plan) this.performed = [...plan.inline]
+    this.#performed.tell({ op: 'conflict', path, to: keptAs })
   }
 
   #redirected(operation: Operation): Operation {

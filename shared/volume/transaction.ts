@@ -25,6 +25,7 @@ import type {
   Write,
 } from './operation.ts'
 import { DirectoryNode, type Found, type Overlay } from './overlay.ts'
+import { type Past, countName } from './restore.ts'
 
 /** Where an operation points: a name in a directory, and what stands there. */
 export interface Place {
@@ -37,13 +38,6 @@ export interface Place {
   readonly entry: Entry | undefined
   /** Why there is no directory: the first part of the path that is missing or is no directory. */
   readonly fault: { readonly part: string; readonly isMissing: boolean } | undefined
-}
-
-/** The snapshot that something is brought back from. */
-export interface Past {
-  inode(id: FileId): Promise<Entry | undefined>
-  /** It stands under another name now. */
-  isElsewhere(id: FileId): Promise<boolean>
 }
 
 type Making = Create | MakeDirectory | MakeSymlink | MakeNode
@@ -133,9 +127,7 @@ export class Transaction {
           found.markDirty()
           pending.push(found)
         } else if (found?.content.kind === 'link') {
-          const alive = await this.#overlay.inode(found.id)
-          const inode = alive ?? (await past.inode(found.id))
-          if (inode !== undefined) this.#overlay.setInode(found.id, { ...inode, linkCount: alive === undefined ? 1 : alive.linkCount + 1 })
+          await countName(this.#overlay, found.id, past)
         } else if (found !== undefined && (await past.isElsewhere(found.id))) {
           this.#overlay.put(directory, name, { ...found, id: this.#newFileId() }, found)
         }

@@ -1,0 +1,351 @@
+/**
+ * What becomes of each name and file of a change set on a head that others may have changed: the rules of conflict, for states. It decides and writes
+ * nothing; `change-apply.ts` obeys.
+ *
+ * A name goes where we put it when the head has there what we saw there. Where it does not, theirs keeps the name: directories that both made become one,
+ * equal files are one, everything else of ours goes beside it. What we took away and they changed stays (`kept`). Since that can get in the way of
+ * what was decided before, a plan that finds something to keep is made again with the longer list.
+ *
+ * INVARIANT: no content that either side made is without a name afterwards, but what the side itself took away.
+ */
+import type { Entry, FileId } from '../format/entry.ts'
+import { listTree } from '../format/tree-page.ts'
+import { decodeName, encodeName } from '../name.ts'
+import { decodeEntry } from '../format/entry-codec.ts'
+import { FileState, type Ground, type Slot } from './change-ground.ts'
+import { type ChangeIndex, contradiction } from './change-index.ts'
+import type { NameChange, NodeChange } from './change-set.ts'
+import { isSameBody, mergeEntry } from './entry-merge.ts'
+import { conflictName, conflictNamesOf } from './merge.ts'
+import { DirectoryNode } from './overlay.ts'
+import { readPages } from './page-loop.ts'
+import type { PageStore } from './page-store.ts'
+
+export interface PlanContext {
+  readonly author: string
+  /** The slot of the log that this try is for. */
+  readonly seq: number
+  readonly pages: PageStore
+  readonly newFileId: () => FileId
+  /** Ids of what stays where the head has it although we took it away. */
+  readonly kept: ReadonlySet<FileId>
+}
+
+/** A conflict, by slots: paths are known only when everything has its place. */
+export interface PlannedConflict {
+  readonly wanted: Slot
+  readonly keptAs: Slot
+  readonly id: FileId
+  readonly keptId: FileId
+}
+
+export class ChangePlan {
+  readonly index: ChangeIndex
+  readonly ground: Ground
+  readonly conflicts: PlannedConflict[] = []
+  /** Ours that are theirs now: as theirs are in the head. */
+  readonly merged = new Map<FileId, Entry>()
+  /** Directories that are made, or merged into one of theirs, by our id. */
+  readonly made = new Map<FileId, DirectoryNode>()
+  /** Where directories go that have no name in the head, or another one. */
+  readonly placed = new Map<DirectoryNode, Slot>()
+  /** Conflict copies of the content of files, by the id that theirs keeps. */
+  readonly copies = new Map<FileId, Entry>()
+  /** Directories that we removed. */
+  readonly #vacated = new Map<DirectoryNode, Slot>()
+  readonly #making = new Set<FileId>()
+  readonly #context: PlanContext
+
+  constructor(index: ChangeIndex, ground: Ground, context: PlanContext) {
+    this.index = index
+    this.ground = ground
+    this.#context = context
+  }
+
+  async decide(): Promise<void> {
+    const { names, nodes } = this.index.set
+    for (const id of this.index.movedDirectories()) await this.ground.home(id)
+    for (const change of names) if (change.before !== undefined && change.before !== change.after) await this.#vacate(change, change.before)
+    for (const change of names) if (change.after !== undefined && change.before !== change.after) await this.#put(change, change.after)
+    for (const node of nodes) {
+      if (node.after?.kind === 'directory') await this.ground.home(node.id)
+      else if (node.after !== undefined) await this.#decideFile(node, node.after)
+    }
+  }
+
+  /** The directory of a name, wherever it is now; made when it is new, or gone and needed. */
+  async directory(id: FileId): Promise<DirectoryNode> {
+    return (await this.ground.home(id)) ?? this.made.get(id) ?? this.#makeDirectory(id)
+  }
+
+  /** The directory of an id as far as it has one now. */
+  nodeOf(id: FileId): DirectoryNode | undefined {
+    return this.ground.knownHome(id) ?? this.made.get(id)
+  }
+
+  async #vacate(change: NameChange, id: FileId): Promise<void> {
+    const directory = await this.ground.home(change.directoryId)
+    const slot = directory === undefined ? undefined : await this.ground.slot(directory, change.name)
+    if (slot?.held === undefined || slot.heldId !== id) return
+    const isRemoved = this.index.names(id).put.length === 0
+    if (this.#context.kept.has(id)) {
+      if (isRemoved) this.#conflict(slot, slot, id, id)
+      return
+    }
+    slot.isVacated = true
+    if (!(slot.held instanceof DirectoryNode)) (await this.ground.file(id)).vacated.push(slot)
+    else if (isRemoved) this.#vacated.set(slot.held, slot)
+  }
+
+  async #put(change: NameChange, id: FileId): Promise<void> {
+    if ((await this.index.kindOf(id)) !== 'directory') return this.#putFile(change, id)
+    const home = await this.ground.home(id)
+    if (home === undefined) {
+      await this.directory(id)
+      return
+    }
+    const slot = await this.ground.slot(await this.directory(change.directoryId), change.name)
+    if (slot.held === home) return
+    const isHere = this.ground.restored.has(home) || (await this.#isWhereItWas(id))
+    if (isHere && !this.#context.kept.has(id)) await this.#place(slot, home)
+    // Of two moves of one directory the first holds.
+    else this.#conflict(slot, await this.#slotOfHome(home), id, id)
+  }
+
+  async #putFile(change: NameChange, id: FileId): Promise<void> {
+    const state = await this.ground.file(id)
+    const slot = await this.ground.slot(await this.directory(change.directoryId), change.name)
+    if (slot.heldId === id && !slot.isVacated) return
+    const { place } = state
+    const hasMoved = this.index.names(id).vacated.length > 0 || (await this.#isNew(id))
+    if (place !== undefined && !place.isVacated && hasMoved) {
+      this.#conflict(slot, place, id, id)
+      return
+    }
+    if (state.held === undefined && state.entry === undefined) state.entry = await this.#entryOf(id)
+    const into = state.held === undefined ? await this.#alike(slot, id, state.entry!) : undefined
+    if (into !== undefined) {
+      this.merged.set(id, into)
+      return
+    }
+    const free = slot.occupant === undefined ? slot : await this.#besides(slot)
+    free.put = state
+    state.puts.push(free)
+    const keptId = state.entry?.id ?? id
+    if (free !== slot || keptId !== id) this.#conflict(slot, free, id, keptId)
+  }
+
+  /** The content and attributes of a file; a file that others removed comes back when we changed its content. */
+  async #decideFile(node: NodeChange, after: Entry): Promise<void> {
+    const { id, before } = node
+    if (this.merged.has(id)) return
+    const state = await this.ground.file(id)
+    if (state.held === undefined) {
+      const isEdited = before !== undefined && !isSameBody(before, after)
+      if (isEdited) for (const change of this.index.names(id).same) await this.#putFile(change, id)
+      return
+    }
+    const { entry, isContested } = mergeEntry(before, after, state.held)
+    state.entry = entry
+    if (isContested) await this.#copy(state, after)
+  }
+
+  /** A new directory of ours, or one that is gone, where it is to be; the directory that others made there when there is one. */
+  async #makeDirectory(id: FileId): Promise<DirectoryNode> {
+    if (this.#making.has(id)) throw contradiction(`directory ${id} lies within itself`)
+    this.#making.add(id)
+    const place = this.index.places.get(id)
+    const change = this.index.names(id).put[0] ?? (place === undefined ? undefined : { directoryId: place.parentId, name: place.name })
+    if (change === undefined) throw contradiction(`nothing says where directory ${id} is`)
+    const slot = await this.ground.slot(await this.directory(change.directoryId), change.name)
+    const { occupant } = slot
+    let node: DirectoryNode
+    if (occupant instanceof DirectoryNode) {
+      node = occupant
+      this.merged.set(id, occupant.entry)
+    } else {
+      node = new DirectoryNode({ ...(await this.#entryOf(id)), size: 0, linkCount: 1, content: emptyTree }, undefined)
+      await this.#place(slot, node, id)
+    }
+    this.made.set(id, node)
+    return node
+  }
+
+  async #place(slot: Slot, node: DirectoryNode, id: FileId = node.entry.id): Promise<void> {
+    const free = slot.occupant === undefined ? slot : await this.#besides(slot)
+    free.put = node
+    this.placed.set(node, free)
+    if (free !== slot || node.entry.id !== id) this.#conflict(slot, free, id, node.entry.id)
+  }
+
+  /** What is made, or made again. Under a fresh id when the old one may be in use where it could not be looked for. */
+  async #entryOf(id: FileId): Promise<Entry> {
+    const entry = this.index.nodes.get(id)?.after ?? (await this.index.entryBefore(id))
+    if (entry === undefined) throw contradiction(`a name leads to ${id}, and nothing says what that is`)
+    const isSafe = (await this.#isNew(id)) || (await this.ground.isComplete())
+    return isSafe ? entry : { ...entry, id: this.#context.newFileId() }
+  }
+
+  async #isNew(id: FileId): Promise<boolean> {
+    const { vacated, same } = this.index.names(id)
+    return vacated.length + same.length === 0 && this.index.nodes.get(id)?.before === undefined && !this.index.places.has(id)
+  }
+
+  /** The directory still has the name that we took from it. */
+  async #isWhereItWas(id: FileId): Promise<boolean> {
+    for (const change of this.index.names(id).vacated) {
+      const directory = await this.ground.home(change.directoryId)
+      if (directory !== undefined && (await this.ground.slot(directory, change.name)).heldId === id) return true
+    }
+    return false
+  }
+
+  async #slotOfHome(home: DirectoryNode): Promise<Slot> {
+    return this.ground.slot(home.parent!, this.ground.nameOf(home)!)
+  }
+
+  /** What stands at a slot when ours is the same. */
+  async #alike(slot: Slot, id: FileId, ours: Entry): Promise<Entry | undefined> {
+    const { occupant } = slot
+    if (occupant === undefined || occupant instanceof DirectoryNode || occupant instanceof FileState) return undefined
+    const { put, same } = this.index.names(id)
+    if (put.length + same.length > 1) return undefined
+    const theirs = await this.ground.overlay.whole(occupant)
+    return isSameBody(ours, theirs) ? theirs : undefined
+  }
+
+  /** Our version of a file whose content both sides changed. One that is there already, because the set comes again, will do. */
+  async #copy(state: FileState, ours: Entry): Promise<void> {
+    const beside = await this.#nameOf(state)
+    const known = await this.#knownCopy(beside, ours)
+    if (known !== undefined) {
+      this.copies.set(state.id, known.entry)
+      this.#conflict(beside, known.slot, state.id, known.entry.id)
+      return
+    }
+    const slot = await this.#besides(beside)
+    const copy = this.ground.make(this.#context.newFileId(), { ...ours, linkCount: 1 })
+    copy.entry = { ...ours, id: copy.id, linkCount: 1 }
+    slot.put = copy
+    copy.puts.push(slot)
+    this.copies.set(state.id, copy.entry)
+    this.#conflict(beside, slot, state.id, copy.id)
+  }
+
+  /** A name that leads to a file, or that did. */
+  async #nameOf(state: FileState): Promise<Slot> {
+    const slot = state.puts[0] ?? state.place
+    if (slot !== undefined) return slot
+    const { put, same, vacated } = this.index.names(state.id)
+    const change = [...put, ...same, ...vacated][0]
+    if (change === undefined) throw contradiction(`nothing says where file ${state.id} is`)
+    return this.ground.slot(await this.directory(change.directoryId), change.name)
+  }
+
+  async #knownCopy({ directory, name }: Slot, ours: Entry): Promise<{ readonly slot: Slot; readonly entry: Entry } | undefined> {
+    const { stem, isOne } = conflictNamesOf(name, this.#context.author)
+    const { base } = directory
+    for (let after: Uint8Array = encodeName(stem), isLast = base === undefined; !isLast; ) {
+      const from = after
+      const { items, done } = await readPages(this.#context.pages, (source) => listTree(base, from, 100, source))
+      for (const { key, value } of items) {
+        const candidate = decodeName(key)
+        if (!candidate.startsWith(stem)) return undefined
+        const entry = isOne(candidate) ? decodeEntry(value) : undefined
+        const slot = entry === undefined || !isSameBody(entry, ours) ? undefined : await this.ground.slot(directory, candidate)
+        if (slot?.heldId === entry?.id && slot !== undefined && !slot.isVacated) return { slot, entry: entry! }
+      }
+      isLast = done
+      after = items.at(-1)?.key.slice() ?? after
+    }
+    return undefined
+  }
+
+  /** A free name beside one that is taken. */
+  async #besides(slot: Slot): Promise<Slot> {
+    const { author, seq } = this.#context
+    for (let count = 0; ; count += 1) {
+      const candidate = await this.ground.slot(slot.directory, conflictName(slot.name, author, seq, count))
+      if (candidate.held === undefined && candidate.put === undefined) return candidate
+    }
+  }
+
+  #conflict(wanted: Slot, keptAs: Slot, id: FileId, keptId: FileId): void {
+    this.conflicts.push({ wanted, keptAs, id, keptId })
+  }
+
+  /** What has to stay although we took it away, beyond what was known: changed files, directories that are not empty, and moves that make a ring. */
+  async toKeep(): Promise<readonly FileId[]> {
+    return [...(await this.#filesToKeep()), ...this.#directoriesToKeep(), ...this.#rings()]
+  }
+
+  async #filesToKeep(): Promise<FileId[]> {
+    const kept: FileId[] = []
+    for (const state of this.ground.files()) {
+      if (state.vacated.length === 0 || state.nameCount > 0 || state.held === undefined) continue
+      const node = this.index.nodes.get(state.id)
+      const before = await this.index.entryBefore(state.id)
+      const isEdited = before !== undefined && !isSameBody(before, state.held)
+      if (isEdited || node?.after !== undefined) kept.push(state.id)
+    }
+    return kept
+  }
+
+  #directoriesToKeep(): FileId[] {
+    const counts = new Map<DirectoryNode, number>()
+    const count = (node: DirectoryNode, change: number): void => void counts.set(node, (counts.get(node) ?? 0) + change)
+    for (const slot of this.ground.slots()) {
+      if (slot.put !== undefined && slot.held === undefined) count(slot.directory, 1)
+      if (slot.isVacated && slot.put === undefined) count(slot.directory, -1)
+    }
+    const kept: FileId[] = []
+    // Deepest first: a directory that stays keeps the one that it is in.
+    const removed = Array.from(this.#vacated, ([node, slot]) => ({ node, slot, depth: depthOf(node) })).toSorted((a, b) => b.depth - a.depth)
+    for (const { node, slot } of removed) {
+      if (node.entryCount + (counts.get(node) ?? 0) === 0) continue
+      kept.push(node.entry.id)
+      if (slot.put === undefined) count(slot.directory, 1)
+    }
+    return kept
+  }
+
+  /** Directories whose moves, with theirs, put them within themselves. */
+  #rings(): FileId[] {
+    const kept = new Set<FileId>()
+    const isSound = new Set<DirectoryNode>()
+    for (const start of this.placed.keys()) {
+      const path = new Set<DirectoryNode>()
+      let node: DirectoryNode | undefined = start
+      while (node !== undefined && !isSound.has(node) && !path.has(node)) {
+        path.add(node)
+        node = this.parentOf(node)
+      }
+      if (node !== undefined && path.has(node)) {
+        const ours = this.#ringFrom(node).filter((each) => this.placed.has(each) && each.parent !== undefined)
+        if (ours.length === 0) throw contradiction(`directory ${node.entry.id} lies within itself`)
+        for (const each of ours) kept.add(each.entry.id)
+      }
+      for (const each of path) isSound.add(each)
+    }
+    return [...kept]
+  }
+
+  #ringFrom(start: DirectoryNode): DirectoryNode[] {
+    const ring = [start]
+    for (let node = this.parentOf(start); node !== undefined && node !== start; node = this.parentOf(node)) ring.push(node)
+    return ring
+  }
+
+  /** Where a directory is in the end. */
+  parentOf(node: DirectoryNode): DirectoryNode | undefined {
+    return this.placed.get(node)?.directory ?? node.parent
+  }
+}
+
+const emptyTree = { kind: 'tree', root: { pointer: undefined, entryCount: 0, directoryCount: 0 } } as const
+
+function depthOf(node: DirectoryNode): number {
+  let depth = 0
+  for (let each = node.parent; each !== undefined; each = each.parent) depth += 1
+  return depth
+}
