@@ -8,13 +8,33 @@ import { PosixAgent } from '../support/posix-client.ts'
 import { Script } from '../support/posix-script.ts'
 import type { Cases } from './posix/cases.ts'
 import { chmodCases } from './posix/chmod.ts'
+import { chownCases } from './posix/chown.ts'
+import { linkCases } from './posix/link.ts'
+import { openCases } from './posix/open.ts'
+import { symlinkCases } from './posix/symlink.ts'
+import { renameCases } from './posix/rename.ts'
+import { stickyCases } from './posix/sticky.ts'
+import { removeCases } from './posix/remove.ts'
+import { sizeCases } from './posix/size.ts'
+import { timeCases } from './posix/times.ts'
+import { createCases } from './posix/create.ts'
 import { pathErrorCases } from './posix/path-errors.ts'
 import { permissionCases } from './posix/permissions.ts'
 
 export const posixCases: Readonly<Record<string, Cases>> = {
   'errors of paths': pathErrorCases,
   permissions: permissionCases,
+  'new files': createCases,
   chmod: chmodCases,
+  symlink: symlinkCases,
+  open: openCases,
+  link: linkCases,
+  chown: chownCases,
+  rename: renameCases,
+  'sticky directories': stickyCases,
+  'unlink and rmdir': removeCases,
+  sizes: sizeCases,
+  times: timeCases,
 }
 
 export interface PosixTarget {

@@ -55,7 +55,7 @@ export function attributeCalls(state: AgentState): CallTable<AttributeCalls> {
     lchown: (place, uid, gid) => outcome(libc.fchownat(...state.at(place), uid >>> 0, gid >>> 0, AT.SYMLINK_NOFOLLOW)),
     fchown: (fd, uid, gid) => outcome(libc.fchown(state.fd(fd), uid >>> 0, gid >>> 0)),
     utimensat: (place, atime, mtime, flags = 0) => outcome(libc.utimensat(...state.at(place), timesMemory(atime, mtime), flags)),
-    futimens: (fd, atime, mtime) => outcome(libc.utimensat(state.fd(fd), null, timesMemory(atime, mtime), 0)),
+    futimens: (fd, atime, mtime) => outcome(libc.futimens(state.fd(fd), timesMemory(atime, mtime))),
     setxattr: (path, name, value, flags = 0) => set(value, (bytes, length) => libc.setxattr(pathMemory(path), pathMemory(name), bytes, length, flags)),
     lsetxattr: (path, name, value, flags = 0) => set(value, (bytes, length) => libc.lsetxattr(pathMemory(path), pathMemory(name), bytes, length, flags)),
     fsetxattr: (fd, name, value, flags = 0) => set(value, (bytes, length) => libc.fsetxattr(state.fd(fd), pathMemory(name), bytes, length, flags)),

@@ -1,6 +1,6 @@
 /** The agent's calls that are about programs, sockets and mounts. */
 import { type AgentState, type CallTable, outcome, pathMemory } from './posix-agent-state.ts'
-import type { Outcome } from './posix-calls.ts'
+import type { NoPath, Outcome } from './posix-calls.ts'
 import { type Memory, addressOf, errnoName, libc } from './posix-libc.ts'
 
 type ProcessCalls = 'bind' | 'listen' | 'connect' | 'spawn' | 'kill' | 'run' | 'privateMounts' | 'mount' | 'umount' | 'sleep'

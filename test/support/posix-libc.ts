@@ -54,6 +54,7 @@ export const libc = {
   fchownat: bind<[at: number, path: Memory, uid: number, gid: number, flags: number]>('int fchownat(int, const void *, unsigned int, unsigned int, int)'),
   fchown: bind<[fd: number, uid: number, gid: number]>('int fchown(int, unsigned int, unsigned int)'),
   utimensat: bind<[at: number, path: Memory, times: Memory, flags: number]>('int utimensat(int, const void *, const void *, int)'),
+  futimens: bind<[fd: number, times: Memory]>('int futimens(int, const void *)'),
   getdents64: bind<[fd: number, into: Memory, length: number]>('int64_t getdents64(int, void *, size_t)'),
   setxattr: bind<[path: Memory, name: Memory, value: Memory, length: number, flags: number]>('int setxattr(const void *, const void *, const void *, size_t, int)'),
   lsetxattr: bind<[path: Memory, name: Memory, value: Memory, length: number, flags: number]>('int lsetxattr(const void *, const void *, const void *, size_t, int)'),
