@@ -32,18 +32,13 @@ import { Attempts, type Step } from './attempt.ts'
 import type { Backend, Change } from './backend.ts'
 import type { BodySource } from './cached-bodies.ts'
 import { DirectoryHandle } from './directory-handle.ts'
-import { type Row, rowFlag } from './inode-table.ts'
+import { rowFlag } from './inode-table.ts'
 import { OpenFiles, type OpenFilesStatus } from './open-files.ts'
 import { RecentRows } from './recent-rows.ts'
+import { Replies } from './replies.ts'
 import { seek } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
-import { VolumeTree, isDirectory, isRegular } from './volume-tree.ts'
-
-/** While commits are pushed, the kernel may keep what it was told: a change is announced. */
-const followedValidMs = 3_600_000
-/** Kernels before 6.16 cannot forget all names at once; then this bounds how long a lost stream of commits goes unnoticed. */
-const followedValidWithoutEpochsMs = 10_000
-const unfollowedValidMs = 1000
+import { VolumeTree, isRegular } from './volume-tree.ts'
 
 /** open(2) flags that want to change the file (asm-generic/fcntl.h): anything but O_RDONLY, O_TRUNC, O_APPEND needs no refusal of its own. */
 const accessModeMask = 3
@@ -94,17 +89,9 @@ export class VolumeHandler implements Handler {
   readonly #recent: RecentRows
   #connection: Connection | undefined
   #seq: number
-  #isFollowing = true
-  #canForgetNames = false
   #lastDirectoryHandle = 0
-  readonly #attributes: Attributes = blankAttributes()
-  readonly #entryReply: EntryReply = { nodeId: 0, generation: 0, entryValidMs: 0, attributesValidMs: 0, attributes: this.#attributes }
-  readonly #attributesReply: AttributesReply = { validMs: 0, attributes: this.#attributes }
   readonly #directoryReply: OpenReply = { handle: 0, keepCache: true, directIo: false, cacheDirectory: true, noFlush: true, backingId: 0 }
-  readonly #replies = {
-    entryReply: (row: Row) => this.#replyFor(row),
-    nothing: { nodeId: 0, generation: 0, entryValidMs: 0, attributesValidMs: 0, attributes: blankAttributes() },
-  }
+  readonly #replies: Replies
 
   constructor(parts: VolumeHandlerParts) {
     this.#log = parts.log
@@ -122,6 +109,7 @@ export class VolumeHandler implements Handler {
       nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
       linksChanged: () => this.#connection?.invalidateAllEntries(),
     }, parts.changes)
+    this.#replies = new Replies({ tree: this.#tree, changes: parts.changes, recent: this.#recent, isFixed: parts.isFixed })
     this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies })
   }
 
@@ -129,7 +117,7 @@ export class VolumeHandler implements Handler {
     const { table } = this.#tree
     return {
       seq: this.#seq,
-      isFollowing: this.#isFollowing,
+      isFollowing: this.#replies.isFollowing,
       inodeCount: table.knownCount,
       inodeBytes: table.bytes,
       pageBytes: this.#pages.bytes,
@@ -142,7 +130,7 @@ export class VolumeHandler implements Handler {
   start(connection: Connection): void {
     this.#connection = connection
     this.#files.connection = connection
-    this.#canForgetNames = connection.invalidateAllEntries()
+    this.#replies.canForgetNames = connection.invalidateAllEntries()
     this.#onStart?.()
   }
 
@@ -175,8 +163,8 @@ export class VolumeHandler implements Handler {
 
   /** Whether newer commits are announced at once. When that ends, what the kernel was promised for long is taken back. */
   setFollowing(isFollowing: boolean): void {
-    if (this.#isFixed || this.#isFollowing === isFollowing) return
-    this.#isFollowing = isFollowing
+    if (this.#isFixed || this.#replies.isFollowing === isFollowing) return
+    this.#replies.isFollowing = isFollowing
     if (!isFollowing) this.#forgetNames()
   }
 
@@ -186,10 +174,10 @@ export class VolumeHandler implements Handler {
     return this.#run<EntryReply>('look up', parent, () => {
       const found = this.#tree.find(parent, key, name)
       if (typeof found === 'number' || isMissing(found)) return found
-      if (found === undefined) return this.#negativeReply()
+      if (found === undefined) return this.#replies.negativeReply()
       const row = this.#tree.rowOf(parent, key, found)
       if (isMissing(row)) return row
-      const reply = this.#replyFor(row)
+      const reply = this.#replies.entryReply(row)
       this.#tree.table.lookupCounts[row]! += 1
       return reply
     })
@@ -202,10 +190,7 @@ export class VolumeHandler implements Handler {
   getattr(nodeId: NodeId, _handle: number | undefined): Answer<AttributesReply> {
     return this.#run('read the attributes of', nodeId, () => {
       const state = this.#tree.refresh(nodeId)
-      if (state !== 0) return state
-      this.#tree.table.readAttributes(nodeId, this.#attributes)
-      this.#attributesReply.validMs = this.#validMs()
-      return this.#attributesReply
+      return state === 0 ? this.#replies.attributesReply(nodeId) : state
     })
   }
 
@@ -219,7 +204,7 @@ export class VolumeHandler implements Handler {
       const state = this.#tree.refresh(nodeId)
       if (state !== 0) return state
       // A kernel that cannot forget all names may come here for a version that has been replaced; it will look the name up again.
-      if (!this.#canForgetNames && (this.#tree.table.flags[nodeId]! & rowFlag.isDetached) !== 0) return -errno.ESTALE
+      if (!this.#replies.canForgetNames && (this.#tree.table.flags[nodeId]! & rowFlag.isDetached) !== 0) return -errno.ESTALE
       const again = this.#files.reopen(nodeId)
       if (again !== undefined) return again
       const entry = this.#tree.entryOf(nodeId)
@@ -277,8 +262,7 @@ export class VolumeHandler implements Handler {
     const { table } = this.#tree
     if (!table.isKnown(nodeId)) return -errno.ESTALE
     if ((mask & writeAccess) !== 0) return -errno.EROFS
-    table.readAttributes(nodeId, this.#attributes)
-    return mayAccess(this.#attributes, mask, caller) ? undefined : -errno.EACCES
+    return mayAccess(this.#replies.attributes(nodeId), mask, caller) ? undefined : -errno.EACCES
   }
 
   getxattr(nodeId: NodeId, name: string): Answer<Uint8Array> {
@@ -314,38 +298,6 @@ export class VolumeHandler implements Handler {
     return table.isKnown(nodeId) && ((table.flags[nodeId]! & rowFlag.hasXattrs) !== 0 || table.epochs[nodeId] !== epoch)
   }
 
-  #replyFor(row: Row): EntryReply {
-    const { table } = this.#tree
-    const reply = this.#entryReply
-    reply.nodeId = row
-    reply.generation = table.generations[row]!
-    reply.entryValidMs = this.#validMs()
-    reply.attributesValidMs = reply.entryValidMs
-    table.readAttributes(row, this.#attributes)
-    if (table.lookupCounts[row] === 0 && !this.#isFixed) this.#noteFirst(row, reply)
-    return reply
-  }
-
-  /** A change may overtake this answer on its way into the kernel. */
-  #noteFirst(row: Row, reply: EntryReply): void {
-    if (isDirectory(this.#tree.table.modes[row]!)) reply.attributesValidMs = Math.min(reply.attributesValidMs, unfollowedValidMs)
-    else this.#recent.add(row)
-  }
-
-  #negativeReply(): EntryReply {
-    const reply = this.#entryReply
-    reply.nodeId = 0
-    reply.entryValidMs = this.#validMs()
-    reply.attributesValidMs = 0
-    return reply
-  }
-
-  #validMs(): number {
-    if (this.#isFixed) return followedValidMs
-    if (!this.#isFollowing) return unfollowedValidMs
-    return this.#canForgetNames ? followedValidMs : followedValidWithoutEpochsMs
-  }
-
   #forgetNames(): void {
     if (this.#connection === undefined) return
     if (!this.#connection.invalidateAllEntries()) this.#log.debug('This kernel cannot forget all names at once; they expire by time')
@@ -363,24 +315,4 @@ function mayAccess(attributes: Attributes, mask: number, caller: Caller): boolea
   if (caller.uid === 0) return (mask & 1) === 0 || (mode & 0o170000) === 0o040000 || (mode & 0o111) !== 0
   const shift = caller.uid === attributes.uid ? 6 : caller.gid === attributes.gid ? 3 : 0
   return ((mode >> shift) & mask & 7) === (mask & 7)
-}
-
-function blankAttributes(): Attributes {
-  return {
-    ino: 0,
-    size: 0,
-    blocks: 0,
-    atimeSeconds: 0,
-    atimeNanoseconds: 0,
-    mtimeSeconds: 0,
-    mtimeNanoseconds: 0,
-    ctimeSeconds: 0,
-    ctimeNanoseconds: 0,
-    mode: 0,
-    linkCount: 0,
-    uid: 0,
-    gid: 0,
-    rdev: 0,
-    blockBytes: 4096,
-  }
 }

@@ -19,7 +19,7 @@ import { decodeName, encodeName } from '../../shared/name.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
 import { rootFileId } from '../../shared/volume/file-id.ts'
 import type { NameTarget } from '../changes/edit.ts'
-import { contentTagOf } from './attributes.ts'
+import { type BodyStat, contentTagOf, entryOfBody } from './attributes.ts'
 import { InodeTable, type Row, rootRow, rowFlag } from './inode-table.ts'
 import type { TreePages } from './tree-pages.ts'
 
@@ -44,13 +44,19 @@ export interface TreeWatcher {
 
 /** What was changed here and is not published yet, as the tree sees it: `LocalChanges` has it. */
 export interface ChangedTree {
-  node(id: FileId): { readonly entry: Entry; readonly base: Entry | undefined } | undefined
+  node(id: FileId): ChangedNode | undefined
   /** Null: removed here; undefined: as in the snapshot. */
   target(directoryId: FileId, name: string): NameTarget | null | undefined
   /** What the changed names of a directory add to the snapshot's counts. */
   counts(directoryId: FileId): { readonly entries: number; readonly directories: number }
   /** Where a directory of the snapshot lies in it, of those that have changes. */
   place(id: FileId): Place | undefined
+}
+
+export interface ChangedNode {
+  readonly entry: Entry
+  readonly base: Entry | undefined
+  readonly body: { fstat(): BodyStat | number } | undefined
 }
 
 /** What a name leads to: the snapshot's entry, or what was put there since. */
@@ -155,12 +161,12 @@ export class VolumeTree {
     const row = known === 0 ? table.allocate(id) : known
     table.place(row, parent, name, bytes)
     table.epochs[row] = this.#epoch
-    this.mirror(row, node.entry)
+    this.mirror(row, presentEntry(node))
     return row
   }
 
   /** What the row of a changed inode keeps: of a directory the snapshot's entry, of others nothing. One that is not where it was has the tree it had. */
-  #treeBytes(id: FileId, { entry, base }: { readonly entry: Entry; readonly base: Entry | undefined }): Uint8Array | Missing {
+  #treeBytes(id: FileId, { entry, base }: ChangedNode): Uint8Array | Missing {
     if (entry.kind !== 'directory' || base === undefined) return noBytes
     const bytes = this.#snapshotBytes(id)
     return bytes ?? encodeEntry(base)
@@ -286,7 +292,7 @@ export class VolumeTree {
     if (isLinked) table.flags[row]! |= rowFlag.isLinked
     if (entry.content.kind === 'tree') this.#directoryRoots.delete(row)
     const node = this.#changes?.node(entry.id)
-    if (node !== undefined) this.mirror(row, node.entry)
+    if (node !== undefined) this.mirror(row, presentEntry(node))
   }
 
   /** The file id of a row has left the volume. */
@@ -340,7 +346,7 @@ export class VolumeTree {
     if ((this.table.flags[row]! & (rowFlag.isGone | rowFlag.isDetached)) !== 0) return -errno.ESTALE
     if (this.#isLocal(row)) {
       const node = this.#changes?.node(idOf(this.table, row))
-      if (node !== undefined) return node.entry
+      if (node !== undefined) return presentEntry(node)
     }
     const kept = this.table.entry(row)
     if (kept.length > 0) return decodeEntry(kept.slice())
@@ -378,6 +384,12 @@ export class VolumeTree {
     const found = this.resolve(bytes)
     return isMissing(found) || found.entry.id === id ? found : -errno.ESTALE
   }
+}
+
+/** Size and times are the body's. A disk that does not tell leaves them as they were told last. */
+function presentEntry({ entry, body }: ChangedNode): Entry {
+  const stat = body?.fstat()
+  return stat === undefined || typeof stat === 'number' ? entry : entryOfBody(entry, stat)
 }
 
 export interface ResolvedEntry {
