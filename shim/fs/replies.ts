@@ -1,0 +1,129 @@
+/**
+ * Rows as answers to the kernel: attributes as they are now, and for how long it may believe them. Called by the handler and its writer.
+ *
+ * Every answer is the same object again, so the driver reads it before the handler is asked anything else.
+ */
+import type { FileStat } from '../sys/sys.ts'
+import type { LocalChanges } from '../changes/local-changes.ts'
+import type { Attributes, AttributesReply, EntryReply } from '../fuse/handler.ts'
+import { type Row, rowFlag } from './inode-table.ts'
+import type { RecentRows } from './recent-rows.ts'
+import { type VolumeTree, idOf, isDirectory, isRegular } from './volume-tree.ts'
+
+/** While commits are pushed, the kernel may keep what it was told: a change is announced. */
+const followedValidMs = 3_600_000
+/** Kernels before 6.16 cannot forget all names at once; then this bounds how long a lost stream of commits goes unnoticed. */
+const followedValidWithoutEpochsMs = 10_000
+const unfollowedValidMs = 1000
+
+export interface RepliesParts {
+  readonly tree: VolumeTree
+  readonly changes: LocalChanges | undefined
+  readonly recent: RecentRows
+  /** A snapshot that never changes: the kernel may keep everything. */
+  readonly isFixed: boolean
+}
+
+export class Replies {
+  readonly #parts: RepliesParts
+  readonly #attributes: Attributes = blankAttributes()
+  readonly #entryReply: EntryReply = { nodeId: 0, generation: 0, entryValidMs: 0, attributesValidMs: 0, attributes: this.#attributes }
+  readonly #attributesReply: AttributesReply = { validMs: 0, attributes: this.#attributes }
+  /** For names that are listed and not to be kept. */
+  readonly nothing: EntryReply = { nodeId: 0, generation: 0, entryValidMs: 0, attributesValidMs: 0, attributes: blankAttributes() }
+  isFollowing = true
+  canForgetNames = false
+
+  constructor(parts: RepliesParts) {
+    this.#parts = parts
+  }
+
+  entryReply(row: Row): EntryReply {
+    const { tree, isFixed } = this.#parts
+    const reply = this.#entryReply
+    reply.nodeId = row
+    reply.generation = tree.table.generations[row]!
+    reply.entryValidMs = this.#validMs()
+    reply.attributesValidMs = reply.entryValidMs
+    this.attributes(row)
+    if (tree.table.lookupCounts[row] === 0 && !isFixed) this.#noteFirst(row, reply)
+    return reply
+  }
+
+  /** There is no such name, and the kernel may remember that. */
+  negativeReply(): EntryReply {
+    const reply = this.#entryReply
+    reply.nodeId = 0
+    reply.entryValidMs = this.#validMs()
+    reply.attributesValidMs = 0
+    return reply
+  }
+
+  attributesReply(row: Row): AttributesReply {
+    this.attributes(row)
+    this.#attributesReply.validMs = this.#validMs()
+    return this.#attributesReply
+  }
+
+  attributes(row: Row): Attributes {
+    const { tree, changes } = this.#parts
+    const attributes = this.#attributes
+    tree.table.readAttributes(row, attributes)
+    if ((tree.table.flags[row]! & rowFlag.isLocal) === 0 || !isRegular(attributes.mode)) return attributes
+    const body = changes?.node(idOf(tree.table, row))?.body
+    const stat = body?.fstat()
+    if (body !== undefined && stat !== undefined && typeof stat !== 'number') showBody(attributes, stat, body.isWhole)
+    return attributes
+  }
+
+  /** A change may overtake this answer on its way into the kernel. */
+  #noteFirst(row: Row, reply: EntryReply): void {
+    if (isDirectory(this.#parts.tree.table.modes[row]!)) reply.attributesValidMs = Math.min(reply.attributesValidMs, unfollowedValidMs)
+    else this.#parts.recent.add(row)
+  }
+
+  #validMs(): number {
+    if (this.#parts.isFixed) return followedValidMs
+    if (!this.isFollowing) return unfollowedValidMs
+    return this.canForgetNames ? followedValidMs : followedValidWithoutEpochsMs
+  }
+}
+
+/** The body may have been written to since its row was: see `entryOfBody`. */
+function showBody(attributes: Attributes, stat: FileStat, isWhole: boolean): void {
+  attributes.size = stat.size
+  attributes.blocks = isWhole ? stat.blocks : Math.ceil(stat.size / 512)
+  if (stat.mtimeSeconds === attributes.mtimeSeconds && stat.mtimeNanoseconds === attributes.mtimeNanoseconds) return
+  const hasOwnAtime = attributes.atimeSeconds !== attributes.mtimeSeconds || attributes.atimeNanoseconds !== attributes.mtimeNanoseconds
+  attributes.mtimeSeconds = stat.mtimeSeconds
+  attributes.mtimeNanoseconds = stat.mtimeNanoseconds
+  if (!hasOwnAtime) {
+    attributes.atimeSeconds = stat.mtimeSeconds
+    attributes.atimeNanoseconds = stat.mtimeNanoseconds
+  }
+  const { ctimeSeconds, ctimeNanoseconds } = attributes
+  if (stat.mtimeSeconds > ctimeSeconds || (stat.mtimeSeconds === ctimeSeconds && stat.mtimeNanoseconds > ctimeNanoseconds)) {
+    attributes.ctimeSeconds = stat.mtimeSeconds
+    attributes.ctimeNanoseconds = stat.mtimeNanoseconds
+  }
+}
+
+function blankAttributes(): Attributes {
+  return {
+    ino: 0,
+    size: 0,
+    blocks: 0,
+    atimeSeconds: 0,
+    atimeNanoseconds: 0,
+    mtimeSeconds: 0,
+    mtimeNanoseconds: 0,
+    ctimeSeconds: 0,
+    ctimeNanoseconds: 0,
+    mode: 0,
+    linkCount: 0,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    blockBytes: 4096,
+  }
+}
