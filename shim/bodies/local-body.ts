@@ -152,9 +152,7 @@ export class LocalBody {
 
   /** Size, modification time and blocks as they are now, whoever wrote. */
   fstat(): FileStat | number {
-    const { fd } = this
-    if (fd < 0) return fd
-    const stat = this.#owner.sys.fstat(fd)
+    const stat = this.#fd < 0 ? this.#owner.sys.stat(this.path) : this.#owner.sys.fstat(this.#fd)
     if (typeof stat !== 'number') this.#noteDiskBytes(stat.blocks * 512)
     return stat
   }
@@ -254,6 +252,30 @@ export class LocalBody {
     }
     this.noteLocal(offset, offset + done, false)
     return done
+  }
+
+  /** Copies from another backing file within the kernel: bytes copied, or a negative errno. */
+  copyFrom(fromFd: number, fromOffset: number, offset: number, length: number): number {
+    const { fd } = this
+    if (fd < 0) return fd
+    const copied = this.#withRoom(() => this.#owner.sys.copyRange(fromFd, fromOffset, fd, offset, length))
+    if (copied > 0) this.noteLocal(offset, offset + copied, false)
+    return copied
+  }
+
+  /**
+   * Appends bytes of a published version that stand at the same offset there, up to `length`, by reference. -EOPNOTSUPP unless the body is empty, or a copy
+   * of just that version up to its own size. The kernel must not have the backing file.
+   */
+  appendBase(version: Omit<BodyBase, 'length'>, length: number): number {
+    const stat = this.fstat()
+    if (typeof stat === 'number') return stat
+    const base = this.#base
+    const isCopy = base === undefined ? stat.size === 0 : base.root.contentId === version.root.contentId && base.length === stat.size
+    if (!isCopy || length > version.size) return -errno.EOPNOTSUPP
+    const result = this.truncate(length)
+    if (result === 0) this.#base = { ...version, length }
+    return result
   }
 
   truncate(size: number): number {

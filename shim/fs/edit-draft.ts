@@ -43,11 +43,11 @@ export class EditDraft {
     return this.#put(entry, before)
   }
 
-  /** An inode that stays where it is, whatever it is. */
-  inPlace(row: Row, entry: Entry, before: Entry, body?: LocalBody | null): this {
+  /** An inode that stays where it is, whatever it is. `isClean`: the body holds what the entry's content says. */
+  inPlace(row: Row, entry: Entry, before: Entry, body?: LocalBody | null, isClean = false): this {
     if (entry.kind === 'directory') return this.directory(row, entry, before)
     if (this.#changes.node(before.id) === undefined) this.mark(row, before)
-    return this.#put(entry, before, body)
+    return this.#put(entry, before, body, isClean)
   }
 
   /** An inode that is no directory and of which the draft has a name, so that it can be found. */
@@ -88,9 +88,9 @@ export class EditDraft {
     return 0
   }
 
-  #put(entry: Entry, before: Entry, body?: LocalBody | null): this {
+  #put(entry: Entry, before: Entry, body?: LocalBody | null, isClean = false): this {
     const isKnown = this.#changes.node(entry.id) !== undefined
-    this.#nodes.push({ entry, base: isKnown ? undefined : before, body })
+    this.#nodes.push({ entry, base: isKnown ? undefined : before, body, isClean })
     return this
   }
 

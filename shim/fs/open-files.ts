@@ -146,6 +146,27 @@ export class OpenFiles {
     return this.#handles.get(handle)?.file.local
   }
 
+  /** The kernel has the backing file of the handle's file itself. */
+  isPassthrough(handle: number): boolean {
+    return (this.#handles.get(handle)?.file.backingId ?? 0) > 0
+  }
+
+  /** Bytes in the handle's file now; a negative errno. */
+  sizeOf(handle: number): number {
+    const file = this.#handles.get(handle)?.file
+    if (file === undefined) return -errno.EBADF
+    if (file.local === undefined) return file.entry.size
+    const stat = file.local.fstat()
+    return typeof stat === 'number' ? stat : stat.size
+  }
+
+  /** A descriptor of a backing file that has all bytes of the range, or -1. Valid until control returns to the thread's loop. */
+  fdOf(handle: number, start: number, end: number): number {
+    const file = this.#handles.get(handle)?.file
+    if (file?.local !== undefined) return file.local.lacks({ start, end }).length === 0 ? file.local.fd : -1
+    return file?.clean?.completeFd() ?? -1
+  }
+
   isWriting(handle: number): boolean {
     return this.#handles.get(handle)?.isWriting === true
   }
