@@ -23,7 +23,9 @@ export function tellPlan(plan: ChangePlan): ChangeFeed {
   for (const slot of plan.ground.slots()) feed.tellSlot(slot)
   for (const state of plan.ground.files()) feed.tellFile(state)
   feed.tellDirectories()
-  const conflicts = plan.conflicts.map(({ wanted, keptAs, id, keptId }) => ({ path: feed.pathOf(wanted), keptAs: feed.pathOf(keptAs), id, keptId }))
+  const conflicts = plan.conflicts.map(({ wanted, keptAs, id, keptId }) => {
+    return { path: feed.pathOf(wanted), keptAs: feed.pathOf(keptAs), keptIn: keptAs.directory.entry.id, id, keptId }
+  })
   for (const { path, keptAs, keptId } of conflicts) feed.performed.tell({ op: 'conflict', path, to: keptAs, id: keptId })
   return { performed: feed.performed.operations, conflicts }
 }

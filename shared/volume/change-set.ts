@@ -54,6 +54,8 @@ export interface ChangeConflict {
    * it stays.
    */
   readonly keptAs: string
+  /** The directory of `keptAs`. */
+  readonly keptIn: FileId
   readonly id: FileId
   /** The id of ours now; another than `id` when theirs keeps the id. */
   readonly keptId: FileId

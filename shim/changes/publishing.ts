@@ -79,6 +79,8 @@ export interface Published {
   /** Bodies whose content went with it. */
   readonly bodies: readonly { readonly id: FileId; readonly generation: number; readonly mtime: Time }[]
   readonly conflicts: readonly ChangeConflict[]
+  /** Made on both sides, and alike: theirs is both now. */
+  readonly merged: readonly { readonly id: FileId; readonly into: FileId }[]
 }
 
 /** To the file-system thread. */

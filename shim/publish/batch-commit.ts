@@ -8,7 +8,7 @@ import type { Batch, Doubt, Published, ToChanges, Verified } from '../changes/pu
 import type { BodyContents, ReadBody, Unread } from './body-contents.ts'
 
 /** What the file system is told of. */
-export type Commit = Pick<CommittedChanges, 'seq' | 'conflicts' | 'nodes'>
+export type Commit = Pick<CommittedChanges, 'seq' | 'conflicts' | 'merged' | 'nodes'>
 
 /** The other thread, asked. */
 export interface ChangesLink {
@@ -56,5 +56,6 @@ export function publishedOf(counter: number, bodies: readonly ReadBody[], commit
     nodes: committed.nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) })),
     bodies: bodies.map(({ id, generation, mtime }) => ({ id, generation, mtime })),
     conflicts: committed.conflicts,
+    merged: committed.merged,
   }
 }

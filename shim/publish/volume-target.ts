@@ -42,7 +42,7 @@ export class VolumeTarget implements ContentTarget {
     for (let seq = baseSeq + 1; seq <= head.seq; seq += 1) {
       const snapshot = await this.#volume.at(seq, { signal })
       if (snapshot.record.nonce !== nonce) continue
-      return { seq, conflicts: [], nodes: await changedNodes(await this.#volume.at(seq - 1, { signal }), snapshot, signal) }
+      return { seq, conflicts: [], merged: [], nodes: await changedNodes(await this.#volume.at(seq - 1, { signal }), snapshot, signal) }
     }
     return undefined
   }
