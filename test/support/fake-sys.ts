@@ -1,8 +1,9 @@
 /**
  * A disk in memory behind `Sys`, which fails where a test says so, fills up, and loses power.
  *
- * Losing power is as harsh as a journaling file system allows: names, sizes and punched holes come back as they were at some moment not before
- * the last sync, in order; of data written since a file's own last sync each sector is there or not, at random.
+ * Losing power is as harsh as a journaling file system allows: names, sizes and punched holes come back as they were at some moment, in order, not before
+ * what a sync was for (fsync: anything of its file or directory; fdatasync: that the file was made, its size, its holes); of data written since
+ * a file's own last sync each sector is there or not, at random.
  */
 import { errno } from '../../shared/error.ts'
 import { allocateMode, openFlag } from '../../shim/sys/constants.ts'
@@ -25,7 +26,12 @@ interface Image {
   readonly inodes: Map<number, Inode>
 }
 
-type Change = (image: Image) => void
+interface Change {
+  readonly apply: (image: Image) => void
+  /** Inode numbers of files and paths of directories whose fsync makes it durable, and whose fdatasync does. */
+  readonly fsyncs: readonly (number | string)[]
+  readonly fdatasyncs: readonly number[]
+}
 
 export class FakeSys implements Sys {
   #live: Image = { names: new Map([['', 0]]), inodes: new Map() }
@@ -36,6 +42,8 @@ export class FakeSys implements Sys {
   #lastFd = 2
   #clockUs = 0
   readonly #fds = new Map<number, number>()
+  /** Paths of directories that are open. */
+  readonly #directoryFds = new Map<number, string>()
   readonly #locks = new Map<number, number>()
   readonly #failures: { call: keyof Sys; code: number; skip: number; count: number }[] = []
   /** Inodes that somebody else holds or maps. */
@@ -53,6 +61,7 @@ export class FakeSys implements Sys {
   /** The process ends; what it wrote is with the kernel. */
   crash(): void {
     this.#fds.clear()
+    this.#directoryFds.clear()
     this.#locks.clear()
     this.#failures.length = 0
     this.callsLeft = Infinity
@@ -60,7 +69,7 @@ export class FakeSys implements Sys {
 
   losePower(random: SeededRandom): void {
     const kept = this.#journal.slice(0, random.next() % (this.#journal.length + 1))
-    for (const change of kept) change(this.#durable)
+    for (const { apply } of kept) apply(this.#durable)
     for (const [ino, pages] of this.#dirty) {
       for (const page of pages) tearPage(this.#live.inodes.get(ino), this.#durable.inodes.get(ino), page, random)
     }
@@ -113,7 +122,7 @@ export class FakeSys implements Sys {
       this.#lastInode += 1
       const made = this.#lastInode
       ino = made
-      this.#change((image) => {
+      this.#change([made, parentOf(path)], [made], (image) => {
         image.names.set(path, made)
         image.inodes.set(made, { size: 0, mtime: { seconds: 0, nanoseconds: 0 }, ctimeMs: 0, pages: new Map() })
       })
@@ -121,6 +130,7 @@ export class FakeSys implements Sys {
     if ((flags & openFlag.O_TRUNC) !== 0) this.#setSize(ino, 0)
     this.#lastFd += 1
     this.#fds.set(this.#lastFd, ino)
+    if (ino === 0) this.#directoryFds.set(this.#lastFd, path)
     return this.#lastFd
   }
 
@@ -128,6 +138,7 @@ export class FakeSys implements Sys {
     if (!this.#fds.has(fd)) throw new Error(`close of descriptor ${fd}, which is not open`)
     if (this.#locks.get(this.#fds.get(fd)!) === fd) this.#locks.delete(this.#fds.get(fd)!)
     this.#fds.delete(fd)
+    this.#directoryFds.delete(fd)
     return 0
   }
 
@@ -181,17 +192,20 @@ export class FakeSys implements Sys {
 
   fdatasync(fd: number): number {
     const failure = this.#enter('fdatasync', String(fd))
-    return failure === 0 ? this.#sync(fd) : failure
+    return failure === 0 ? this.#sync(fd, 'fdatasyncs') : failure
   }
 
   fsync(fd: number): number {
     const failure = this.#enter('fsync', String(fd))
-    return failure === 0 ? this.#sync(fd) : failure
+    return failure === 0 ? this.#sync(fd, 'fsyncs') : failure
   }
 
-  #sync(fd: number): number {
+  /** The file system writes its own journal up to the last change that this is for, and all before it. */
+  #sync(fd: number, kind: 'fsyncs' | 'fdatasyncs'): number {
     const ino = this.#fds.get(fd)!
-    this.#commit()
+    const what = this.#directoryFds.get(fd) ?? ino
+    const last = this.#journal.findLastIndex((change) => change[kind].some((each) => each === what))
+    for (const { apply } of this.#journal.splice(0, last + 1)) apply(this.#durable)
     for (const page of this.#dirty.get(ino) ?? []) copyPage(this.#live.inodes.get(ino), this.#durable.inodes.get(ino), page)
     this.#dirty.delete(ino)
     return 0
@@ -201,7 +215,7 @@ export class FakeSys implements Sys {
     const failure = this.#enter('unlink', path)
     if (failure !== 0) return failure
     if (!this.#live.names.has(path)) return -errno.ENOENT
-    this.#change((image) => image.names.delete(path))
+    this.#change([parentOf(path)], [], (image) => image.names.delete(path))
     return 0
   }
 
@@ -210,7 +224,7 @@ export class FakeSys implements Sys {
     if (failure !== 0) return failure
     const ino = this.#live.names.get(from)
     if (ino === undefined) return -errno.ENOENT
-    this.#change((image) => {
+    this.#change([ino, parentOf(from), parentOf(to)], [], (image) => {
       image.names.delete(from)
       image.names.set(to, ino)
     })
@@ -222,7 +236,7 @@ export class FakeSys implements Sys {
     if (failure !== 0) return failure
     if (this.#live.names.has(path)) return -errno.EEXIST
     if (!this.#live.names.has(parentOf(path))) return -errno.ENOENT
-    this.#change((image) => image.names.set(path, 0))
+    this.#change([path, parentOf(path)], [], (image) => image.names.set(path, 0))
     return 0
   }
 
@@ -346,7 +360,7 @@ export class FakeSys implements Sys {
   #zero(fd: number, start: number, end: number): void {
     this.#inode(fd)
     const ino = this.#fds.get(fd)!
-    this.#change((image) => {
+    this.#change([ino], [ino], (image) => {
       const inode = image.inodes.get(ino)
       if (inode !== undefined) for (const page of inode.pages.keys()) zeroWithin(inode, page, start, end)
     })
@@ -358,7 +372,7 @@ export class FakeSys implements Sys {
     this.#clockUs += 1
     const time = mtime ?? { seconds: Math.floor(this.#clockUs / 1e6), nanoseconds: (this.#clockUs % 1e6) * 1000 }
     const ctimeMs = this.#clockUs / 1000
-    this.#change((image) => {
+    this.#change([ino], [], (image) => {
       const inode = image.inodes.get(ino)
       if (inode !== undefined) Object.assign(inode, { mtime: time, ctimeMs })
     })
@@ -366,7 +380,8 @@ export class FakeSys implements Sys {
 
   #setSize(ino: number, size: number): void {
     this.#touch(ino)
-    this.#change((image) => {
+    const isSame = this.#live.inodes.get(ino)?.size === size
+    this.#change([ino], isSame ? [] : [ino], (image) => {
       const inode = image.inodes.get(ino)
       if (inode === undefined) return
       for (const page of inode.pages.keys()) zeroWithin(inode, page, size, Infinity)
@@ -386,14 +401,9 @@ export class FakeSys implements Sys {
     return Math.max(0, end - offset)
   }
 
-  #change(change: Change): void {
-    change(this.#live)
-    this.#journal.push(change)
-  }
-
-  #commit(): void {
-    for (const change of this.#journal) change(this.#durable)
-    this.#journal = []
+  #change(fsyncs: Change['fsyncs'], fdatasyncs: Change['fdatasyncs'], apply: Change['apply']): void {
+    apply(this.#live)
+    this.#journal.push({ apply, fsyncs, fdatasyncs })
   }
 }
 
