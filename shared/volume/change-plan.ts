@@ -128,7 +128,13 @@ export class ChangePlan {
       this.merged.set(id, into)
       return
     }
-    const free = slot.occupant === undefined ? slot : await this.#besides(slot)
+    const isFree = slot.occupant === undefined
+    const known = isFree || state.held === undefined ? undefined : await this.#knownBeside(slot, (entry) => entry.id === id)
+    if (known !== undefined) {
+      this.#conflict(slot, known.slot, id, id)
+      return
+    }
+    const free = isFree ? slot : await this.#besides(slot)
     free.put = state
     state.puts.push(free)
     const keptId = state.entry?.id ?? id
@@ -217,7 +223,7 @@ export class ChangePlan {
   /** Our version of a file whose content both sides changed. One that is there already, because the set comes again, will do. */
   async #copy(state: FileState, ours: Entry): Promise<void> {
     const beside = await this.#nameOf(state)
-    const known = await this.#knownCopy(beside, ours)
+    const known = await this.#knownBeside(beside, (entry) => isSameBody(entry, ours))
     if (known !== undefined) {
       this.copies.set(state.id, known.entry)
       this.#conflict(beside, known.slot, state.id, known.entry.id)
@@ -242,18 +248,21 @@ export class ChangePlan {
     return this.ground.slot(await this.directory(change.directoryId), change.name)
   }
 
-  async #knownCopy({ directory, name }: Slot, ours: Entry): Promise<{ readonly slot: Slot; readonly entry: Entry } | undefined> {
+  /** What an earlier commit of the same changes has put beside a name. */
+  async #knownBeside({ directory, name }: Slot, isIt: (entry: Entry) => boolean): Promise<{ readonly slot: Slot; readonly entry: Entry } | undefined> {
     const { stem, isOne } = conflictNamesOf(name, this.#context.author)
     const { base } = directory
-    for (let after: Uint8Array = encodeName(stem), isLast = base === undefined; !isLast; ) {
+    let after = encodeName(stem)
+    for (let isLast = base === undefined; !isLast; ) {
       const from = after
       const { items, done } = await readPages(this.#context.pages, (source) => listTree(base, from, 100, source))
       for (const { key, value } of items) {
         const candidate = decodeName(key)
         if (!candidate.startsWith(stem)) return undefined
-        const entry = isOne(candidate) ? decodeEntry(value) : undefined
-        const slot = entry === undefined || !isSameBody(entry, ours) ? undefined : await this.ground.slot(directory, candidate)
-        if (slot?.heldId === entry?.id && slot !== undefined && !slot.isVacated) return { slot, entry: entry! }
+        const entry = decodeEntry(value)
+        if (!isOne(candidate) || !isIt(entry)) continue
+        const slot = await this.ground.slot(directory, candidate)
+        if (slot.heldId === entry.id && !slot.isVacated) return { slot, entry }
       }
       isLast = done
       after = items.at(-1)?.key.slice() ?? after

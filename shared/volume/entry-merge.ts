@@ -33,7 +33,8 @@ export function mergeEntry(before: Entry | undefined, ours: Entry, theirs: Entry
   }
   // Both sides have moved these on.
   const mtime = isDirectory ? later((entry) => entry.mtime) : pick((entry) => entry.mtime, equalTimes)
-  const atime = pick(atimeOf, equalTimes)
+  // Where it is not set it goes with mtime, and that it does is not a change.
+  const atime = pick((each) => each.atime, areSameAtimes)
   const entry: Entry = {
     ...theirs,
     mode: pick((each) => each.mode, Object.is),
@@ -41,7 +42,7 @@ export function mergeEntry(before: Entry | undefined, ours: Entry, theirs: Entry
     gid: pick((each) => each.gid, Object.is),
     mtime,
     ctime: later((each) => each.ctime),
-    atime: equalTimes(atime, mtime) ? undefined : atime,
+    atime: areSameAtimes(atime, mtime) ? undefined : atime,
     size: body.size,
     content: body.content,
     xattrs: mergeXattrs(before.xattrs, ours.xattrs, theirs.xattrs),
@@ -88,6 +89,10 @@ function mergeXattrs(before: Entry['xattrs'], ours: Entry['xattrs'], theirs: Ent
 
 function isSameValue(a: Uint8Array, b: Uint8Array | undefined): boolean {
   return b !== undefined && equalBytes(a, b)
+}
+
+function areSameAtimes(a: Time | undefined, b: Time | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && equalTimes(a, b))
 }
 
 function atimeOf(entry: Entry): Time {
