@@ -1,6 +1,6 @@
 /**
  * The part of `fuse-native` that is used (it brings no types), and how it is loaded: when it is asked for, and never in a worker thread,
- * where it crashes the process. What it gets wrong about extended attributes is put right here.
+ * where it crashes the process. What it gets wrong about extended attributes and times is put right here.
  */
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
@@ -49,6 +49,8 @@ export interface NativeOperations {
   statfs(path: string, done: Callback<NativeStatfs>): void
   getxattr(path: string, name: string, position: number, done: Callback<Buffer>): void
   listxattr(path: string, done: Callback<readonly string[]>): void
+  /** Milliseconds since 1970. Absent: times stay. */
+  utimens?(path: string, atimeMs: number, mtimeMs: number, done: Callback<undefined>): void
 }
 
 export interface NativeOptions {
@@ -68,6 +70,9 @@ export interface NativeFuse {
   /** `into` is as long as the program's buffer; empty when it asks for the length. */
   _op_getxattr(signal: Signal, path: string, name: string, into: Uint8Array, position: number): void
   _op_listxattr(signal: Signal, path: string, into: Uint8Array): void
+  _op_utimens(signal: (code: number) => void, path: string): void
+  /** By the binding's number of the operation; `request` is the memory of the request, `words` its arguments. */
+  readonly _handlers: ((request: Uint8Array, opcode: number, path: string, ...words: unknown[]) => void)[]
 }
 
 export type NativeFuseConstructor = new (directory: string, operations: object, options: NativeOptions) => NativeFuse
@@ -102,6 +107,37 @@ export function answerXattrs(fuse: NativeFuse, operations: NativeOperations): vo
       signal(names === undefined ? code : putInto(list, into), into.buffer)
     })
   }
+}
+
+/**
+ * fuse-native gives the access time twice, so that every copied file had the wrong time of its content. Both are in the memory of the request
+ * (fuse_thread_locals_t, which it passes to the handler of each operation): where depends on the width of dev_t, and the access time that was
+ * given shows that it is the right place.
+ */
+export function answerTimes(fuse: NativeFuse, operations: NativeOperations): void {
+  if (operations.utimens === undefined) return
+  let times: { readonly atimeMs: number; readonly mtimeMs: number } | undefined
+  const handle = fuse._handlers[utimensOpcode]!
+  fuse._handlers[utimensOpcode] = (request, opcode, path, ...words) => {
+    times = findTimes(request, words)
+    handle(request, opcode, path, ...words)
+  }
+  fuse._op_utimens = (signal, path) => {
+    if (times === undefined) signal(-errno.EOPNOTSUPP)
+    else operations.utimens!(path, times.atimeMs, times.mtimeMs, (code) => signal(code))
+  }
+}
+
+/** `op_utimens` of the binding. */
+const utimensOpcode = 12
+/** Of `atime` in the request on Linux and on macOS; `mtime` follows. */
+const timeBytes = [104, 96] as const
+
+function findTimes(request: Uint8Array, words: readonly unknown[]): { readonly atimeMs: number; readonly mtimeMs: number } | undefined {
+  const view = new DataView(request.buffer, request.byteOffset, request.byteLength)
+  const at = timeBytes.find((byte) => view.getUint32(byte, true) === words[0] && view.getUint32(byte + 4, true) === words[1])
+  if (at === undefined) return undefined
+  return { atimeMs: Number(view.getBigInt64(at, true)), mtimeMs: Number(view.getBigInt64(at + 8, true)) }
 }
 
 function putInto(value: Uint8Array, into: Uint8Array): number {

@@ -1,15 +1,15 @@
 /**
- * The portable driver: a `Handler` behind `fuse-native` (libfuse 2), reading. It runs on the main thread and is slower in every way; where
- * the Linux driver works, that one is used. What it cannot do: passthrough, invalidation (names and attributes live for a second), names
- * that are not UTF-8, interrupts, extents, the caller's identity.
+ * The portable driver: a `Handler` behind `fuse-native` (libfuse 2). It runs on the main thread and is slower in every way; where the Linux
+ * driver works, that one is used. What it cannot do: passthrough, invalidation (names and attributes live for a second), names that are not
+ * UTF-8, interrupts, extents, the caller's identity, and what `native-changes.ts` says of changes.
  */
 import { type Clock, systemClock } from '../../shared/clock.ts'
 import { EdgemountError, errno, messageOf } from '../../shared/error.ts'
 import type { Connection, Handler } from './handler.ts'
 import { prepareMountPoint } from './mount-point.ts'
 import { findMount, readMountTable } from './mount-table.ts'
-import { answerXattrs, loadNativeFuse } from './native-binding.ts'
-import { HandlerOperations } from './native-operations.ts'
+import { answerTimes, answerXattrs, loadNativeFuse } from './native-binding.ts'
+import { nativeOperations } from './native-changes.ts'
 import type { MountOptions } from './mount.ts'
 import { unmount } from './unmount.ts'
 import type { UnmountResult } from './unmount.ts'
@@ -44,13 +44,15 @@ export async function mountNative(options: MountOptions, handler: Handler): Prom
     allowOther: options.allowOther || process.getuid?.() === 0,
     defaultPermissions: true,
     fsname: options.source.replaceAll(/[\\,]/g, (character) => `\\${character}`),
-    subtype: 'edgemount',
+    // libfuse takes options apart at commas, and fuse-native knows nothing of this one: writes of 128 KiB instead of 4.
+    subtype: process.platform === 'linux' ? 'edgemount,big_writes' : 'edgemount',
     timeout: false,
   } as const
-  const operations = new HandlerOperations(handler)
+  const operations = nativeOperations(handler)
   await new Promise<void>((resolve, reject) => {
     const fuse = new Fuse(mountPoint, operations, settings)
     answerXattrs(fuse, operations)
+    answerTimes(fuse, operations)
     fuse.mount((error) => {
       if (error === null || error === undefined) resolve()
       else reject(new EdgemountError('denied', `Cannot mount on "${options.directory}": ${messageOf(error)}`, { cause: error }))

@@ -1,5 +1,5 @@
 /**
- * The operations of libfuse 2 over a `Handler`: what `native-driver.ts` mounts.
+ * The operations of libfuse 2 that change nothing, over a `Handler`. Those that do are in `native-changes.ts`, on top of these.
  */
 import { readSync } from 'node:fs'
 import { errno } from '../../shared/error.ts'
@@ -7,41 +7,24 @@ import type { Answer, Attributes, Caller, DirectorySink, Handler, NodeId, ReadRe
 import type { Callback, NativeOperations, NativeStat, NativeStatfs } from './native-binding.ts'
 import { type Held, PathWalker, settle } from './native-paths.ts'
 
-interface OpenFile {
+export interface OpenFile {
   readonly held: Held
   readonly handle: number
 }
 
 export class HandlerOperations implements NativeOperations {
-  readonly #handler: Handler
-  readonly #caller: Caller
-  readonly #walker: PathWalker
+  protected readonly handler: Handler
+  /** The binding does not tell who asks. */
+  protected readonly caller: Caller
+  protected readonly walker: PathWalker
   readonly #files = new Map<number, OpenFile>()
   /** The binding keeps 32 bits of a handle, so it gets a number of ours. */
   #nextFd = 1
 
-  // What would change something. The binding looks these up by name.
-  readonly mkdir = refuse
-  readonly rmdir = refuse
-  readonly unlink = refuse
-  readonly rename = refuse
-  readonly link = refuse
-  readonly symlink = refuse
-  readonly chmod = refuse
-  readonly chown = refuse
-  readonly truncate = refuse
-  readonly ftruncate = refuse
-  readonly utimens = refuse
-  readonly mknod = refuse
-  readonly create = refuse
-  readonly write = refuse
-  readonly setxattr = refuse
-  readonly removexattr = refuse
-
   constructor(handler: Handler) {
-    this.#handler = handler
-    this.#caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: 0 } // the binding does not tell
-    this.#walker = new PathWalker(handler, this.#caller)
+    this.handler = handler
+    this.caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: 0 }
+    this.walker = new PathWalker(handler, this.caller)
   }
 
   /** Files that are open. */
@@ -50,59 +33,57 @@ export class HandlerOperations implements NativeOperations {
   }
 
   getattr(path: string, done: Callback<NativeStat>): void {
-    const ask = (nodeId: NodeId): ReturnType<Handler['getattr']> => this.#handler.getattr(nodeId, undefined)
-    this.#walker.ask(path, ask, (answer) => tell(done, typeof answer === 'number' ? answer : statOf(answer.attributes)))
+    const ask = (nodeId: NodeId): ReturnType<Handler['getattr']> => this.handler.getattr(nodeId, undefined)
+    this.walker.ask(path, ask, (answer) => tell(done, typeof answer === 'number' ? answer : statOf(answer.attributes)))
   }
 
   readlink(path: string, done: Callback<string>): void {
-    this.#walker.ask(
+    this.walker.ask(
       path,
-      (nodeId) => this.#handler.readlink(nodeId),
+      (nodeId) => this.handler.readlink(nodeId),
       (answer) => tell(done, answer),
     )
   }
 
   readdir(path: string, done: Callback<readonly string[]>): void {
-    const openDirectory = (nodeId: NodeId): ReturnType<Handler['opendir']> => this.#handler.opendir(nodeId, this.#caller)
-    this.#walker.askAndKeep(path, openDirectory, (opened, held) => {
+    const openDirectory = (nodeId: NodeId): ReturnType<Handler['opendir']> => this.handler.opendir(nodeId, this.caller)
+    this.walker.askAndKeep(path, openDirectory, (opened, held) => {
       if (typeof opened === 'number') {
         done(opened)
         return
       }
       const { handle } = opened
       this.#list(held.nodeId, handle, 0, [], (answer) => {
-        this.#handler.releasedir(held.nodeId, handle)
-        this.#walker.forget(held)
+        this.handler.releasedir(held.nodeId, handle)
+        this.walker.forget(held)
         tell(done, answer)
       })
     })
   }
 
   open(path: string, flags: number, done: Callback<number>): void {
-    const openFile = (nodeId: NodeId): ReturnType<Handler['open']> => this.#handler.open(nodeId, flags, this.#caller)
-    this.#walker.askAndKeep(path, openFile, (answer, held) => {
+    const openFile = (nodeId: NodeId): ReturnType<Handler['open']> => this.handler.open(nodeId, flags, this.caller)
+    this.walker.askAndKeep(path, openFile, (answer, held) => {
       if (typeof answer === 'number') {
         done(answer)
         return
       }
-      while (this.#files.has(this.#nextFd)) this.#nextFd = (this.#nextFd % 0x7fffffff) + 1
-      this.#files.set(this.#nextFd, { held, handle: answer.handle })
-      done(0, this.#nextFd)
+      done(0, this.keep({ held, handle: answer.handle }))
     })
   }
 
   read(_path: string, fd: number, into: Uint8Array, length: number, offset: number, done: (count: number) => void): void {
-    this.#withFile(
+    this.withFile(
       fd,
-      (file) => this.#handler.read(file.held.nodeId, file.handle, offset, length),
+      (file) => this.handler.read(file.held.nodeId, file.handle, offset, length),
       (answer) => done(copyOut(answer, into, length)),
     )
   }
 
   flush(_path: string, fd: number, done: Callback<undefined>): void {
-    this.#withFile(
+    this.withFile(
       fd,
-      (file) => this.#handler.flush(file.held.nodeId, file.handle),
+      (file) => this.handler.flush(file.held.nodeId, file.handle),
       (answer) => done(answer ?? 0),
     )
   }
@@ -111,16 +92,16 @@ export class HandlerOperations implements NativeOperations {
     const file = this.#files.get(fd)
     if (file !== undefined) {
       this.#files.delete(fd)
-      this.#handler.release(file.held.nodeId, file.handle)
-      this.#walker.forget(file.held)
+      this.handler.release(file.held.nodeId, file.handle)
+      this.walker.forget(file.held)
     }
     done(0)
   }
 
   statfs(path: string, done: Callback<NativeStatfs>): void {
-    this.#walker.ask(
+    this.walker.ask(
       path,
-      (nodeId) => this.#handler.statfs(nodeId),
+      (nodeId) => this.handler.statfs(nodeId),
       (answer) => {
         if (typeof answer === 'number') {
           done(answer)
@@ -135,22 +116,29 @@ export class HandlerOperations implements NativeOperations {
   }
 
   getxattr(path: string, name: string, _position: number, done: Callback<Buffer>): void {
-    this.#walker.ask(
+    this.walker.ask(
       path,
-      (nodeId) => this.#handler.getxattr(nodeId, name),
+      (nodeId) => this.handler.getxattr(nodeId, name),
       (answer) => tell(done, typeof answer === 'number' ? answer : Buffer.from(answer)),
     )
   }
 
   listxattr(path: string, done: Callback<readonly string[]>): void {
-    this.#walker.ask(
+    this.walker.ask(
       path,
-      (nodeId) => this.#handler.listxattr(nodeId),
+      (nodeId) => this.handler.listxattr(nodeId),
       (answer) => tell(done, answer),
     )
   }
 
-  #withFile<T>(fd: number, ask: (file: OpenFile) => Answer<T>, done: (answer: T | number) => void): void {
+  /** The number under which the binding asks for an open file. */
+  protected keep(file: OpenFile): number {
+    while (this.#files.has(this.#nextFd)) this.#nextFd = (this.#nextFd % 0x7fffffff) + 1
+    this.#files.set(this.#nextFd, file)
+    return this.#nextFd
+  }
+
+  protected withFile<T>(fd: number, ask: (file: OpenFile) => Answer<T>, done: (answer: T | number) => void): void {
     const file = this.#files.get(fd)
     if (file === undefined) done(-errno.EIO)
     else settle(() => ask(file), done)
@@ -169,7 +157,7 @@ export class HandlerOperations implements NativeOperations {
       },
     }
     settle(
-      () => this.#handler.readdir(nodeId, handle, from, sink),
+      () => this.handler.readdir(nodeId, handle, from, sink),
       (answer, isLate) => {
         if (typeof answer === 'number' && answer < 0) done(answer)
         else if (isLate) this.#list(nodeId, handle, from, names, done)
@@ -182,11 +170,6 @@ export class HandlerOperations implements NativeOperations {
       },
     )
   }
-}
-
-function refuse(...parameters: unknown[]): void {
-  const done = parameters.at(-1)
-  if (typeof done === 'function') done(-errno.EROFS)
 }
 
 function copyOut(answer: ReadReply | number, into: Uint8Array, length: number): number {

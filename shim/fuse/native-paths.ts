@@ -7,6 +7,8 @@ import { Deferred } from './handler.ts'
 import type { Answer, Caller, Handler, NodeId } from './handler.ts'
 
 const rootId: NodeId = 1
+/** Any value: that a path leads somewhere is all that counts. */
+const found: object = {}
 
 /** A node and the directories on its path, each looked up once. To be given back to `forget`. */
 export interface Held {
@@ -30,6 +32,27 @@ export class PathWalker {
       tell(answer)
       if (typeof answer !== 'number') this.forget(held)
     })
+  }
+
+  /** As `ask`, about two nodes at once, which are both held until it is answered. */
+  askTwo<T>(path: string, otherPath: string, ask: (nodeId: NodeId, otherId: NodeId) => Answer<T>, tell: (answer: T | number) => void): void {
+    this.askAndKeep(
+      path,
+      () => found,
+      (first, held) => {
+        if (typeof first === 'number') tell(first)
+        else {
+          this.ask(
+            otherPath,
+            (otherId) => ask(held.nodeId, otherId),
+            (answer) => {
+              tell(answer)
+              this.forget(held)
+            },
+          )
+        }
+      },
+    )
   }
 
   /** As `ask`, but when the answer is a value, the caller has to forget what is held, once. */

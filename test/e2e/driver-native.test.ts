@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { findMount, readMountTable } from '../../shim/fuse/mount-table.ts'
 import { Running, edgemountOk, forceUnmount } from '../support/command.ts'
 import { Daemon, Workplace } from '../support/fuse-mount.ts'
@@ -65,6 +66,60 @@ test('unmounts in good order', async () => {
   expect(await daemon.stop()).toBe(0)
   expect(daemon.lines).toContainEqual({ event: 'end', isStopped: true })
   expect(findMount(readMountTable(), place.mountPoint)).toBeUndefined()
+})
+
+describe('writing', () => {
+  const other = new Workplace()
+  let writer: Daemon
+  beforeAll(async () => {
+    writer = await other.start({ isNative: true, writable: {} })
+  })
+  afterAll(() => other.remove())
+  const inside = (script: string): ReturnType<typeof run> => run('sh', '-c', `cd ${other.mountPoint} && ${script}`)
+
+  test('every operation that libfuse 2 knows', async () => {
+    const script = `import os,stat,sys
+os.chdir(sys.argv[1]); os.umask(0o027)
+def put(name, data):
+    with open(name, 'wb') as file: file.write(data)
+def get(name):
+    with open(name, 'rb') as file: return file.read()
+os.mkdir('dir', 0o777); put('dir/file', b'one' * 100_000); os.symlink('dir/file', 'link'); os.mkfifo('fifo', 0o666)
+assert oct(os.stat('dir').st_mode) == '0o40750' and oct(os.stat('dir/file').st_mode) == '0o100640' and stat.S_ISFIFO(os.stat('fifo').st_mode)
+assert get('link') == b'one' * 100_000
+os.link('dir/file', 'hard'); assert os.stat('hard').st_nlink == 2
+os.rename('hard', 'dir/moved'); assert sorted(os.listdir('dir')) == ['file', 'moved'] and get('dir/moved')[:3] == b'one'
+os.truncate('dir/file', 5); assert get('dir/file') == b'oneon'
+with open('dir/file', 'r+b') as file:
+    file.truncate(3); file.seek(10); file.write(b'end'); file.flush(); os.fsync(file.fileno()); os.fdatasync(file.fileno())
+assert get('dir/file') == b'one' + bytes(7) + b'end'
+with open('dir/file', 'ab') as file: file.write(b'!')
+with open('dir/file', 'wb') as file: file.write(b'new')
+assert get('dir/file') == b'new'
+os.chmod('dir/file', 0o4711); os.chown('dir/file', 5, -1); os.chown('dir/file', -1, 6)
+found = os.stat('dir/file'); assert (found.st_uid, found.st_gid, oct(found.st_mode)) == (5, 6, '0o100711'), found
+os.utime('dir/file', ns=(1_000_000_000_001_000_000, 1_600_000_000_999_000_000))
+found = os.stat('dir/file'); assert (found.st_atime_ns, found.st_mtime_ns) == (1_000_000_000_001_000_000, 1_600_000_000_999_000_000), found
+os.setxattr('dir/file', 'user.a', b'value'); assert os.getxattr('dir/file', 'user.a') == b'value'
+os.removexattr('dir/file', 'user.a'); assert os.listxattr('dir/file') == []
+fd = os.open('dir', os.O_RDONLY); os.fsync(fd); os.close(fd)
+file = open('dir/file', 'rb'); os.unlink('dir/file'); assert file.read() == b'new'; file.close()
+for wrong in [lambda: os.rmdir('dir'), lambda: os.unlink('none'), lambda: os.mkdir('dir'), lambda: os.link('fifo', 'link')]:
+    try: wrong(); print('not refused')
+    except OSError: pass
+os.unlink('dir/moved'); os.rmdir('dir'); os.unlink('link'); os.unlink('fifo')
+print(os.listdir('.'))`
+    expect(await python(script, other.mountPoint)).toEqual({ code: 0, out: '[]\n', complaint: '' })
+  })
+
+  test('a tree copied in is the same, times too', async () => {
+    const source = fileURLToPath(new URL('../../node_modules/hono', import.meta.url))
+    const list = `find . -type f -printf '%p %s %m %.22T+\n' | sort`
+    const script = `cp -a ${source} tree && diff -r ${source} tree && (cd ${source} && ${list}) > ../before && (cd tree && ${list}) | diff ../before - && rm -r tree && ls -A`
+    expect(await inside(script)).toEqual({ code: 0, out: '', complaint: '' })
+    await expect.poll(() => writer.ask('outstanding'), { timeout: 5000 }).toMatchObject({ lookups: 0, handles: 0, inodes: 1 })
+    expect(await writer.stop()).toBe(0)
+  })
 })
 
 test('a cold volume is whole at the first look, by the real command', { timeout: 60_000 }, async () => {

@@ -5,13 +5,14 @@ import { createInterface } from 'node:readline'
 import { mountNative } from '../../shim/fuse/native-driver.ts'
 import type { DaemonOptions } from './fuse-daemon.ts'
 import { buildTree } from './fuse-tree.ts'
+import { WritableMemoryHandler } from './writable-memory-handler.ts'
 
 const options: DaemonOptions = JSON.parse(process.argv[2]!)
 const report = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
 try {
-  const handler = buildTree(options.backingPath)
-  const mountOptions = { directory: options.directory, source: 'test, driver', isReadOnly: true, allowOther: false }
+  const handler = options.writable === undefined ? buildTree(options.backingPath) : new WritableMemoryHandler(options.writable)
+  const mountOptions = { directory: options.directory, source: 'test, driver', isReadOnly: options.writable === undefined, allowOther: false }
   const mount = await mountNative(mountOptions, handler)
   createInterface({ input: process.stdin }).on('line', () => report({ answer: 'outstanding', ...handler.outstanding }))
   process.on('SIGTERM', () => void mount.unmount({ isLazy: false }))

@@ -25,7 +25,7 @@ import type {
 import { renameFlag } from '../../shim/fuse/handler.ts'
 import { allocateMode, fileType, openFlag } from '../../shim/sys/constants.ts'
 import { FileBody, MemoryBody } from './memory-body.ts'
-import { attributesOf, changeInode, killPrivileges, newInode, touch } from './memory-inode.ts'
+import { accessListName, attributesOf, changeInode, killPrivileges, newInode, setAccessList, touch } from './memory-inode.ts'
 import type { Child, Inode } from './memory-inode.ts'
 
 const validMs = 3_600_000
@@ -278,7 +278,8 @@ export class WritableMemoryHandler implements Handler, WritableHandler {
     const inode = this.#at(nodeId)
     if (flags === 1 && inode.xattrs.has(name)) return -errno.EEXIST
     if (flags === 2 && !inode.xattrs.has(name)) return -errno.ENODATA
-    inode.xattrs.set(name, value)
+    if (name === accessListName) setAccessList(inode, value)
+    else inode.xattrs.set(name, value)
     if (killsSetGid) inode.mode &= ~0o2000
     return undefined
   }

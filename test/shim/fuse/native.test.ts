@@ -194,7 +194,7 @@ test('an attribute that does not fit the buffer of a program is ERANGE', () => {
   const handler = new MemoryHandler()
   const names = ['user.long-enough', 'user.second', 'user.third']
   handler.addFile(handler.root, 'tagged', new Uint8Array(0)).xattrs = new Map(names.map((name) => [name, new Uint8Array(300).fill(5)]))
-  const fuse: NativeFuse = { mount: () => {}, _op_getxattr: () => {}, _op_listxattr: () => {} }
+  const fuse: NativeFuse = { mount: () => {}, _op_getxattr: () => {}, _op_listxattr: () => {}, _op_utimens: () => {}, _handlers: [] }
   answerXattrs(fuse, new HandlerOperations(handler))
   const codes: number[] = []
   const keep = (code: number): void => void codes.push(code)
