@@ -47,7 +47,7 @@ export interface Backend {
   promote(ticket: Ticket): void
   /** Nobody waits any more. `done` still comes. */
   cancel(ticket: Ticket): void
-  /** fdatasync off this thread. The descriptor stays open until `done`, which gets 0 or a negative errno. */
+  /** fdatasync off this thread, of a directory fsync: then its names are durable. The descriptor stays open until `done`, which gets 0 or a negative errno. */
   sync(fd: number, done: (result: number) => void): void
 }
 

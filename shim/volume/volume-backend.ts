@@ -3,7 +3,7 @@
  *
  * Every request has a deadline and can be cancelled, so a store that does not answer becomes an I/O error and never a process that hangs.
  */
-import { fdatasync } from 'node:fs'
+import { fdatasync, fstatSync, fsync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
 import type { Clock } from '../../shared/clock.ts'
 import { codeOf, errno, messageOf } from '../../shared/error.ts'
@@ -71,7 +71,9 @@ export class VolumeBackend implements Backend {
   }
 
   sync(fd: number, done: (result: number) => void): void {
-    fdatasync(fd, (error) => done(error === null ? 0 : -errnoOf(error)))
+    // For ext4 a new name is no data of its directory.
+    const call = fstatSync(fd).isDirectory() ? fsync : fdatasync
+    call(fd, (error) => done(error === null ? 0 : -errnoOf(error)))
   }
 
   async #answer(ticket: Ticket, pointer: Pointer, signal: AbortSignal, done: (answer: Uint8Array | Failure) => void): Promise<void> {
