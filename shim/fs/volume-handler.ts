@@ -1,5 +1,6 @@
 /**
- * The POSIX file system of a volume, read-only: `Handler` of the drivers, over one snapshot at a time.
+ * The POSIX file system of a volume: `Handler` of the drivers, over one snapshot at a time and what was changed here since. This file has what reads and
+ * what opens; `volume-writer.ts` has what changes something.
  *
  * Runs on the file-system thread. Hits are answered at once from memory; what lacks a page or a chunk is answered when the backend has brought
  * it. The daemon feeds it: `applyChange` when a newer commit is there, `setFollowing` when the stream of commits breaks or comes back.
@@ -8,10 +9,11 @@
 import { systemMonotonicMs } from '../../shared/clock.ts'
 import { errno, messageOf } from '../../shared/error.ts'
 import { decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
-import type { Entry } from '../../shared/format/entry.ts'
+import type { Entry, FileId, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { Logger } from '../../shared/log.ts'
 import { encodeName, nameBytesMax } from '../../shared/name.ts'
+import type { LocalBodies } from '../bodies/local-bodies.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
 import type {
   Answer,
@@ -27,10 +29,12 @@ import type {
   ReadReply,
   StatfsReply,
 } from '../fuse/handler.ts'
+import { openFlag } from '../sys/constants.ts'
 import { applyChange } from './apply-change.ts'
 import { Attempts, type Step } from './attempt.ts'
 import type { Backend, Change } from './backend.ts'
 import type { BodySource } from './cached-bodies.ts'
+import { DataOperations } from './data-operations.ts'
 import { DirectoryHandle } from './directory-handle.ts'
 import { rowFlag } from './inode-table.ts'
 import { OpenFiles, type OpenFilesStatus } from './open-files.ts'
@@ -39,13 +43,22 @@ import { Replies } from './replies.ts'
 import { seek } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
 import { VolumeTree, isRegular } from './volume-tree.ts'
-
-/** open(2) flags that want to change the file (asm-generic/fcntl.h): anything but O_RDONLY, O_TRUNC, O_APPEND needs no refusal of its own. */
-const accessModeMask = 3
-const truncateFlag = 0o1000
+import { VolumeWriter } from './volume-writer.ts'
+import { WritableBodies } from './writable-bodies.ts'
+import { refusalOf } from './xattr-changes.ts'
 
 /** A volume has no size of its own: object storage has no end. 1 EiB and all of it free, so that no program or monitor takes it for full. */
 const statfsReply: StatfsReply = { blocks: 2 ** 48, blocksFree: 2 ** 48, files: 2 ** 40, filesFree: 2 ** 40, blockBytes: 4096, nameBytesMax }
+
+/** What a mount that may be written to has besides. */
+export interface Writing {
+  readonly changes: LocalChanges
+  readonly bodies: LocalBodies
+  /** Gives a fresh file id at each call. */
+  readonly newId: () => FileId
+  /** The time of day, by the clock that disks use for files. */
+  readonly now: () => Time
+}
 
 export interface VolumeHandlerParts {
   readonly backend: Backend
@@ -55,8 +68,8 @@ export interface VolumeHandlerParts {
   readonly seq: number
   /** A snapshot that never changes: the kernel may keep everything. */
   readonly isFixed: boolean
-  /** What programs change is kept there; undefined: nothing can be changed. */
-  readonly changes?: LocalChanges | undefined
+  /** Undefined: nothing can be changed. */
+  readonly writing?: Writing | undefined
   readonly log: Logger
   /** Memory for pages. At least what one listing may need at once: 16 MiB are enough for any. */
   readonly pageBytesMax?: number | undefined
@@ -77,6 +90,7 @@ export interface HandlerStatus extends OpenFilesStatus {
 }
 
 export class VolumeHandler implements Handler {
+  readonly writable: VolumeWriter | undefined
   readonly #changes: LocalChanges | undefined
   readonly #pages: TreePages
   readonly #tree: VolumeTree
@@ -95,7 +109,7 @@ export class VolumeHandler implements Handler {
 
   constructor(parts: VolumeHandlerParts) {
     this.#log = parts.log
-    this.#changes = parts.changes
+    this.#changes = parts.writing?.changes
     this.#isFixed = parts.isFixed
     this.#onStart = parts.onStart
     this.#seq = parts.seq
@@ -108,9 +122,10 @@ export class VolumeHandler implements Handler {
       nodeChanged: (row, isDataToo) => this.#connection?.invalidateNode(row, isDataToo ? 0 : attributesOnly, 0),
       nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
       linksChanged: () => this.#connection?.invalidateAllEntries(),
-    }, parts.changes)
-    this.#replies = new Replies({ tree: this.#tree, changes: parts.changes, recent: this.#recent, isFixed: parts.isFixed })
-    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies })
+    }, this.#changes)
+    this.#replies = new Replies({ tree: this.#tree, changes: this.#changes, recent: this.#recent, isFixed: parts.isFixed })
+    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies, writable: writableBodies(parts) })
+    this.writable = parts.writing === undefined ? undefined : this.#writerOf(parts.writing)
   }
 
   get status(): HandlerStatus {
@@ -184,6 +199,8 @@ export class VolumeHandler implements Handler {
   }
 
   forget(nodeId: NodeId, lookupCount: number): void {
+    const isLast = this.#tree.table.lookupCounts[nodeId] === lookupCount
+    if (isLast) this.writable?.forgotten(nodeId)
     this.#tree.forget(nodeId, lookupCount)
   }
 
@@ -198,18 +215,23 @@ export class VolumeHandler implements Handler {
     return this.#withEntry('read the link', nodeId, ({ content }) => (content.kind === 'target' ? content.target : -errno.EINVAL))
   }
 
-  open(nodeId: NodeId, flags: number, _caller: Caller): Answer<OpenReply> {
-    if ((flags & accessModeMask) !== 0 || (flags & truncateFlag) !== 0) return -errno.EROFS
+  open(nodeId: NodeId, flags: number, caller: Caller, killsPrivileges = false): Answer<OpenReply> {
+    const isChanging = (flags & openFlag.O_ACCMODE) !== openFlag.O_RDONLY || (flags & openFlag.O_TRUNC) !== 0
+    const { writable } = this
+    if (isChanging && writable === undefined) return -errno.EROFS
     return this.#run<OpenReply>('open', nodeId, () => {
       const state = this.#tree.refresh(nodeId)
       if (state !== 0) return state
+      const isDetached = (this.#tree.table.flags[nodeId]! & rowFlag.isDetached) !== 0
       // A kernel that cannot forget all names may come here for a version that has been replaced; it will look the name up again.
-      if (!this.#replies.canForgetNames && (this.#tree.table.flags[nodeId]! & rowFlag.isDetached) !== 0) return -errno.ESTALE
+      if (isDetached && (isChanging || !this.#replies.canForgetNames)) return -errno.ESTALE
+      if (isChanging && writable !== undefined) return writable.open(nodeId, { flags, caller, killsPrivileges })
       const again = this.#files.reopen(nodeId)
       if (again !== undefined) return again
       const entry = this.#tree.entryOf(nodeId)
       if (typeof entry === 'number' || isMissing(entry)) return entry
-      return isRegular(this.#tree.table.modes[nodeId]!) ? this.#files.open({ row: nodeId, entry, path: this.#tree.pathOf(nodeId), flags, record: () => -errno.EROFS }) : -errno.EINVAL
+      if (!isRegular(this.#tree.table.modes[nodeId]!)) return -errno.EINVAL
+      return this.#files.open({ row: nodeId, flags, entry, path: this.#tree.pathOf(nodeId), record: readsOnly })
     })
   }
 
@@ -232,6 +254,8 @@ export class VolumeHandler implements Handler {
       this.#lastDirectoryHandle += 1
       this.#directories.set(this.#lastDirectoryHandle, new DirectoryHandle(nodeId, this.#tree, this.#changes, this.#replies))
       this.#directoryReply.handle = this.#lastDirectoryHandle
+      // Offsets count the names of one listing; the kernel would read the rest of another by them when names changed meanwhile.
+      this.#directoryReply.cacheDirectory = (this.#tree.table.flags[nodeId]! & rowFlag.isLocal) === 0
       return this.#directoryReply
     })
   }
@@ -261,11 +285,13 @@ export class VolumeHandler implements Handler {
   access(nodeId: NodeId, mask: number, caller: Caller): Answer<undefined> {
     const { table } = this.#tree
     if (!table.isKnown(nodeId)) return -errno.ESTALE
-    if ((mask & writeAccess) !== 0) return -errno.EROFS
+    if ((mask & writeAccess) !== 0 && this.writable === undefined) return -errno.EROFS
     return mayAccess(this.#replies.attributes(nodeId), mask, caller) ? undefined : -errno.EACCES
   }
 
   getxattr(nodeId: NodeId, name: string): Answer<Uint8Array> {
+    const refusal = refusalOf(name)
+    if (refusal !== 0) return refusal
     if (!this.#hasXattrs(nodeId)) return -errno.ENODATA
     return this.#withEntry('read an xattr of', nodeId, ({ xattrs }) => xattrs.get(name) ?? -errno.ENODATA)
   }
@@ -279,6 +305,11 @@ export class VolumeHandler implements Handler {
     const entry = this.#files.entryOf(handle)
     if (entry === undefined) return -errno.EIO
     return this.#run('seek in', nodeId, () => seek(entry, offset, whence, this.#pages.find))
+  }
+
+  #writerOf({ changes, bodies, newId, now }: Writing): VolumeWriter {
+    const shared = { tree: this.#tree, changes, attempts: this.#attempts, files: this.#files, now }
+    return new VolumeWriter({ ...shared, bodies, newId, data: new DataOperations(shared), replies: this.#replies })
   }
 
   #run<T>(what: string, nodeId: NodeId, step: Step<T>): Answer<T> {
@@ -302,6 +333,15 @@ export class VolumeHandler implements Handler {
     if (this.#connection === undefined) return
     if (!this.#connection.invalidateAllEntries()) this.#log.debug('This kernel cannot forget all names at once; they expire by time')
   }
+}
+
+function writableBodies({ writing, bodies }: VolumeHandlerParts): WritableBodies | undefined {
+  return writing === undefined ? undefined : new WritableBodies(writing.bodies, bodies, (id) => writing.changes.node(id))
+}
+
+/** Who opens for reading journals nothing. */
+function readsOnly(): number {
+  return -errno.EROFS
 }
 
 /** FUSE_NOTIFY_INVAL_INODE with a negative offset: attributes only (fs/fuse/inode.c, fuse_reverse_inval_inode). */

@@ -5,45 +5,58 @@
  * Made by `volume-handler.ts` for mounts that may be written to. Everything a program was told happened is in the journal by then.
  */
 import { errno } from '../../shared/error.ts'
-import type { Entry, FileId, FileKind, Time } from '../../shared/format/entry.ts'
+import type { Entry, FileId, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { encodeName } from '../../shared/name.ts'
+import type { LocalBodies } from '../bodies/local-bodies.ts'
+import type { LocalBody } from '../bodies/local-body.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
-import type {
-  Answer,
-  AttributesChange,
-  AttributesReply,
-  Caller,
-  CreateReply,
-  EntryReply,
-  FilePlace,
-  NewNode,
-  NodeId,
-  OpenReply,
-  WritableHandler,
-  WriteContext,
+import {
+  type Answer,
+  type AttributesChange,
+  type AttributesReply,
+  type Caller,
+  type CreateReply,
+  Deferred,
+  type EntryReply,
+  type FilePlace,
+  type NewNode,
+  type NodeId,
+  type OpenReply,
+  type WritableHandler,
+  type WriteContext,
 } from '../fuse/handler.ts'
-import { Deferred } from '../fuse/handler.ts'
-import { withAttributes } from './attribute-changes.ts'
+import { openFlag } from '../sys/constants.ts'
+import { hasPrivileges, withAttributes, withoutPrivileges } from './attribute-changes.ts'
+import { entryOfBody } from './attributes.ts'
 import type { Attempts, Step } from './attempt.ts'
 import { EditDraft } from './edit-draft.ts'
-import type { FileData, OpenWish } from './file-data.ts'
+import type { FileData } from './file-data.ts'
 import type { Row } from './inode-table.ts'
 import { type Making, Namespace } from './namespace.ts'
 import { kindOfMode } from './new-entry.ts'
-import type { VolumeTree } from './volume-tree.ts'
+import type { OpenFiles } from './open-files.ts'
+import { type VolumeTree, idOf } from './volume-tree.ts'
 import { type XattrChange, withXattr, withoutXattr } from './xattr-changes.ts'
-
-/** open(2), asm-generic/fcntl.h. */
-const exclusiveFlag = 0o200
 
 /** Files have no more bytes: ext4 with blocks of 4 KiB has the same limit. */
 export const fileBytesMax = 2 ** 44 - 4096
+
+/** How somebody wants to open a file. */
+export interface OpenWish {
+  /** As in open(2); O_CREAT and O_EXCL have been seen to. */
+  readonly flags: number
+  readonly caller: Caller
+  /** With O_TRUNC: the caller may not keep set-user-id and set-group-id bits. */
+  readonly killsPrivileges: boolean
+}
 
 export interface WriterParts {
   readonly tree: VolumeTree
   readonly changes: LocalChanges
   readonly attempts: Attempts
+  readonly files: OpenFiles
+  readonly bodies: LocalBodies
   readonly data: FileData
   readonly newId: () => FileId
   readonly now: () => Time
@@ -60,6 +73,8 @@ export class VolumeWriter implements WritableHandler {
   readonly #tree: VolumeTree
   readonly #changes: LocalChanges
   readonly #attempts: Attempts
+  readonly #files: OpenFiles
+  readonly #bodies: LocalBodies
   readonly #data: FileData
   readonly #now: () => Time
   readonly #replies: WriterReplies
@@ -69,6 +84,8 @@ export class VolumeWriter implements WritableHandler {
     this.#tree = parts.tree
     this.#changes = parts.changes
     this.#attempts = parts.attempts
+    this.#files = parts.files
+    this.#bodies = parts.bodies
     this.#data = parts.data
     this.#now = parts.now
     this.#replies = parts.replies
@@ -104,10 +121,10 @@ export class VolumeWriter implements WritableHandler {
       const found = this.#tree.find(parent, key, name)
       if (typeof found === 'number' || isMissing(found)) return found
       if (found === undefined) return this.#createOpen(wish, node, (making) => this.#namespace.make(parent, name, making))
-      if ((flags & exclusiveFlag) !== 0) return -errno.EEXIST
+      if ((flags & openFlag.O_EXCL) !== 0) return -errno.EEXIST
       const row = this.#tree.rowOf(parent, key, found)
       if (isMissing(row)) return row
-      const open = this.#data.open(row, wish)
+      const open = this.open(row, wish)
       return typeof open === 'number' || isMissing(open) ? open : this.#createReply(row, open)
     })
   }
@@ -165,11 +182,33 @@ export class VolumeWriter implements WritableHandler {
     return this.#changeEntry('remove an xattr of', nodeId, (entry, now) => withoutXattr(entry, name, now))
   }
 
+  /** A step: one more handle on a regular file, for writing or with O_TRUNC; its body is journaled before the kernel may write into it. */
+  open(row: Row, wish: OpenWish): OpenReply | number | Missing {
+    const before = this.#tree.entryOf(row)
+    if (typeof before === 'number' || isMissing(before)) return before
+    if (before.kind !== 'file') return before.kind === 'directory' ? -errno.EISDIR : -errno.EINVAL
+    const entry = (wish.flags & openFlag.O_TRUNC) === 0 ? before : this.#emptied(before, wish)
+    const record = (put: Entry, body: LocalBody, isClean: boolean): number => this.#record(row, put, before, body, isClean)
+    return this.#files.open({ row, flags: wish.flags, entry, path: this.#tree.pathOf(row), record })
+  }
+
   /** The kernel has forgotten a row: what has no name either is gone for good. */
   forgotten(row: Row): void {
-    const id = this.#tree.table.ids[row]!
-    const node = this.#changes.node(id as FileId)
-    if (node?.entry.linkCount === 0) this.#changes.apply({ forgets: [node.entry.id] })
+    const node = this.#changes.node(idOf(this.#tree.table, row))
+    if (node === undefined || node.entry.linkCount > 0) return
+    const { body } = node
+    const result = this.#changes.apply({ forgets: [node.entry.id] })
+    if (result === 0 && body !== undefined) this.#bodies.discard(body)
+  }
+
+  #emptied(entry: Entry, { caller, killsPrivileges }: OpenWish): Entry {
+    const now = this.#now()
+    const safe = killsPrivileges ? withoutPrivileges(entry, caller) : entry
+    return { ...safe, size: 0, mtime: now, ctime: now }
+  }
+
+  #record(row: Row, entry: Entry, before: Entry, body?: LocalBody, isClean = false): number {
+    return new EditDraft(this.#tree, this.#changes).inPlace(row, entry, before, body, isClean).commit()
   }
 
   #setAttributes(row: Row, before: Entry, change: AttributesChange, caller: Caller): number | Missing {
@@ -177,19 +216,35 @@ export class VolumeWriter implements WritableHandler {
     const { size } = change
     if (size !== undefined && before.kind !== 'file') return before.kind === 'directory' ? -errno.EISDIR : -errno.EINVAL
     if (size !== undefined && size > fileBytesMax) return -errno.EFBIG
-    const changed = withAttributes(before, change, caller, now)
-    const draft = new EditDraft(this.#tree, this.#changes)
-    if (size === undefined || size === before.size) {
-      draft.inPlace(row, changed, before)
-    } else {
-      const resized = this.#data.resize(row, before, size)
-      if (typeof resized === 'number' || isMissing(resized)) return resized
-      const mtime = change.mtime === undefined ? resized.mtime : changed.mtime
-      draft.inPlace(row, { ...changed, mtime, size }, before, resized.body)
+    if (change.killsPrivileges && size === undefined && !isMore(change)) {
+      // The kernel asks so before who is not root writes; also when a stranger says chown(-1, -1), who may not change the file.
+      if (!hasPrivileges(before)) return 0
+      if (caller.uid !== 0 && caller.uid !== before.uid && !this.#files.isOpenForWriting(row)) return -errno.EPERM
     }
-    const result = draft.commit()
+    const changed = withAttributes(before, change, caller, now)
+    // As on ext4, truncate(2) to the size that a file has does nothing to its times, and ftruncate(2) moves them.
+    const isResized = size !== undefined && (size !== before.size || change.handle !== undefined)
+    if (!isResized && size !== undefined && !change.killsPrivileges && !isMore(change)) return 0
+    const result = isResized ? this.#resize(row, size, changed, before) : this.#record(row, changed, before)
     if (result < 0 || change.mtime === undefined) return result
     return this.#changes.node(before.id)?.body?.setMtime(changed.mtime) ?? 0
+  }
+
+  /** The body first, so that what is journaled is what is on disk; the body of a file that had none is in no journal until then. */
+  #resize(row: Row, size: number, changed: Entry, before: Entry): number {
+    let isDone = false
+    const finish = (body: LocalBody): number => {
+      isDone = true
+      const result = body.truncate(size)
+      if (result < 0) return result
+      const stat = body.fstat()
+      return this.#record(row, typeof stat === 'number' ? { ...changed, size } : entryOfBody(changed, stat), before, body)
+    }
+    const isEmptied = size === 0
+    const entry = isEmptied ? { ...changed, size } : before
+    const body = this.#files.take({ row, entry, path: this.#tree.pathOf(row), record: (_put, taken) => finish(taken) }, isEmptied)
+    if (typeof body === 'number') return body
+    return isDone ? 0 : finish(body)
   }
 
   #changeEntry(what: string, nodeId: NodeId, changed: (entry: Entry, now: Time) => Entry | number): Answer<undefined> {
@@ -209,15 +264,16 @@ export class VolumeWriter implements WritableHandler {
 
   /** Makes a file that is open from the beginning. */
   #createOpen(wish: OpenWish, node: NewNode, make: (making: Making) => Row | number | Missing): CreateReply | number | Missing {
-    const body = this.#data.newBody(this.#now())
+    const body = this.#bodies.create(this.#now())
     if (typeof body === 'number') return body
     const row = make({ kind: 'file', node, caller: wish.caller, body })
     if (typeof row !== 'number' || row < 0) {
-      this.#data.discardBody(body)
+      this.#bodies.discard(body)
       return row
     }
-    const open = this.#data.openMade(row, body, wish)
-    return typeof open === 'number' ? open : this.#createReply(row, open)
+    body.label = this.#tree.pathOf(row)
+    const { entry } = this.#changes.node(idOf(this.#tree.table, row))!
+    return this.#createReply(row, this.#files.openCreated(row, entry, body, wish.flags))
   }
 
   #createReply(row: Row, open: OpenReply): CreateReply {
@@ -247,4 +303,9 @@ export class VolumeWriter implements WritableHandler {
   #run<T>(what: string, nodeId: NodeId, step: Step<T>): Answer<T> {
     return this.#attempts.run(what, () => this.#tree.pathOf(nodeId), step)
   }
+}
+
+/** More is to change than the size. */
+function isMore({ mode, uid, gid, atime, mtime }: AttributesChange): boolean {
+  return [mode, uid, gid, atime, mtime].some((part) => part !== undefined)
 }

@@ -23,6 +23,8 @@ const valueBytesMax = 65_536
  */
 const xattrBytesMax = entryBytesMax - 8 * 1024
 
+const keptPrefixes = ['user.', 'trusted.', 'security.']
+
 const noAttribute = -errno.ENODATA
 
 export interface XattrChange {
@@ -34,7 +36,8 @@ export interface XattrChange {
 }
 
 export function withXattr(entry: Entry, { name, value, flags, killsSetGid }: XattrChange, now: Time): Entry | number {
-  if (!isKept(name)) return -errno.EOPNOTSUPP
+  const refusal = refusalOf(name)
+  if (refusal !== 0) return refusal
   const has = entry.xattrs.has(name)
   if ((flags & createFlag) !== 0 && has) return -errno.EEXIST
   if ((flags & replaceFlag) !== 0 && !has) return noAttribute
@@ -45,16 +48,20 @@ export function withXattr(entry: Entry, { name, value, flags, killsSetGid }: Xat
 }
 
 export function withoutXattr(entry: Entry, name: string, now: Time): Entry | number {
-  if (!isKept(name)) return -errno.EOPNOTSUPP
+  const refusal = refusalOf(name)
+  if (refusal !== 0) return refusal
   if (!entry.xattrs.has(name)) return noAttribute
   const xattrs = new Map(entry.xattrs)
   xattrs.delete(name)
   return { ...entry, xattrs, ctime: now }
 }
 
-/** `system.` is the kernel's own; of it a volume keeps access lists alone. */
-export function isKept(name: string): boolean {
-  return !name.startsWith('system.') || name === accessAclName || name === defaultAclName
+/** 0 for names that a volume keeps: those of ext4. Of `system.`, which is the kernel's own, access lists alone. */
+export function refusalOf(name: string): number {
+  if (name === accessAclName || name === defaultAclName) return 0
+  const prefix = keptPrefixes.find((start) => name.startsWith(start))
+  if (prefix === undefined) return -errno.EOPNOTSUPP
+  return name === prefix ? -errno.EINVAL : 0
 }
 
 function withAccessAcl(entry: Entry, value: Uint8Array, killsSetGid: boolean, now: Time): Entry | number {
