@@ -61,6 +61,7 @@ export const libc = {
   llistxattr: bind<[path: Uint8Array, into: Pointer, length: number]>('int64_t llistxattr(const void *, void *, size_t)'),
   lgetxattr: bind<[path: Uint8Array, name: Uint8Array, into: Pointer, length: number]>('int64_t lgetxattr(const void *, const void *, void *, size_t)'),
   signal: bind<[number: number, handler: number]>('int64_t signal(int, int64_t)'),
+  clock_gettime: bind<[clock: number, into: Uint8Array]>('int clock_gettime(int, void *)'),
   geteuid: bind<[]>('unsigned int geteuid()'),
 } as const
 
