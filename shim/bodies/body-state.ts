@@ -26,7 +26,7 @@ export interface BodyState {
   readonly base: BodyBase | undefined
   /** Start, end, start, end …: the backing file's bytes count there. */
   readonly written: readonly number[]
-  /** The part of it that was made a hole. */
+  /** The part of it that was made a hole at some time: where nothing is on disk, zeros count. */
   readonly punched: readonly number[]
 }
 

@@ -24,11 +24,19 @@ export interface LocalBodiesOptions {
   readonly openBase: (base: BodyBase, label: string) => BaseReader
   /** Evicts what is only cached; false when nothing more can be. */
   readonly makeRoom: () => boolean
+  /**
+   * Calls back with 0 when everything that the journal was told before the call survives a power failure (`LocalChanges.sync`). Only then is a discarded file used for
+   * anything else, since an older journal still names it. Absent: there is no journal.
+   */
+  readonly syncJournal?: ((done: (result: number) => void) => void) | undefined
   /** Descriptors kept open at most; held ones are beyond. */
   readonly openFilesMax?: number | undefined
 }
 
 const openFilesMaxDefault = 512
+/** The journal is synced for the sake of discarded files no more often than this, unless so many wait. */
+const releaseMs = 1000
+const waitingMax = 4096
 /** Recycling takes some 20 µs each. */
 const recycledPerStep = 32
 
@@ -39,6 +47,10 @@ export class LocalBodies implements BodyOwner {
   readonly #open = new Set<LocalBody>()
   /** Files that were there at the start and that nobody has asked for yet. */
   #unclaimed: Set<number> | undefined
+  /** Serials that the journal names no more, but may on disk. */
+  #waiting: number[] = []
+  #isReleasing = false
+  #releasedMs = 0
   #diskBytes = 0
   /** The files are as this boot of the machine left them: nothing that was written can have been lost. */
   readonly #isSameBoot: boolean
@@ -139,7 +151,25 @@ export class LocalBodies implements BodyOwner {
 
   /** Does what is due in small steps; true when there is more to do now. */
   tick(): boolean {
+    this.#release()
     return this.#files.step(recycledPerStep)
+  }
+
+  #release(): void {
+    const { nowMs } = this
+    const isDue = Math.abs(nowMs - this.#releasedMs) >= releaseMs || this.#waiting.length >= waitingMax
+    if (this.#waiting.length === 0 || this.#isReleasing || !isDue) return
+    const released = this.#waiting
+    this.#waiting = []
+    this.#isReleasing = true
+    this.#releasedMs = nowMs
+    const done = (result: number): void => {
+      this.#isReleasing = false
+      if (result < 0) this.#waiting.push(...released)
+      else for (const serial of released) this.#files.discard(serial)
+    }
+    if (this.#options.syncJournal === undefined) done(0)
+    else this.#options.syncJournal(done)
   }
 
   /** Gives every descriptor back. */
@@ -194,7 +224,7 @@ export class LocalBodies implements BodyOwner {
     body.forgetDiskBytes()
     body.closeBase()
     body.closeDescriptor()
-    this.#files.discard(body.serial)
+    this.#waiting.push(body.serial)
   }
 
   #take(base: BodyBase | undefined, size: number, mtime: Time): LocalBody | number {

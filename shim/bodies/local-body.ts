@@ -190,7 +190,6 @@ export class LocalBody {
   addWritten(start: number, end: number): void {
     if (this.#base === undefined) return
     this.#written.add(start, end)
-    this.#punched.remove(start, end)
     this.#settleBase()
   }
 
@@ -316,8 +315,8 @@ export class LocalBody {
     const within = Math.min(end, this.#base.length)
     if (start >= within) return
     this.#written.add(start, within)
+    // What is written there later and lost with the power is a hole again, and not the base.
     if (isHole) this.#punched.add(start, within)
-    else this.#punched.remove(start, within)
     this.#settleBase()
   }
 
