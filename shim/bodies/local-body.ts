@@ -320,6 +320,16 @@ export class LocalBody {
     this.#settleBase()
   }
 
+  /** Where in a range that is local the backing file first has data, or a hole; undefined: nowhere. */
+  seek(start: number, end: number, isForData: boolean): number | undefined {
+    if (start >= end) return undefined
+    const { fd } = this
+    if (fd < 0) return fd
+    const found = isForData ? this.#owner.sys.seekData(fd, start) : this.#owner.sys.seekHole(fd, start)
+    if (found === -errno.ENXIO) return undefined
+    return found < end ? found : undefined
+  }
+
   /** Undefined: now, by the disk's own clock. */
   setMtime(mtime: Time | undefined): number {
     const { fd } = this

@@ -9,7 +9,7 @@
 import { systemMonotonicMs } from '../../shared/clock.ts'
 import { errno, messageOf } from '../../shared/error.ts'
 import { decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
-import type { Entry, FileId, Time } from '../../shared/format/entry.ts'
+import { type Entry, type FileId, type Time, isFileId } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { Logger } from '../../shared/log.ts'
 import { encodeName, nameBytesMax } from '../../shared/name.ts'
@@ -30,7 +30,7 @@ import type {
   StatfsReply,
 } from '../fuse/handler.ts'
 import { openFlag } from '../sys/constants.ts'
-import { applyChange } from './apply-change.ts'
+import { type Ours, applyChange } from './apply-change.ts'
 import { Attempts, type Step } from './attempt.ts'
 import type { Backend, Change } from './backend.ts'
 import type { BodySource } from './cached-bodies.ts'
@@ -101,6 +101,10 @@ export class VolumeHandler implements Handler {
   readonly #isFixed: boolean
   readonly #onStart: (() => void) | undefined
   readonly #recent: RecentRows
+  readonly #ours: Ours = {
+    hasName: (directoryId, name) => this.#changes !== undefined && isFileId(directoryId) && this.#changes.target(directoryId, name) !== undefined,
+    hasNode: (id) => this.#changes !== undefined && isFileId(id) && this.#changes.node(id) !== undefined,
+  }
   #connection: Connection | undefined
   #seq: number
   #lastDirectoryHandle = 0
@@ -162,7 +166,7 @@ export class VolumeHandler implements Handler {
     if (change.seq <= this.#seq) return
     this.#seq = change.seq
     try {
-      applyChange(this.#tree, change, {
+      applyChange(this.#tree, change, this.#ours, {
         nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
         listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),
         isRecent: (row) => this.#recent.has(row),
