@@ -17,6 +17,11 @@ import { stickyCases } from './posix/sticky.ts'
 import { removeCases } from './posix/remove.ts'
 import { sizeCases } from './posix/size.ts'
 import { timeCases } from './posix/times.ts'
+import { tmpfileCases } from './posix/tmpfile.ts'
+import { xattrCases } from './posix/xattr.ts'
+import { aclCases } from './posix/acl.ts'
+import { lockCases } from './posix/locks.ts'
+import { mappingCases } from './posix/mapping.ts'
 import { createCases } from './posix/create.ts'
 import { pathErrorCases } from './posix/path-errors.ts'
 import { permissionCases } from './posix/permissions.ts'
@@ -35,6 +40,11 @@ export const posixCases: Readonly<Record<string, Cases>> = {
   'unlink and rmdir': removeCases,
   sizes: sizeCases,
   times: timeCases,
+  O_TMPFILE: tmpfileCases,
+  'extended attributes': xattrCases,
+  ACLs: aclCases,
+  locks: lockCases,
+  mappings: mappingCases,
 }
 
 export interface PosixTarget {
@@ -98,6 +108,9 @@ class PosixBed {
     if (known !== undefined) return known
     const agent = PosixAgent.start({ directory })
     this.#agents.set(name, agent)
+    // One that ended, by a case or by a deadline, is not asked again: the next case starts another.
+    const forget = (): boolean => this.#agents.delete(name)
+    void agent.then(({ ended }) => ended.then(forget), forget)
     return agent
   }
 }

@@ -22,7 +22,8 @@ export class PosixAgent {
   readonly #waiting: { resolve(outcomes: readonly Outcome[]): void; reject(error: Error): void }[] = []
   #complaint = ''
   #failure: Error | undefined
-  readonly #ended: Promise<void>
+  /** When the process is gone. */
+  readonly ended: Promise<void>
 
   private constructor({ deadlineMs = 20_000 }: AgentOptions) {
     this.#deadlineMs = deadlineMs
@@ -31,7 +32,7 @@ export class PosixAgent {
     // What is written to an agent that has ended is told by its end.
     this.#child.stdin!.on('error', () => undefined)
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#waiting.shift()?.resolve(JSON.parse(line, reviveBigInt)))
-    this.#ended = new Promise((resolve) => {
+    this.ended = new Promise((resolve) => {
       this.#child.on('close', (code, signal) => {
         this.#fail(new Error(`The agent ended with ${code ?? signal}: ${this.#complaint.slice(0, 2000)}`))
         resolve()
@@ -87,7 +88,7 @@ export class PosixAgent {
   async stop(): Promise<void> {
     this.#child.stdin!.end()
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.#deadlineMs)
-    await this.#ended
+    await this.ended
     clearTimeout(timer)
   }
 

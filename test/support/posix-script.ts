@@ -47,9 +47,16 @@ export class Noted {
   }
 }
 
-type Item =
-  | { readonly kind: 'call'; readonly step: Step; readonly noted: Noted; readonly judge: (outcome: Outcome) => string | undefined }
-  | { readonly kind: 'check'; readonly what: string; readonly holds: () => boolean }
+interface NotedCall {
+  readonly kind: 'call'
+  readonly agentName: string
+  readonly step: Step
+  readonly noted: Noted
+  /** What was wanted, when it is not this. */
+  readonly judge: (outcome: Outcome) => string | undefined
+}
+
+type Item = NotedCall | { readonly kind: 'check'; readonly what: string; readonly holds: () => boolean }
 
 /** How long a file system's clock may stand still: two ticks of the slowest kernel. */
 const tickMs = 21
@@ -64,16 +71,23 @@ export class Script {
   readonly #notes: Notes
   readonly #credential: Credential | undefined
   readonly #agentOf: AgentOf
+  readonly #agentName: string
 
-  constructor(agentOf: AgentOf, notes: Notes = new Notes(), credential?: Credential) {
+  constructor(agentOf: AgentOf, notes: Notes = new Notes(), credential?: Credential, agentName = 'first') {
     this.#agentOf = agentOf
     this.#notes = notes
     this.#credential = credential
+    this.#agentName = agentName
   }
 
   /** The same script, for another user. */
   as(credential: Credential): Script {
-    return new Script(this.#agentOf, this.#notes, credential)
+    return new Script(this.#agentOf, this.#notes, credential, this.#agentName)
+  }
+
+  /** The same script, in another process. Calls are made in the order in which they were noted, whichever process makes them. */
+  on(agentName: string): Script {
+    return new Script(this.#agentOf, this.#notes, this.#credential, agentName)
   }
 
   get checkCount(): number {
@@ -100,9 +114,7 @@ export class Script {
     const [name, ...parameters] = call as readonly [CallName, ...unknown[]]
     const wanted = typeof error === 'string' ? [error] : error
     const judge = (outcome: Outcome): string | undefined => (wanted === undefined ? (outcome.error === undefined ? undefined : 'success') : wanted.includes(outcome.error ?? '') ? undefined : wanted.join(' or '))
-    const noted = new Noted(describeCall(this.#credential, name, parameters))
-    this.#notes.items.push({ kind: 'call', step: this.#credential === undefined ? { call } : { call, as: this.#credential }, noted, judge })
-    return noted
+    return this.#noteStep(judge, this.#credential === undefined ? { call } : { call, as: this.#credential }, describeCall(this.#credential, name, parameters))
   }
 
   returns<Name extends CallName>(value: number, name: Name, ...parameters: Calls[Name]): Noted {
@@ -163,19 +175,29 @@ export class Script {
     this.ok(kind === 'directory' ? 'rmdir' : 'unlink', place)
   }
 
-  /** Another process of this case. */
+  /** Another process of this case, to be asked beside the script. */
   agent(name: string): Promise<PosixAgent> {
     return this.#agentOf(name)
   }
 
   /** Makes what was noted since the last time. */
-  async run(agentName = 'first'): Promise<void> {
+  async run(): Promise<void> {
     const items = this.#notes.items.splice(0)
-    const agent = await this.#agentOf(agentName)
-    const outcomes = await agent.run(items.flatMap((item) => (item.kind === 'call' ? [item.step] : [])))
+    for (let start = 0; start < items.length; ) {
+      const agentName = agentNameAfter(items, start)
+      const found = items.findIndex((item, index) => index >= start && item.kind === 'call' && item.agentName !== agentName)
+      const end = found === -1 ? items.length : found
+      await this.#runOn(agentName, items.slice(start, end))
+      start = end
+    }
+  }
+
+  async #runOn(agentName: string, items: readonly Item[]): Promise<void> {
+    const steps = items.flatMap((item) => (item.kind === 'call' ? [item.step] : []))
+    const outcomes = steps.length === 0 ? [] : await (await this.#agentOf(agentName)).run(steps)
     let index = 0
     for (const item of items) {
-      if (item.kind === 'check') this.#judge(item.holds() ? undefined : `It is not so that ${item.what}`)
+      if (item.kind === 'check') this.#judge(faultOf(item.what, item.holds))
       else this.#judgeCall(item, outcomes[index++]!)
     }
   }
@@ -189,12 +211,16 @@ export class Script {
   }
 
   #note<Name extends CallName>(judge: (outcome: Outcome) => string | undefined, name: Name, ...parameters: Calls[Name]): Noted {
-    const noted = new Noted(describeCall(this.#credential, name, parameters))
-    this.#notes.items.push({ kind: 'call', step: makeStep(this.#credential, name, ...parameters), noted, judge })
+    return this.#noteStep(judge, makeStep(this.#credential, name, ...parameters), describeCall(this.#credential, name, parameters))
+  }
+
+  #noteStep(judge: NotedCall['judge'], step: Step, text: string): Noted {
+    const noted = new Noted(this.#agentName === 'first' ? text : `${text} in the process "${this.#agentName}"`)
+    this.#notes.items.push({ kind: 'call', agentName: this.#agentName, step, noted, judge })
     return noted
   }
 
-  #judgeCall({ noted, judge }: Extract<Item, { kind: 'call' }>, outcome: Outcome): void {
+  #judgeCall({ noted, judge }: NotedCall, outcome: Outcome): void {
     noted.settle(outcome)
     const wanted = judge(outcome)
     this.#judge(wanted === undefined ? undefined : `${noted.text}: expected ${wanted}, got ${describeOutcome(outcome)}`)
@@ -204,6 +230,19 @@ export class Script {
     this.#notes.checkCount += 1
     if (failure !== undefined) this.#notes.failures.push(failure)
   }
+}
+
+/** What a check looks at may not be there, when a call failed. */
+function faultOf(what: string, holds: () => boolean): string | undefined {
+  try {
+    return holds() ? undefined : `It is not so that ${what}`
+  } catch (error) {
+    return `It cannot be told whether ${what}: ${error instanceof Error ? error.message : 'unknown'}`
+  }
+}
+
+function agentNameAfter(items: readonly Item[], start: number): string {
+  return items.slice(start).find((item) => item.kind === 'call')?.agentName ?? 'first'
 }
 
 function differences(outcome: Outcome, wanted: Wanted): string | undefined {
