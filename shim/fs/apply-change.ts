@@ -3,6 +3,7 @@
  *
  * Called by the handler when the network thread pushes a `Change`. Only rows in the table are touched: what the kernel does not know costs
  * nothing. Rows are written first and notifications queued after, so that a lookup that comes in between is answered from the new tree.
+ * Names and inodes that were changed here stay as they are: they are shown until they are merged, or they are what this very commit has from here.
  */
 import { decodeEntry, decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
 import { compareBytes, decodeName, encodeName } from '../../shared/name.ts'
@@ -20,7 +21,13 @@ export interface Kernel {
   everythingChanged(): void
 }
 
-export function applyChange(tree: VolumeTree, change: Change, kernel: Kernel): void {
+/** What was changed here. */
+export interface Ours {
+  hasName(directoryId: number, name: string): boolean
+  hasNode(id: number): boolean
+}
+
+export function applyChange(tree: VolumeTree, change: Change, ours: Ours, kernel: Kernel): void {
   const root = decodeRoot(change.root)
   tree.setRoot(root, encodeEntry(root.directory))
   if (change.names === undefined) {
@@ -28,25 +35,28 @@ export function applyChange(tree: VolumeTree, change: Change, kernel: Kernel): v
     kernel.everythingChanged()
     return
   }
-  if (markGone(tree, change.names)) tree.startEpoch()
+  const theirs = change.names.filter(({ directoryId, name }) => !ours.hasName(directoryId, name))
+  if (markGone(tree, theirs, ours)) tree.startEpoch()
   for (const changed of change.names) {
     if (changed.entry !== undefined) applyEntry(tree, changed, changed.entry)
   }
   for (const { id, entry } of change.inodes) applyInode(tree, id, entry)
-  tellNames(tree, change.names, kernel)
-  for (const { id } of change.inodes) tellRecent(tree, tree.table.find(id), kernel)
+  tellNames(tree, theirs, kernel)
+  for (const { id } of change.inodes) if (!ours.hasNode(id)) tellRecent(tree, tree.table.find(id), kernel)
 }
 
 /**
  * First what is gone, then what is there: a rename is both, in any order. True when a known directory left its place: the list says nothing of
  * what is below it, so every row is to be looked up again when it is next used.
  */
-function markGone(tree: VolumeTree, names: readonly ChangedName[]): boolean {
+function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): boolean {
   const { table } = tree
   let isDirectoryGone = false
   for (const { directoryId, name, entry, beforeId } of names) {
     const row = beforeId === undefined ? 0 : table.find(beforeId)
     if (row === 0 || (entry !== undefined && decodeEntry(entry).id === beforeId)) continue
+    // What was changed here outlives its removal elsewhere.
+    if (ours.hasNode(table.ids[row]!)) continue
     if ((table.flags[row]! & rowFlag.isLinked) !== 0 || !standsAt(tree, row, directoryId, name)) continue
     tree.markGone(row)
     isDirectoryGone ||= isDirectory(table.modes[row]!)
@@ -72,7 +82,7 @@ function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined)
   if (row === 0) return
   if (bytes !== undefined) {
     tree.update(row, table.parentOf(row), table.name(row).slice(), { entry: decodeEntry(bytes), bytes, isLinked: true })
-  } else if ((table.flags[row]! & rowFlag.isLinked) !== 0) {
+  } else if ((table.flags[row]! & rowFlag.isLinked) !== 0 && (table.flags[row]! & rowFlag.isLocal) === 0) {
     tree.markGone(row)
   }
 }

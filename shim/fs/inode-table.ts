@@ -187,6 +187,13 @@ export class InodeTable {
     this.flags[row] = entry.xattrs.size > 0 ? flags | rowFlag.hasXattrs : flags
   }
 
+  /** All that the kernel is told of a directory, for comparing. */
+  shownOf(row: Row): string {
+    const times = [this.#atimeSeconds, this.#atimeNanoseconds, this.#mtimeSeconds, this.#mtimeNanoseconds, this.#ctimeSeconds, this.#ctimeNanoseconds]
+    const rest = [this.modes, this.#uids, this.#gids, this.#linkCounts, this.flags]
+    return [...times, ...rest].map((column) => column[row]).join(' ')
+  }
+
   /** Reads the row's attributes into an object that is used again and again. */
   readAttributes(row: Row, into: Attributes): void {
     const size = this.sizes[row]!

@@ -261,10 +261,12 @@ export class VolumeTree {
       if (oldParent !== 0) this.#watcher.nameChanged(oldParent, oldName)
       return fresh
     }
+    // A directory's listing is dropped by name, when a name in it changed; its tree alone is nothing that the kernel sees.
+    const shown = found.entry.kind === 'directory' ? table.shownOf(row) : undefined
     this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
-    if (isNewData && found.entry.kind !== 'directory') table.flags[row]! |= rowFlag.hasStalePages
-    // A directory's listing is dropped by name, when a name in it changed.
-    this.#watcher.nodeChanged(row, isNewData && found.entry.kind !== 'directory')
+    if (shown !== undefined && shown === table.shownOf(row)) return row
+    if (isNewData && shown === undefined) table.flags[row]! |= rowFlag.hasStalePages
+    this.#watcher.nodeChanged(row, isNewData && shown === undefined)
     return row
   }
 

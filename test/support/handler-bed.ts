@@ -11,12 +11,28 @@ import type { Volume } from '../../shared/volume/volume.ts'
 import type { Backend } from '../../shim/fs/backend.ts'
 import type { BodySource, FileBody } from '../../shim/fs/cached-bodies.ts'
 import { VolumeHandler } from '../../shim/fs/volume-handler.ts'
-import { type Answer, type Connection, Deferred, type DirectorySink, type EntryReply, type OpenReply } from '../../shim/fuse/handler.ts'
+import { type Answer, type Attributes, type AttributesChange, type Caller, type Connection, Deferred, type DirectorySink, type EntryReply, type OpenReply } from '../../shim/fuse/handler.ts'
+import type { VolumeWriter } from '../../shim/fs/volume-writer.ts'
+import { openFlag } from '../../shim/sys/constants.ts'
 import { changeBetween } from '../../shim/volume/change.ts'
 import { VolumeBackend } from '../../shim/volume/volume-backend.ts'
+import { MemoryWriting } from './memory-writing.ts'
 import { engineOf, newVolume, utf8 } from './test-volume.ts'
 
 export const caller = { uid: 0, gid: 0, pid: 1 }
+
+/** A SETATTR of nothing. */
+export const unchanged: AttributesChange = {
+  mode: undefined,
+  uid: undefined,
+  gid: undefined,
+  size: undefined,
+  atime: undefined,
+  mtime: undefined,
+  ctime: undefined,
+  killsPrivileges: false,
+  handle: undefined,
+}
 
 /** What an answer is in the end: a value or a negative errno. */
 export function answered<T>(answer: Answer<T>): Promise<T | number> {
@@ -108,6 +124,14 @@ export class ListSink implements DirectorySink {
   }
 }
 
+export interface BedOptions {
+  readonly backend?: Backend
+  readonly isFixed?: boolean
+  readonly pageBytesMax?: number
+  readonly log?: Logger
+  readonly isWritable?: boolean
+}
+
 export class HandlerBed {
   readonly handler: VolumeHandler
   readonly connection = new FakeConnection()
@@ -116,32 +140,87 @@ export class HandlerBed {
   /** What the handler takes for the time. */
   nowMs = 0
   #snapshot: Snapshot
+  readonly #writing: MemoryWriting | undefined
 
-  constructor(volume: Volume, snapshot: Snapshot, options: { readonly backend?: Backend; readonly isFixed?: boolean; readonly pageBytesMax?: number; readonly log?: Logger }) {
+  constructor(volume: Volume, snapshot: Snapshot, options: BedOptions) {
     this.volume = volume
     this.#snapshot = snapshot
     this.bodies = new FakeBodies()
-    const { backend = backendOf(snapshot), isFixed = false, log = silentLogger, pageBytesMax } = options
-    this.handler = new VolumeHandler({ backend, bodies: this.bodies, root: encodeRoot(snapshot.root), seq: snapshot.seq, isFixed, log, pageBytesMax, now: () => this.nowMs })
+    const { backend = backendOf(snapshot), isFixed = false, log = silentLogger, pageBytesMax, isWritable = false } = options
+    this.#writing = isWritable ? new MemoryWriting(snapshot.seq) : undefined
+    const shared = { backend, bodies: this.bodies, root: encodeRoot(snapshot.root), seq: snapshot.seq, isFixed, log, pageBytesMax, now: () => this.nowMs }
+    this.handler = new VolumeHandler({ ...shared, writing: this.#writing })
     this.handler.start(this.connection)
     this.connection.take()
   }
 
   static async make(
     operations: readonly Operation[],
-    options: {
-      readonly store?: ObjectStore
-      readonly backend?: (snapshot: Snapshot) => Backend
-      readonly isFixed?: boolean
-      readonly pageBytesMax?: number
-      readonly log?: Logger
-    } = {},
+    options: Omit<BedOptions, 'backend'> & { readonly store?: ObjectStore; readonly backend?: (snapshot: Snapshot) => Backend } = {},
   ): Promise<HandlerBed> {
     const { store = new MemoryStore(), backend, ...rest } = options
     const volume = await newVolume({ store })
     await volume.writer().commit(operations)
     const snapshot = await volume.head()
     return new HandlerBed(volume, snapshot, backend === undefined ? rest : { ...rest, backend: backend(snapshot) })
+  }
+
+  get writable(): VolumeWriter {
+    const { writable } = this.handler
+    if (writable === undefined) throw new Error('The bed is not writable')
+    return writable
+  }
+
+  get writing(): MemoryWriting {
+    if (this.#writing === undefined) throw new Error('The bed is not writable')
+    return this.#writing
+  }
+
+  /** Directory and last name of a path. */
+  async spot(path: string): Promise<[directory: number, name: string]> {
+    const at = path.lastIndexOf('/')
+    return [await this.node(path.slice(0, at) || '/'), path.slice(at + 1)]
+  }
+
+  /** Changes by path, as root unless `who` says otherwise. Each gives what the handler answered, copied. */
+  async mkdir(path: string, mode = 0o755, who: Caller = caller): Promise<EntryReply | number> {
+    return answered(this.writable.mkdir(...(await this.spot(path)), { mode, umask: 0, rdev: 0 }, who))
+  }
+
+  /** Makes a file, closed. */
+  async touch(path: string, mode = 0o644, who: Caller = caller): Promise<EntryReply | number> {
+    const reply = await answered(this.writable.create(...(await this.spot(path)), { mode, umask: 0, rdev: 0 }, openFlag.O_RDWR, who))
+    if (typeof reply === 'number') return reply
+    this.handler.release(reply.entry.nodeId, reply.open.handle)
+    return reply.entry
+  }
+
+  async unlink(path: string): Promise<number> {
+    return (await answered(this.writable.unlink(...(await this.spot(path))))) ?? 0
+  }
+
+  async rmdir(path: string): Promise<number> {
+    return (await answered(this.writable.rmdir(...(await this.spot(path))))) ?? 0
+  }
+
+  async rename(from: string, to: string, flags = 0): Promise<number> {
+    return (await answered(this.writable.rename(...(await this.spot(from)), ...(await this.spot(to)), flags))) ?? 0
+  }
+
+  async link(from: string, to: string): Promise<EntryReply | number> {
+    return answered(this.writable.link(await this.node(from), ...(await this.spot(to))))
+  }
+
+  async setattr(path: string, change: Partial<AttributesChange>, who: Caller = caller): Promise<Attributes | number> {
+    const node = await this.node(path)
+    const reply = await answered(this.writable.setattr(node, { ...unchanged, ...change }, who))
+    return typeof reply === 'number' ? reply : reply.attributes
+  }
+
+  async attributes(path: string): Promise<Attributes> {
+    const reply = await answered(this.handler.getattr(await this.node(path), undefined))
+    if (typeof reply === 'number') throw new Error(`getattr: ${reply}`)
+    return reply.attributes
   }
 
   /** Commits without telling the file system. */
