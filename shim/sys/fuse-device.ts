@@ -25,6 +25,8 @@ export class FuseDevice {
   readonly #controlFd: number
   readonly #pollFds = allocateMemory(16)
   readonly #drain = allocateMemory(4096)
+  /** struct fuse_backing_map, and the id of a backing file. */
+  readonly #argument = allocateMemory(16)
 
   /** `controlFd` -1: none. `messageBytes` must hold the largest request and the largest reply. */
   constructor(fd: number, controlFd: number, messageBytes: number) {
@@ -74,15 +76,13 @@ export class FuseDevice {
   }
 
   openBacking(fd: number): number {
-    const map = new Uint8Array(16) // fd, flags, padding
-    new DataView(map.buffer).setInt32(0, fd, true)
-    return result(libc.ioctl(this.#fd, backingOpen, map))
+    this.#argument.words[0] = fd // flags and padding stay 0
+    return result(libc.ioctl(this.#fd, backingOpen, this.#argument.address))
   }
 
   closeBacking(backingId: number): number {
-    const argument = new Uint8Array(4)
-    new DataView(argument.buffer).setUint32(0, backingId, true)
-    return result(libc.ioctl(this.#fd, backingClose, argument))
+    this.#argument.words[0] = backingId
+    return result(libc.ioctl(this.#fd, backingClose, this.#argument.address))
   }
 
   #drainControl(): boolean {

@@ -4,6 +4,9 @@
  */
 import { decodeName, encodeName } from '../../../shared/name.ts'
 
+/** The memory that a name was read from last: nearly always the one message buffer of this thread. */
+let message: Buffer = Buffer.alloc(0)
+
 /** The text from byte `at` to the next NUL, or to `end`. */
 export function readName(bytes: Uint8Array, at: number, end: number): string {
   let stop = at
@@ -14,8 +17,9 @@ export function readName(bytes: Uint8Array, at: number, end: number): string {
     seen |= byte
   }
   if (seen >= 0x80) return decodeName(bytes.slice(at, stop))
-  // Buffer, because its Latin-1 decoder is faster than any other way for names of this length.
-  return Buffer.from(bytes.buffer, bytes.byteOffset + at, stop - at).toString('latin1')
+  // Buffer, because its Latin-1 decoder is faster than any other way for names of this length. Making one costs as much as decoding.
+  if (message.buffer !== bytes.buffer) message = Buffer.from(bytes.buffer)
+  return message.toString('latin1', bytes.byteOffset + at, bytes.byteOffset + stop)
 }
 
 /** Writes the text at byte `at`, when it ends at or before `end`. Its length in bytes, or -1 when it does not fit. */
