@@ -22,6 +22,9 @@ import { xattrCases } from './posix/xattr.ts'
 import { aclCases } from './posix/acl.ts'
 import { lockCases } from './posix/locks.ts'
 import { mappingCases } from './posix/mapping.ts'
+import { dataCases } from './posix/data.ts'
+import { directoryCases } from './posix/directory.ts'
+import { mountCases } from './posix/mounts.ts'
 import { createCases } from './posix/create.ts'
 import { pathErrorCases } from './posix/path-errors.ts'
 import { permissionCases } from './posix/permissions.ts'
@@ -45,6 +48,9 @@ export const posixCases: Readonly<Record<string, Cases>> = {
   ACLs: aclCases,
   locks: lockCases,
   mappings: mappingCases,
+  bytes: dataCases,
+  directories: directoryCases,
+  'other mounts': mountCases,
 }
 
 export interface PosixTarget {
