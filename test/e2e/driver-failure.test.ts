@@ -185,6 +185,17 @@ describe('as somebody who is not root', () => {
     expect(await daemon.stop()).toBe(0)
   })
 
+  test('writes, with a kernel that gathers writes', async () => {
+    await run('chmod', '755', place.path, directory)
+    await run('chown', nobody, place.mountPoint)
+    const daemon = await place.start({ asUser: true, writable: { rootMode: 0o777 } }, shell(directory))
+    const script = `cd ${place.mountPoint} && umask 027 && mkdir dir && seq 100000 > dir/numbers && echo more >> dir/numbers && mv dir/numbers moved && ln moved hard && truncate -s 588895 moved && seq 100000 | cmp - hard && stat -c '%s %h %a' hard && rm hard moved && rmdir dir && ls -A`
+    const done = await run('nsenter', '-m', '-t', String(daemon.child.pid), ...asNobody, 'sh', '-c', script)
+    expect(done).toMatchObject({ code: 0, out: '588895 2 640\n', complaint: '' })
+    expect(await daemon.ask('outstanding')).toMatchObject({ canPassthrough: false, hasWritebackCache: true })
+    expect(await daemon.stop()).toBe(0)
+  })
+
   test('is told when fusermount3 refuses', async () => {
     await run('chmod', '755', place.path, directory)
     const daemon = new Daemon({ directory: place.mountPoint, backingPath: place.backingPath, asUser: true }, shell(directory))

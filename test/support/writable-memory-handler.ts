@@ -34,6 +34,8 @@ const zeroRange = 0x10
 export interface WritableMemoryOptions {
   readonly backingDirectory?: string | undefined
   readonly noFlush?: boolean | undefined
+  /** Permission bits of the root directory. */
+  readonly rootMode?: number | undefined
 }
 
 export class WritableMemoryHandler implements Handler, WritableHandler {
@@ -52,7 +54,7 @@ export class WritableMemoryHandler implements Handler, WritableHandler {
 
   constructor(options: WritableMemoryOptions = {}) {
     this.#options = options
-    this.#make({ mode: fileType.S_IFDIR | 0o755, umask: 0, rdev: 0 }, { uid: 0, gid: 0 })
+    this.#make({ mode: fileType.S_IFDIR | (options.rootMode ?? 0o755), umask: 0, rdev: 0 }, { uid: 0, gid: 0 })
   }
 
   inode(id: number): Inode | undefined {
