@@ -1,12 +1,13 @@
 /**
- * A store whose packs and log records are created sooner or later: what fails is tried again, for as long as it takes, with growing pauses.
+ * A store whose packs are created sooner or later: what fails is tried again, for as long as it takes, with growing pauses.
  *
  * The publisher's volume writes through it, because a writing session whose pack could not be stored is lost with everything in it: so an upload that
- * was cut goes on where it was, however long the store is away. Everything else passes through: readers have deadlines of their own.
+ * was cut goes on where it was, however long the store is away. Everything else passes through: readers have deadlines of their own, and who takes a slot of
+ * the log looks who has it.
  */
 import { throwIfAborted } from '../../shared/abort.ts'
 import type { Clock } from '../../shared/clock.ts'
-import { type ErrorCode, codeOf } from '../../shared/error.ts'
+import { codeOf } from '../../shared/error.ts'
 import { type Random, randomFraction } from '../../shared/random.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
 import { isFirm } from './publish-plan.ts'
@@ -23,8 +24,7 @@ export interface PatientStoreParts {
   onStored(bytes: number): void
 }
 
-const keptTrying = /^(?:data|meta|log)\//
-const raceCodes: ReadonlySet<ErrorCode> = new Set(['conflict', 'stale'])
+const packKey = /^(?:data|meta)\//
 const retryMsMin = 250
 const retryMsMax = 30_000
 const firmRetryMs = 60_000
@@ -45,22 +45,20 @@ export class PatientStore implements ObjectStore {
     for (const pause of this.#pauses) pause.abort()
   }
 
-  /** True also when an earlier try of this call may have made the object: packs have random names, and the engine tells log records by their nonce. */
+  /** True also when an earlier try of this call has made the object: packs have random names. */
   async create(key: string, body: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
     const { store, onOutcome, onStored } = this.#parts
-    if (!keptTrying.test(key)) return store.create(key, body, options)
-    const isPack = !key.startsWith('log/')
+    if (!packKey.test(key)) return store.create(key, body, options)
     const signal = options.signal === undefined ? this.#parts.signal : AbortSignal.any([options.signal, this.#parts.signal])
     for (let tries = 1; ; tries += 1) {
       throwIfAborted(signal)
       try {
         const isCreated = await store.create(key, body, { signal })
         if (tries > 1) onOutcome(undefined)
-        if (isCreated || isPack) onStored(body.length)
-        return isCreated || (isPack && tries > 1)
+        if (isCreated || tries > 1) onStored(body.length)
+        return isCreated || tries > 1
       } catch (error) {
-        // A race for a slot of the log: the engine looks who has it.
-        if (signal.aborted || (!isPack && raceCodes.has(codeOf(error)))) throw error
+        if (signal.aborted) throw error
         onOutcome(error)
         await this.#pause(isFirm(codeOf(error)) ? firmRetryMs : Math.min(retryMsMax, retryMsMin * 2 ** (tries - 1)), signal)
       }
