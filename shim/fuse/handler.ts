@@ -18,7 +18,10 @@ export class Deferred<T> {
   #listener: ((answer: T | number) => void) | undefined
   #early: { answer: T | number } | undefined
 
-  /** Set by the handler: called when the kernel interrupts the request; the handler should settle it with -EINTR soon. */
+  /**
+   * Set by the handler: called when the kernel interrupts the request; the handler should settle it with -EINTR soon. Without it the driver
+   * settles it so: whoever makes a change, opens or looks up later has to see `isSettled` first, because nobody is told of it any more.
+   */
   onInterrupt: (() => void) | undefined
 
   get isSettled(): boolean {
@@ -132,7 +135,11 @@ export interface Connection {
   invalidateEntry(parent: NodeId, name: string): void
   /** Drops every name and listing that the kernel keeps, lazily (NOTIFY_INC_EPOCH); false when this kernel cannot. */
   invalidateAllEntries(): boolean
-  /** The kernel gathers writes and keeps sizes and times itself (no passthrough then). */
+  /**
+   * The kernel gathers writes and keeps sizes and times itself (no passthrough then): of a file that it knows it believes no other size, however
+   * often it is told to ask again. Content that changed elsewhere needs `invalidateEntry` of every name, or, as for hard links, another
+   * `generation` in the next entry; handles that are open on the old one then get EIO, so what is open gets another node instead.
+   */
   readonly hasWritebackCache: boolean
 }
 

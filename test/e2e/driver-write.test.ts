@@ -2,14 +2,15 @@
  * The driver on a real, writable mount: every changing operation through the kernel, in the three ways in which it writes. The mount is only
  * touched by child processes.
  */
+import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { opcode } from '../../shim/fuse/protocol/opcode.ts'
 import { Workplace } from '../support/fuse-mount.ts'
 import type { Daemon } from '../support/fuse-mount.ts'
-import { run } from '../support/run-program.ts'
+import { run, until } from '../support/run-program.ts'
 import type { WritableDaemonOptions } from '../support/writable-daemon-worker.ts'
 
 const everyChange = fileURLToPath(new URL('../support/every-change.py', import.meta.url))
@@ -66,6 +67,29 @@ describe.each(ways)('$name', ({ options, canPassthrough, hasWritebackCache, isAs
     expect(daemon.lines).toEqual([])
     expect(await daemon.stop()).toBe(0)
   })
+})
+
+test('a kernel that gathers writes believes no other size of an open file, but of another generation', async () => {
+  const place = new Workplace()
+  onTestFinished(() => place.remove())
+  const daemon = await place.start({ writable: { wantsPassthrough: false } })
+  const file = join(place.mountPoint, 'file')
+  const replace = async (text: string, isNewGeneration: boolean): Promise<void> => {
+    await daemon.ask('replace', { name: 'file', text, isNewGeneration })
+    await until(async () => (await run('cat', file)).out !== 'short')
+  }
+  await run('sh', '-c', `printf short > ${file}`)
+  await replace('longer than before', false)
+  expect((await run('cat', file)).out).toBe('longer than before')
+  const holder = spawn('sh', ['-c', `exec 3<> ${file}; read line`], { stdio: ['pipe', 'ignore', 'ignore'] })
+  const ended = new Promise((resolve) => holder.on('exit', resolve))
+  await until(async () => Number((await daemon.ask('outstanding'))['handles']) === 1)
+  await replace('this is longer still, by far', false)
+  await until(async () => (await run('cat', file)).out === 'this is longer sti')
+  await replace('and this is longer than all', true)
+  await until(async () => (await run('cat', file)).out === 'and this is longer than all')
+  holder.stdin.end()
+  await ended
 })
 
 async function countsOf(daemon: Daemon): Promise<readonly number[]> {

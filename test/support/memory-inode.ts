@@ -13,6 +13,7 @@ export interface Child {
 
 export interface Inode {
   readonly id: number
+  generation: number
   mode: number
   uid: number
   gid: number
@@ -39,6 +40,7 @@ export function newInode(id: number, node: NewNode, owner: { readonly uid: numbe
   const nowMs = Date.now()
   return {
     id,
+    generation: 0,
     mode: node.mode & ~node.umask,
     uid: owner.uid,
     gid: owner.gid,

@@ -25,6 +25,8 @@ interface WorkerData {
   readonly writable: WritableDaemonOptions
 }
 
+type Command = { readonly do: 'outstanding' } | { readonly do: 'replace'; readonly name: string; readonly text: string; readonly isNewGeneration: boolean }
+
 const { mount, notifying, controlFd, port, spinUs, writable }: WorkerData = workerData
 const handler = new WritableMemoryHandler(writable)
 const counts = new Uint32Array(64)
@@ -38,9 +40,11 @@ runLoop({
   log: lineLogger({ write: (line) => port.postMessage({ log: line }), clock: systemClock, level: 'info', format: 'text' }),
   onControl: () => {
     for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
+      const command: Command = received.message
+      if (command.do === 'replace') handler.replace(command.name, new TextEncoder().encode(command.text), command.isNewGeneration)
       const { canPassthrough, hasWritebackCache } = handler.connection!
       const state = { ...handler.outstanding, counts: [...counts], changes: handler.changes.splice(0), canPassthrough, hasWritebackCache }
-      port.postMessage({ answer: 'outstanding', ...state })
+      port.postMessage({ answer: command.do, ...state })
     }
   },
   counts,

@@ -67,6 +67,16 @@ export class WritableMemoryHandler implements Handler, WritableHandler {
     return { lookups, handles: this.#openHandles, inodes: this.#inodes.size }
   }
 
+  /** A file of the root directory is changed behind the kernel's back; the kernel is told, and a new generation when that is wished. */
+  replace(name: string, content: Uint8Array, isNewGeneration: boolean): void {
+    const { inode } = this.#children(1).get(name)!
+    inode.body!.truncate(0)
+    inode.body!.write(content, 0)
+    if (isNewGeneration) inode.generation += 1
+    this.connection!.invalidateNode(inode.id, 0, 0)
+    this.connection!.invalidateEntry(1, name)
+  }
+
   start(connection: Connection): void {
     this.connection = connection
   }
@@ -391,6 +401,6 @@ export class WritableMemoryHandler implements Handler, WritableHandler {
   }
 
   #entry(inode: Inode): EntryReply {
-    return { nodeId: inode.id, generation: 0, entryValidMs: validMs, attributesValidMs: validMs, attributes: attributesOf(inode) }
+    return { nodeId: inode.id, generation: inode.generation, entryValidMs: validMs, attributesValidMs: validMs, attributes: attributesOf(inode) }
   }
 }
