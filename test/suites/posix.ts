@@ -56,6 +56,8 @@ export const posixCases: Readonly<Record<string, Cases>> = {
 export interface PosixTarget {
   /** An empty directory, or one in which the cases may work; root owns it. */
   readonly directory: string
+  /** A path on another file system: for a directory that is a mount, which the cases must not miss. */
+  readonly isNotOn?: string
   readonly dispose?: () => Promise<void>
 }
 
@@ -74,10 +76,16 @@ export function testPosix(name: string, open: () => Promise<PosixTarget>): void 
 class PosixBed {
   readonly #agents = new Map<string, Promise<PosixAgent>>()
   #target: PosixTarget | undefined
+  #device = ''
   #caseCount = 0
 
   async open(target: PosixTarget): Promise<void> {
     this.#target = target
+    const { stat } = await (await this.#agent('keeper', target.directory)).call('lstat', '.')
+    this.#device = stat!.device
+    if (target.isNotOn === undefined) return
+    const elsewhere = await (await this.#agent('keeper', target.directory)).call('lstat', target.isNotOn)
+    if (elsewhere.stat!.device === this.#device) throw new Error(`Nothing is mounted at "${target.directory}"`)
   }
 
   async run(run: (script: Script) => void | Promise<void>): Promise<void> {
@@ -86,6 +94,8 @@ class PosixBed {
     const name = `case-${this.#caseCount}`
     const keeper = await this.#agent('keeper', directory)
     await keeper.call('mkdir', name, 0o755)
+    const { stat } = await keeper.call('lstat', path.join(directory, name))
+    if (stat!.device !== this.#device) throw new Error(`What was mounted at "${directory}" is gone`)
     const place = path.join(directory, name)
     const used = new Set<PosixAgent>()
     const script = new Script(async (agentName) => {
