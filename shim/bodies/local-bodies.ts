@@ -16,7 +16,7 @@ import { LocalFiles, localDirectory } from './local-files.ts'
 
 export interface LocalBodiesOptions {
   readonly sys: Sys
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now'>
   /** Names this boot of the machine (/proc/sys/kernel/random/boot_id). */
   readonly bootId: string
   /** Of the cache; bodies are in its `local/`. */

@@ -9,7 +9,6 @@ import type { Sys } from '../../shim/sys/sys.ts'
 import { FakeSys } from './fake-sys.ts'
 import { chunkRun, fileId } from './file-entry.ts'
 import { hashOf } from './hash-of.ts'
-import { ManualClock } from './manual-clock.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 export const mtime = { seconds: 1_700_000_000, nanoseconds: 123_456_789 }
@@ -50,7 +49,7 @@ export class FakeBase implements BaseReader {
 export class BodiesBed<S extends Sys = Sys> {
   readonly sys: S
   readonly base: FakeBase
-  readonly clock = new ManualClock()
+  nowMs = Date.UTC(2026, 0, 1)
   readonly #directory: string
   bodies: LocalBodies
   canMakeRoom = false
@@ -75,7 +74,7 @@ export class BodiesBed<S extends Sys = Sys> {
     const bodies = LocalBodies.open({
       sys: this.sys,
       directory: this.#directory,
-      clock: this.clock,
+      clock: { now: () => this.nowMs },
       bootId,
       openBase: () => this.base,
       makeRoom: () => {

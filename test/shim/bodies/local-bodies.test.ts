@@ -1,0 +1,184 @@
+import { expect, test } from 'vitest'
+import { errno } from '../../../shared/error.ts'
+import { decodeBodyState, encodeBodyState } from '../../../shim/bodies/body-state.ts'
+import type { LocalBody } from '../../../shim/bodies/local-body.ts'
+import { type BodiesBed, FakeBase, baseOf, fakeBodiesBed, mtime } from '../../support/bodies-bed.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+
+function makeBed() {
+  return fakeBodiesBed(new FakeBase(new Uint8Array(10_000).fill(3), new SeededRandom(1)))
+}
+
+function opened(body: LocalBody | number | undefined): LocalBody {
+  if (typeof body !== 'object') throw new Error(`no body: ${body}`)
+  return body
+}
+
+function written(bed: BodiesBed, byte: number): LocalBody {
+  const body = opened(bed.bodies.create(mtime))
+  expect(body.write(0, new Uint8Array(5000).fill(byte))).toBe(5000)
+  return body
+}
+
+/** Lets every discarded file be used again. */
+function tick(bed: BodiesBed): void {
+  bed.nowMs += 2000
+  bed.bodies.tick()
+}
+
+function contentOf(body: LocalBody, bed: BodiesBed): Uint8Array {
+  const stat = body.fstat()
+  const bytes = new Uint8Array(typeof stat === 'number' ? 0 : stat.size)
+  bed.sys.pread(body.fd, bytes, 0)
+  return bytes
+}
+
+test('a file that is used again is empty and has another name', () => {
+  const bed = makeBed()
+  const first = written(bed, 1)
+  const { path } = first
+  bed.bodies.discard(first)
+  tick(bed)
+  expect(bed.sys.paths()).not.toContain(path)
+  const opens = bed.sys.calls.length
+  const second = opened(bed.bodies.create(mtime))
+  expect(second.fstat()).toMatchObject({ size: 0, mtimeSeconds: mtime.seconds, mtimeNanoseconds: mtime.nanoseconds })
+  expect(second.serial).not.toBe(first.serial)
+  // The name was given to it when it was emptied.
+  expect(bed.sys.calls.slice(opens).filter((call) => call.startsWith('rename'))).toEqual([])
+  expect(bed.bodies.count).toBe(1)
+})
+
+test('a discarded file is left alone until the journal on disk does not name it any more', () => {
+  const bed = makeBed()
+  const body = written(bed, 1)
+  bed.journalWaits = []
+  bed.bodies.discard(body)
+  tick(bed)
+  tick(bed)
+  expect(bed.journalWaits.length).toBe(1)
+  expect(bed.sys.readFile(body.path)).toEqual(new Uint8Array(5000).fill(1))
+  // The sync fails: it is tried again.
+  bed.journalWaits.splice(0)[0]!(-errno.EIO)
+  tick(bed)
+  expect(bed.sys.paths()).toContain(body.path)
+  bed.journalWaits.splice(0)[0]!(0)
+  tick(bed)
+  expect(bed.sys.paths()).not.toContain(body.path)
+})
+
+test('a file that somebody holds or maps is not used again', () => {
+  const bed = makeBed()
+  const body = written(bed, 1)
+  bed.sys.heldPaths.add(body.path)
+  bed.bodies.discard(body)
+  tick(bed)
+  expect(bed.sys.paths()).not.toContain(body.path)
+  expect(bed.sys.calls.filter((call) => call.startsWith('rename'))).toEqual([])
+})
+
+test('a body that is being published stays until that is over', () => {
+  const bed = makeBed()
+  const body = written(bed, 1)
+  body.pin()
+  body.pin()
+  bed.bodies.discard(body)
+  tick(bed)
+  body.unpin()
+  tick(bed)
+  expect(bed.sys.readFile(body.path)).toEqual(new Uint8Array(5000).fill(1))
+  body.unpin()
+  tick(bed)
+  expect(bed.sys.paths()).not.toContain(body.path)
+})
+
+test('what the journal names is found after a restart, and everything else is used again', () => {
+  const bed = makeBed()
+  const kept = written(bed, 1)
+  const partial = opened(bed.bodies.createPartial(baseOf(bed.base.bytes), mtime))
+  partial.write(4096, new Uint8Array(4096).fill(2))
+  const states = [kept.state(), partial.state()]
+  const lost = written(bed, 9)
+  bed.sys.crash()
+  const bodies = bed.reopen()
+  const [restored, restoredPartial] = states.map((state) => opened(bodies.restore(state, [])))
+  bodies.endRestoring()
+  expect(contentOf(restored!, bed)).toEqual(new Uint8Array(5000).fill(1))
+  expect(restoredPartial!.isWhole).toBe(false)
+  expect(restoredPartial!.writtenEdges).toEqual([4096, 8192])
+  tick(bed)
+  expect(bed.sys.paths()).not.toContain(lost.path)
+  expect(opened(bodies.create(mtime)).serial).toBeGreaterThan(lost.serial)
+})
+
+test('a body whose file is gone is told', () => {
+  const bed = makeBed()
+  const body = written(bed, 1)
+  const state = body.state()
+  bed.sys.unlink(body.path)
+  bed.sys.crash()
+  expect(bed.reopen().restore(state, [])).toBeUndefined()
+})
+
+test('no power failure shows a body what another one held', () => {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const random = new SeededRandom(seed)
+    const bed = makeBed()
+    const secret = written(bed, 0x5e)
+    bed.sys.fdatasync(secret.fd)
+    bed.bodies.discard(secret)
+    tick(bed)
+    const body = written(bed, 1)
+    const state = body.state()
+    if (seed % 3 === 0) bed.sys.fdatasync(body.fd)
+    bed.sys.losePower(random)
+    const bodies = bed.reopen('another boot')
+    const restored = bodies.restore(state, [])
+    if (seed % 3 === 0) expect(contentOf(opened(restored), bed)).toEqual(new Uint8Array(5000).fill(1))
+    else if (restored !== undefined) expect(new Set(contentOf(restored, bed)).has(0x5e), `seed ${seed}`).toBe(false)
+  }
+})
+
+test('a cached file is taken over where it lies, and given back', () => {
+  const bed = makeBed()
+  bed.sys.writeFile('/c/cached', new Uint8Array(5000).fill(4))
+  const body = opened(bed.bodies.adopt(mtime, (path) => bed.sys.rename('/c/cached', path)))
+  expect(body.isWhole).toBe(true)
+  expect(body.fstat()).toMatchObject({ size: 5000, mtimeSeconds: mtime.seconds })
+  expect(bed.bodies.dirtyBytes).toBe(8192)
+  expect(bed.bodies.giveAway(body, (path) => bed.sys.rename(path, '/c/cached'))).toBe(0)
+  expect(bed.bodies.dirtyBytes).toBe(0)
+  expect(bed.bodies.count).toBe(0)
+  expect(bed.sys.readFile('/c/cached')).toEqual(new Uint8Array(5000).fill(4))
+  expect(bed.sys.openCount).toBe(0)
+})
+
+test('a full disk makes room before it refuses a file', () => {
+  const bed = makeBed()
+  bed.sys.fail('open', errno.ENOSPC)
+  expect(bed.bodies.create(mtime)).toBe(-errno.ENOSPC)
+  expect(bed.madeRoomCount()).toBe(1)
+  bed.canMakeRoom = true
+  bed.sys.fail('open', errno.ENOSPC)
+  expect(opened(bed.bodies.create(mtime)).isWhole).toBe(true)
+})
+
+test('few descriptors stay open, but those that are held', () => {
+  const bed = makeBed()
+  const held = written(bed, 1)
+  held.hold()
+  const bodies = Array.from({ length: 10 }, () => written(bed, 2))
+  expect(bed.sys.openCount).toBeLessThanOrEqual(4)
+  for (const body of bodies) expect(contentOf(body, bed)).toEqual(new Uint8Array(5000).fill(2))
+  held.letGo()
+  bed.bodies.close()
+  expect(bed.sys.openCount).toBe(0)
+})
+
+test('states are read back, and damaged ones refused', () => {
+  const { root, fileId } = baseOf(new Uint8Array(10))
+  const state = { serial: 77, takenMs: 1_700_000_000_123.25, base: { fileId, root, size: 2 ** 40, length: 2 ** 39 }, written: [5, 9, 2 ** 38, 2 ** 39], punched: [5, 6] }
+  expect(decodeBodyState(encodeBodyState(state))).toEqual(state)
+  const bytes = encodeBodyState(state)
+  for (let length = 0; length < bytes.length; length += 1) expect(() => decodeBodyState(bytes.subarray(0, length))).toThrow('the state of a local body')
+})
