@@ -8,7 +8,8 @@
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
 import { type ChangedName, ChangedNames } from './changed-names.ts'
-import type { Edit, LocalNode, NamePut, NodePut } from './edit.ts'
+import type { BodyStamp } from '../bodies/local-body.ts'
+import type { Edit, LocalNode, NamePut, NameTarget, NodePut } from './edit.ts'
 import { areSameEntries, contentSizeOf } from './entry-merge.ts'
 
 export class NodeState<Body> implements LocalNode<Body> {
@@ -18,6 +19,7 @@ export class NodeState<Body> implements LocalNode<Body> {
   changedAt: number
   /** The size of `entry.content`; `entry.size` is the body's where there is one. */
   contentSize: number
+  published: BodyStamp | undefined = undefined
   /** What the batch that is out says; undefined: it is not in it. */
   taken: Entry | undefined = undefined
   /** Its last name is gone and nobody has it open. */
@@ -32,17 +34,28 @@ export class NodeState<Body> implements LocalNode<Body> {
   }
 }
 
+/** The batch that is out. */
+export interface Taken {
+  readonly nonce: string
+  readonly counter: number
+  /** The oldest snapshot that one of its changes was made from. */
+  readonly baseSeq: number
+  /** The snapshot that was shown when it was taken. */
+  readonly shownSeq: number
+}
+
 export class ChangeState<Body> {
   readonly nodes = new Map<FileId, NodeState<Body>>()
   readonly directories = new Map<FileId, ChangedNames>()
-  /** Where directories of the snapshot `placesSeq` lie. */
+  /** Where directories of the snapshot lie in it. */
   readonly places = new Map<FileId, Place>()
   /** Counts the changes. */
   counter = 0
   /** The snapshot that the changes lie over. */
   seq: number
-  /** The newest snapshot in which all of `places` and of the names that say where an inode stands are true. */
-  placesSeq: number
+  /** The oldest snapshot that one of the changes was made from. */
+  oldestSeq: number
+  taken: Taken | undefined
   nameCount = 0
   bodyCount = 0
   /** As far as entries know; a body may have grown since. */
@@ -50,41 +63,69 @@ export class ChangeState<Body> {
 
   constructor(seq: number) {
     this.seq = seq
-    this.placesSeq = seq
+    this.oldestSeq = seq
   }
 
   get isEmpty(): boolean {
     return this.nameCount === 0 && this.nodes.size === 0
   }
 
+  /** As new, but for the snapshot. */
+  clear(): void {
+    this.nodes.clear()
+    this.directories.clear()
+    this.places.clear()
+    this.taken = undefined
+    this.nameCount = 0
+    this.bodyCount = 0
+    this.bodyBytes = 0
+  }
+
+  /** Names that lead elsewhere than in the snapshot. */
+  get movedCount(): number {
+    let count = 0
+    for (const names of this.directories.values()) count += names.movedCount
+    return count
+  }
+
   name(directoryId: FileId, name: string): ChangedName | undefined {
     return this.directories.get(directoryId)?.get(name)
   }
 
-  apply(edit: Edit<Body>): void {
-    this.counter += 1
+  /** `stampOf`: of the body of a node that is put as clean. */
+  apply(edit: Edit<Body>, stampOf: (put: NodePut<Body>) => BodyStamp | undefined): void {
+    this.startEdit()
     for (const place of edit.places ?? []) this.putPlace(place)
-    for (const put of edit.nodes ?? []) this.putNode(put)
+    for (const put of edit.nodes ?? []) this.putNode(put, stampOf(put))
     for (const put of edit.names ?? []) this.putName(put)
     for (const id of edit.forgets ?? []) this.forget(id)
+  }
+
+  startEdit(): void {
+    this.counter += 1
+    if (this.isEmpty) this.oldestSeq = this.seq
   }
 
   /** The body of a file changed without an edit. */
   touch(id: FileId): void {
     this.counter += 1
     const node = this.nodes.get(id)
-    if (node !== undefined) node.changedAt = this.counter
+    if (node === undefined) return
+    node.changedAt = this.counter
+    node.published = undefined
   }
 
   putPlace(place: Place): void {
     if (!this.places.has(place.id)) this.places.set(place.id, place)
   }
 
-  putNode({ entry, base, body }: NodePut<Body>): void {
+  putNode({ entry, base, body }: NodePut<Body>, stamp: BodyStamp | undefined): void {
     const known = this.nodes.get(entry.id)
     if (known === undefined) {
       if (base !== undefined && (body ?? undefined) === undefined && areSameEntries(entry, base)) return
-      this.setNode(new NodeState(entry, base, body ?? undefined, this.counter, contentSizeOf(entry, base, undefined)))
+      const fresh = new NodeState(entry, base, body ?? undefined, this.counter, contentSizeOf(entry, base, undefined))
+      fresh.published = stamp
+      this.setNode(fresh)
       return
     }
     this.#countBody(known, -1)
@@ -92,7 +133,10 @@ export class ChangeState<Body> {
     known.entry = entry
     known.changedAt = this.counter
     known.isForgotten = false
-    if (body !== undefined) known.body = body ?? undefined
+    if (body !== undefined) {
+      known.body = body ?? undefined
+      known.published = stamp
+    }
     this.#countBody(known, 1)
     this.dropIfNothing(known)
   }
@@ -119,11 +163,11 @@ export class ChangeState<Body> {
     this.#countBody(node, 1)
   }
 
-  /** True when the node differs from its base in nothing, and is no longer among the changes. */
-  dropIfNothing(node: NodeState<Body>): boolean {
-    if (node.taken !== undefined || node.body !== undefined || node.base === undefined || !areSameEntries(node.entry, node.base)) return false
-    this.dropNode(node)
-    return true
+  /** Drops a node that differs from its base in nothing, or never was in the volume and is gone. What a batch has of it must be known until it is settled. */
+  dropIfNothing(node: NodeState<Body>): void {
+    if (node.taken !== undefined) return
+    const isNothing = node.base === undefined ? node.isForgotten : node.body === undefined && areSameEntries(node.entry, node.base)
+    if (isNothing) this.dropNode(node)
   }
 
   putName({ directoryId, name, to, base }: NamePut): void {
@@ -131,7 +175,7 @@ export class ChangeState<Body> {
     let changed = names.get(name)
     if (changed === undefined) {
       changed = { name, to, base, changedAt: this.counter, taken: undefined }
-      this.addName(names, changed)
+      this.addName(directoryId, changed)
     } else {
       names.setTo(changed, to)
       changed.changedAt = this.counter
@@ -139,8 +183,8 @@ export class ChangeState<Body> {
     this.dropNameIfNothing(directoryId, names, changed)
   }
 
-  addName(names: ChangedNames, changed: ChangedName): void {
-    names.add(changed)
+  addName(directoryId: FileId, changed: ChangedName): void {
+    this.namesOf(directoryId).add(changed)
     this.nameCount += 1
   }
 
@@ -150,7 +194,7 @@ export class ChangeState<Body> {
     if (names.size === 0) this.directories.delete(directoryId)
   }
 
-  /** A name that leads where the snapshot's does is kept only to say where a changed inode stands. What a batch has of it must be known until it is settled. */
+  /** A name that leads where the snapshot's does is kept only to say where a changed inode stands. */
   dropNameIfNothing(directoryId: FileId, names: ChangedNames, changed: ChangedName): void {
     const { to, base } = changed
     if (changed.taken !== undefined || to?.id !== base?.id) return
@@ -167,17 +211,69 @@ export class ChangeState<Body> {
     return names
   }
 
+  /** The same with bodies of another kind; those that `make` has none for are none. This one is not to be used any more. */
+  withBodies<Other>(make: (body: Body, node: NodeState<Body>) => Other | undefined): ChangeState<Other> {
+    const other = new ChangeState<Other>(this.seq)
+    for (const [id, names] of this.directories) other.directories.set(id, names)
+    for (const [id, place] of this.places) other.places.set(id, place)
+    for (const node of this.nodes.values()) {
+      const body = node.body === undefined ? undefined : make(node.body, node)
+      const copy = new NodeState(node.entry, node.base, body, node.changedAt, node.contentSize)
+      copy.taken = node.taken
+      copy.published = node.published
+      copy.isForgotten = node.isForgotten
+      other.setNode(copy)
+    }
+    other.counter = this.counter
+    other.oldestSeq = this.oldestSeq
+    other.taken = this.taken
+    other.nameCount = this.nameCount
+    return other
+  }
+
+  /** A directory made here has become another's. */
+  renameDirectory(id: FileId, into: FileId): void {
+    const names = this.directories.get(id)
+    if (names === undefined || this.directories.has(into)) return
+    this.directories.delete(id)
+    this.directories.set(into, names)
+  }
+
+  /** The snapshot has it there. */
+  notePlace(parentId: FileId, name: string, { id, kind }: NameTarget): void {
+    if (kind === 'directory') this.places.set(id, { id, parentId, name })
+  }
+
+  /** Places of the directories that changes speak of, and of all above them. */
+  usedPlaces(): Map<FileId, Place> {
+    const used = new Map<FileId, Place>()
+    const use = (id: FileId): void => {
+      for (let place = this.places.get(id); place !== undefined && !used.has(place.id); place = this.places.get(place.parentId)) used.set(place.id, place)
+    }
+    for (const [directoryId, names] of this.directories) {
+      use(directoryId)
+      for (const { to, base } of names.all()) {
+        if (to?.kind === 'directory') use(to.id)
+        if (base?.kind === 'directory') use(base.id)
+      }
+    }
+    for (const { entry } of this.nodes.values()) if (entry.kind === 'directory') use(entry.id)
+    return used
+  }
+
+  dropUnusedPlaces(): void {
+    const used = this.usedPlaces()
+    for (const id of this.places.keys()) if (!used.has(id)) this.places.delete(id)
+  }
+
   forget(id: FileId): void {
     const node = this.nodes.get(id)
     if (node === undefined) return
     node.changedAt = this.counter
     this.setBody(node, undefined)
-    if (node.base === undefined && node.taken === undefined) {
-      this.dropNode(node)
-      return
-    }
-    this.setEntry(node, { ...node.entry, linkCount: 0 }, node.contentSize)
     node.isForgotten = true
+    node.entry = { ...node.entry, linkCount: 0 }
+    this.dropIfNothing(node)
   }
 
   #countBody(node: NodeState<Body>, by: number): void {

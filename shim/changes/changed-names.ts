@@ -28,6 +28,12 @@ export class ChangedNames {
   #droppedCount = 0
   #entries = 0
   #directories = 0
+  #movedCount = 0
+
+  /** Names that lead elsewhere than in the snapshot. */
+  get movedCount(): number {
+    return this.#movedCount
+  }
 
   get size(): number {
     return this.#names.size
@@ -52,27 +58,25 @@ export class ChangedNames {
 
   add(changed: ChangedName): void {
     this.#names.set(changed.name, changed)
-    this.#count(changed.to, 1)
-    this.#count(changed.base, -1)
+    this.#count(changed, 1)
     if (this.#sorted !== undefined) this.#insert(changed.name)
   }
 
   setTo(changed: ChangedName, to: NameTarget | undefined): void {
-    this.#count(changed.to, -1)
-    this.#count(to, 1)
+    this.#count(changed, -1)
     changed.to = to
+    this.#count(changed, 1)
   }
 
   setBase(changed: ChangedName, base: NameTarget | undefined): void {
-    this.#count(changed.base, 1)
-    this.#count(base, -1)
+    this.#count(changed, -1)
     changed.base = base
+    this.#count(changed, 1)
   }
 
   drop(changed: ChangedName): void {
     this.#names.delete(changed.name)
-    this.#count(changed.to, -1)
-    this.#count(changed.base, 1)
+    this.#count(changed, -1)
     this.#droppedCount += 1
   }
 
@@ -114,10 +118,12 @@ export class ChangedNames {
     this.#recent = []
   }
 
-  #count(target: NameTarget | undefined, by: number): void {
-    if (target === undefined) return
-    this.#entries += by
-    if (target.kind === 'directory') this.#directories += by
+  #count({ to, base }: ChangedName, by: number): void {
+    if (to !== undefined) this.#entries += by
+    if (base !== undefined) this.#entries -= by
+    if (to?.kind === 'directory') this.#directories += by
+    if (base?.kind === 'directory') this.#directories -= by
+    if (to?.id !== base?.id) this.#movedCount += by
   }
 }
 

@@ -2,10 +2,11 @@
  * The journal record of an edit: made from the edit and the state it is about to change, read back over that same state.
  *
  * Called by `LocalChanges` before it changes anything, and by `replay.ts`. INVARIANT: what `writeEdit` leaves out is what `readEdit` finds in the state, so
- * the records before it must have been replayed; the journal gives all of them or ends.
+ * the records before it must have been replayed; the journal gives them in order.
  */
 import type { Reader, Writer } from '../../shared/codec.ts'
 import type { ChangeState } from './change-state.ts'
+import type { BodyStamp } from '../bodies/local-body.ts'
 import type { Edit, NamePut, NodePut } from './edit.ts'
 import {
   bodyStateBytesMax,
@@ -22,7 +23,8 @@ import {
   writePlace,
   writeTarget,
 } from './edit-codec.ts'
-import { contentSizeOf } from './entry-merge.ts'
+import { areSameButAttributes, contentSizeOf } from './entry-merge.ts'
+import { readStamp, writeStamp } from './record.ts'
 
 const nodeFlag = {
   /** The entry is written without kind, content and xattrs: those of the node, or of the base before it, hold. */
@@ -30,43 +32,55 @@ const nodeFlag = {
   hasBase: 2,
   losesBody: 4,
   hasBody: 8,
+  hasStamp: 16,
 } as const
 
 const nameFlag = { hasBase: 1, hasTo: 2, isSame: 4 } as const
 
-export function writeEdit<Body>(writer: Writer, edit: Edit<Body>, state: ChangeState<Body>, stateOf: (body: Body) => Uint8Array): void {
+/** What is asked of bodies that are put. */
+export interface BodyFacts<Body> {
+  stateOf(body: Body): Uint8Array
+  /** Of the body of a node that is put as clean. */
+  stampOf(put: NodePut<Body>): BodyStamp | undefined
+}
+
+export function writeEdit<Body>(writer: Writer, edit: Edit<Body>, state: ChangeState<Body>, facts: BodyFacts<Body>): void {
   const { places = [], nodes = [], names = [], forgets = [] } = edit
   writer.varint(places.length)
   for (const place of places) writePlace(writer, place)
   writer.varint(nodes.length)
-  for (const put of nodes) writeNodePut(writer, put, state, stateOf)
+  for (const put of nodes) writeNodePut(writer, put, state, facts)
   writer.varint(names.length)
   for (const put of names) writeNamePut(writer, put, state)
   writer.varint(forgets.length)
   for (const id of forgets) writer.varint(id)
 }
 
-function writeNodePut<Body>(writer: Writer, put: NodePut<Body>, state: ChangeState<Body>, stateOf: (body: Body) => Uint8Array): void {
+function writeNodePut<Body>(writer: Writer, put: NodePut<Body>, state: ChangeState<Body>, facts: BodyFacts<Body>): void {
   const { entry, body } = put
   const known = state.nodes.get(entry.id)
   const base = known === undefined ? put.base : undefined
   const rest = known?.entry ?? base
-  const isAttributes = rest !== undefined && rest.content === entry.content && rest.xattrs === entry.xattrs && rest.kind === entry.kind
-  const ofBody = body === null ? nodeFlag.losesBody : body === undefined ? 0 : nodeFlag.hasBody
+  const isAttributes = rest !== undefined && areSameButAttributes(entry, rest)
+  const stamp = facts.stampOf(put)
+  const ofBody = (body === null ? nodeFlag.losesBody : body === undefined ? 0 : nodeFlag.hasBody) | (stamp === undefined ? 0 : nodeFlag.hasStamp)
   writer.u8((isAttributes ? nodeFlag.isAttributes : 0) | (base === undefined ? 0 : nodeFlag.hasBase) | ofBody)
   if (base !== undefined) writeEntry(writer, base, base.size)
   if (isAttributes) writeAttributes(writer, entry)
   else writeEntry(writer, entry, contentSizeOf(entry, known?.base ?? base, known))
-  if (body !== null && body !== undefined) writer.sized(stateOf(body))
+  if (body !== null && body !== undefined) writer.sized(facts.stateOf(body))
+  if (stamp !== undefined) writeStamp(writer, stamp)
 }
 
-function readNodePut<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): NodePut<Body> {
+/** Applies what it reads. */
+function readNodePut<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): void {
   const flags = reader.u8()
   const base = (flags & nodeFlag.hasBase) === 0 ? undefined : readEntry(reader).entry
   const entry = (flags & nodeFlag.isAttributes) === 0 ? readEntry(reader).entry : readAttributes(reader, (id) => state.nodes.get(id)?.entry ?? base)
-  if ((flags & nodeFlag.losesBody) !== 0) return { entry, base, body: null }
-  // Copied: the record's bytes are the reader's.
-  return { entry, base, body: (flags & nodeFlag.hasBody) === 0 ? undefined : bodyOf(reader.sized(bodyStateBytesMax).slice()) }
+  // Copied: the record's bytes are the journal's.
+  const body = (flags & nodeFlag.hasBody) === 0 ? undefined : bodyOf(reader.sized(bodyStateBytesMax).slice())
+  const stamp = (flags & nodeFlag.hasStamp) === 0 ? undefined : readStamp(reader)
+  state.putNode({ entry, base, body: (flags & nodeFlag.losesBody) === 0 ? body : null }, stamp)
 }
 
 function writeNamePut<Body>(writer: Writer, put: NamePut, state: ChangeState<Body>): void {
@@ -91,9 +105,9 @@ function readNamePut(reader: Reader): NamePut {
 
 /** Applies as it reads: a put may stand on the one before. */
 export function readEdit<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): void {
-  state.counter += 1
+  state.startEdit()
   for (let left = readCount(reader); left > 0; left -= 1) state.putPlace(readPlace(reader))
-  for (let left = readCount(reader); left > 0; left -= 1) state.putNode(readNodePut(reader, state, bodyOf))
+  for (let left = readCount(reader); left > 0; left -= 1) readNodePut(reader, state, bodyOf)
   for (let left = readCount(reader); left > 0; left -= 1) state.putName(readNamePut(reader))
   for (let left = readCount(reader); left > 0; left -= 1) state.forget(readId(reader))
 }

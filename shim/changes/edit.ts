@@ -6,7 +6,7 @@
  */
 import type { Entry, FileId, FileKind, ManifestRoot } from '../../shared/format/entry.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
-import type { LocalBody } from '../bodies/local-body.ts'
+import type { BodyStamp, LocalBody } from '../bodies/local-body.ts'
 
 /** What a name leads to. */
 export interface NameTarget {
@@ -35,6 +35,11 @@ export interface NodePut<Body = LocalBody> {
   readonly base: Entry | undefined
   /** Undefined: as it was. Null: it has none any more, `entry.content` says what the file holds. */
   readonly body?: Body | null | undefined
+  /**
+   * `body` holds just what `entry.content` says: a cached file that is opened for writing. It is not published as long as its size and modification
+   * time stay, and no `noteWritten` comes.
+   */
+  readonly isClean?: boolean | undefined
 }
 
 export interface Edit<Body = LocalBody> {
@@ -56,9 +61,12 @@ export interface LocalNode<Body = LocalBody> {
   readonly base: Entry | undefined
   /** Where its bytes are, when they are on this machine. */
   readonly body: Body | undefined
+  /** The body as it was when it held what `entry.content` says; undefined: that cannot be told. */
+  readonly published: BodyStamp | undefined
   /** The counter of the edit that changed it last. */
   readonly changedAt: number
 }
+
 
 /** What changes need of a local body; `shim/bodies/` has it. */
 export interface ChangedBody {
@@ -71,10 +79,19 @@ export interface ChangedBody {
   readonly base: { readonly root: ManifestRoot; readonly length: number } | undefined
   /** Of a body with a base: start, end, start, end … */
   readonly writtenEdges: readonly number[]
+  /** Nobody else has the backing file open or mapped, now. */
+  readonly isAlone: boolean
   /** Size and modification time now, whoever wrote; a negative errno. */
   fstat(): { readonly size: number; readonly mtimeSeconds: number; readonly mtimeNanoseconds: number } | number
+  /** Undefined while it was changed so lately that the next change might leave the same stamp. */
+  stamp(): BodyStamp | undefined
+  /** It has not changed since it had that stamp. */
+  isAt(stamp: BodyStamp): boolean
   /** For the journal: what a restart makes the body of again. Small: it is written with the edit that gives the body. */
   state(): Uint8Array
+  /** Opens the backing file until `letGo`, and gives the descriptor, or a negative errno. */
+  hold(): number
+  letGo(): void
   /** Until `unpin` the backing file is not used for anything else. */
   pin(): void
   unpin(): void

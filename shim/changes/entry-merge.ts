@@ -23,6 +23,11 @@ export function areSameEntries(a: Entry, b: Entry): boolean {
   )
 }
 
+/** Content and xattrs are the same objects: an entry that was made of the other. */
+export function areSameButAttributes(a: Entry, b: Entry): boolean {
+  return a.content === b.content && a.xattrs === b.xattrs && a.kind === b.kind
+}
+
 export function areSameTimes(a: Time, b: Time): boolean {
   return a.seconds === b.seconds && a.nanoseconds === b.nanoseconds
 }
@@ -57,26 +62,22 @@ function areSameManifests(a: ManifestRoot, b: ManifestRoot): boolean {
   return a.contentId === b.contentId
 }
 
-/**
- * `now` was made from `before`, which has become `after` meanwhile: what was changed stays as it is now, everything else is as in `after`. Content
- * and size go together.
- */
+/** `now` was made from `before`, which has become `after` meanwhile: what was changed stays as it is now, everything else is as in `after`. */
 export function rebased(now: Entry, before: Entry, after: Entry): Entry {
   if (now === before) return after
   const isContentOurs = !areSameContents(now.content, before.content)
-  const isMtimeOurs = !areSameTimes(now.mtime, before.mtime)
-  const atime = now.atime !== before.atime ? now.atime : after.atime
+  const atime = areSameTimes(now.atime ?? now.mtime, before.atime ?? before.mtime) ? after.atime : (now.atime ?? now.mtime)
   return {
     kind: after.kind,
     id: after.id,
-    mode: now.mode !== before.mode ? now.mode : after.mode,
-    uid: now.uid !== before.uid ? now.uid : after.uid,
-    gid: now.gid !== before.gid ? now.gid : after.gid,
-    mtime: isMtimeOurs ? now.mtime : after.mtime,
+    mode: now.mode === before.mode ? after.mode : now.mode,
+    uid: now.uid === before.uid ? after.uid : now.uid,
+    gid: now.gid === before.gid ? after.gid : now.gid,
+    mtime: areSameTimes(now.mtime, before.mtime) ? after.mtime : now.mtime,
     ctime: areSameTimes(now.ctime, before.ctime) ? after.ctime : now.ctime,
     ...(atime === undefined ? {} : { atime }),
     size: isContentOurs || now.size !== before.size ? now.size : after.size,
-    linkCount: now.linkCount !== before.linkCount ? now.linkCount : after.linkCount,
+    linkCount: Math.max(0, after.linkCount + now.linkCount - before.linkCount),
     xattrs: areSameXattrs(now.xattrs, before.xattrs) ? after.xattrs : now.xattrs,
     content: isContentOurs ? now.content : after.content,
   }

@@ -4,16 +4,30 @@
  * Lives on the file-system thread; the handler asks it before it asks the tree, and gives it an `Edit` for everything that a program changes. An edit is
  * journaled before it is shown, so what a program was told happened is found again after the process died. The publisher takes it from here in
  * batches, and what a batch has brought into the volume is dropped when the handler's snapshot has it too.
+ *
+ * INVARIANT: memory is what the journal's records give; whatever changes the state is a record first. INVARIANT (ordering law): nothing leaves the
+ * journal before the log record exists that has it.
  */
+import type { Clock } from '../../shared/clock.ts'
 import { Writer } from '../../shared/codec.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
+import type { Random } from '../../shared/random.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
-import type { LocalBody } from '../bodies/local-body.ts'
+import type { BodyStamp, LocalBody } from '../bodies/local-body.ts'
+import { type NewerSnapshot, moveBase, planMove } from './base-move.ts'
+import { BodySync, type SyncFile } from './body-sync.ts'
+import { BodyUses } from './body-uses.ts'
 import { ChangeState } from './change-state.ts'
-import type { ChangedBody, Edit, LocalNode, NameTarget } from './edit.ts'
+import { dumpState } from './dump.ts'
+import type { ChangedBody, Edit, LocalNode, NameTarget, NodePut } from './edit.ts'
 import { writeEdit } from './edit-record.ts'
+import { releaseClean } from './releasing.ts'
+import { Outbox, type Settled, type SettledNode } from './outbox.ts'
+import { type PendingTimes, pendingOf, waitingOf, type WaitingFile } from './pending.ts'
+import type { Batch, Doubt, Pending, Published } from './publishing.ts'
+import { encodeBaseMove, encodeWritten, recordKind } from './record.ts'
 
 /** The journal, as changes need it. `shim/journal/` has it. */
 export interface ChangeJournal {
@@ -27,10 +41,15 @@ export interface ChangeJournal {
   checkpoint(records: Iterable<Uint8Array>): number
 }
 
-export interface LocalChangesOptions {
+export interface LocalChangesParts {
   readonly journal: ChangeJournal
   /** The snapshot that the handler shows. */
   readonly seq: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly sync: SyncFile
+  /** The file is open for writing. */
+  readonly isOpen: (id: FileId) => boolean
 }
 
 /** A name of a directory as it is here; `to` is null where it was removed. */
@@ -45,18 +64,34 @@ export interface CountDeltas {
   readonly directories: number
 }
 
-/** First byte of a record. INVARIANT: a number means one thing for ever. */
-const editRecord = 1
-
 const noCounts: CountDeltas = { entries: 0, directories: 0 }
 
 export class LocalChanges<Body extends ChangedBody = LocalBody> {
-  readonly #journal: ChangeJournal
+  readonly #parts: LocalChangesParts
   readonly #state: ChangeState<Body>
+  readonly #syncs: BodySync<Body>
+  readonly #uses: BodyUses<Body>
+  readonly #outbox: Outbox<Body>
+  readonly #times: PendingTimes = { oldestMs: undefined, newestMs: undefined, takenMs: undefined }
+  /** The snapshot that the journal names. */
+  #journaledSeq: number
 
-  constructor(options: LocalChangesOptions) {
-    this.#journal = options.journal
-    this.#state = new ChangeState<Body>(options.seq)
+  /** `recovered`: what the journal gave, see `recoverChanges`. Without it there is nothing in the journal. */
+  constructor(parts: LocalChangesParts, recovered?: ChangeState<Body>) {
+    const state = recovered ?? new ChangeState<Body>(parts.seq)
+    this.#parts = parts
+    this.#state = state
+    this.#journaledSeq = recovered?.seq ?? 0
+    this.#syncs = new BodySync(parts.sync)
+    this.#uses = new BodyUses(parts.isOpen, () => parts.clock.now())
+    this.#outbox = new Outbox({ state, append: (record) => parts.journal.append(record), looks: this.#uses, random: parts.random })
+    if (!state.isEmpty) this.#noteChange()
+    if (state.seq !== parts.seq) this.baseMoved({ seq: parts.seq })
+  }
+
+  /** The snapshot that the changes lie over. */
+  get seq(): number {
+    return this.#state.seq
   }
 
   /** An inode that is changed here, also one whose last name is gone (link count 0). Undefined: it is as in the snapshot. */
@@ -89,7 +124,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     return this.#state.directories.get(directoryId) ?? noCounts
   }
 
-  /** Where a directory of the snapshot lies in it, of those that changes speak of and all above them. */
+  /** Where a directory lies in the snapshot, of those that edits gave places of. */
   place(directoryId: FileId): Place | undefined {
     return this.#state.places.get(directoryId)
   }
@@ -104,18 +139,154 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
    * twice.
    */
   apply(edit: Edit<Body>): number {
+    const stamps = new Map<NodePut<Body>, BodyStamp | undefined>()
+    for (const put of edit.nodes ?? []) if (put.isClean === true) stamps.set(put, put.body?.stamp())
+    const stampOf = (put: NodePut<Body>): BodyStamp | undefined => stamps.get(put)
     const writer = new Writer()
-    writer.u8(editRecord)
+    writer.u8(recordKind.edit)
     try {
-      writeEdit(writer, edit, this.#state, (body) => body.state())
+      writeEdit(writer, edit, this.#state, { stateOf: (body) => body.state(), stampOf })
     } catch (cause) {
       // Extended attributes beyond what an entry can hold; nothing else is to be expected of an edit.
       if (cause instanceof EdgemountError && cause.code === 'exhausted') return -errno.ENOSPC
       throw cause
     }
-    const result = this.#journal.append(writer.finish())
+    const result = this.#journalSeq() || this.#parts.journal.append(writer.finish())
     if (result < 0) return result
-    this.#state.apply(edit)
+    this.#noteReplaced(edit)
+    this.#state.apply(edit, stampOf)
+    this.#noteChange()
     return 0
+  }
+
+  /** Nothing is left of an inode whose last name is gone: its last handle is closed. */
+  discard(id: FileId): number {
+    return this.apply({ forgets: [id] })
+  }
+
+  /** A local body got bytes. Only what is not in the backing file alone has to be journaled. */
+  noteWritten(id: FileId, start: number, end: number): number {
+    const body = this.#state.nodes.get(id)?.body
+    if (body?.base !== undefined) {
+      const result = this.#parts.journal.append(encodeWritten(id, start, end))
+      if (result < 0) return result
+    }
+    this.#state.touch(id)
+    this.#noteChange()
+    return 0
+  }
+
+  /** fsync: the bytes of `bodies`, then the journal up to now. `done` gets 0 or a negative errno, once. */
+  sync(bodies: readonly Body[], done: (result: number) => void): void {
+    this.#syncs.sync(bodies, (result) => {
+      if (result < 0) done(result)
+      else this.#parts.journal.sync(done)
+    })
+  }
+
+  /** `beforeSync` of the journal: bodies that took the place of others are durable before the names that say so. */
+  syncReplacing(done: (result: number) => void): void {
+    this.#syncs.syncAdded(done)
+  }
+
+  /** The body was emptied and written anew: it is made durable with the next sync of the journal, whoever asks for that. */
+  noteReplacing(body: Body): void {
+    this.#syncs.add(body)
+  }
+
+  /** The handler shows a newer snapshot. Says what of a batch has become part of it. */
+  baseMoved(change: NewerSnapshot): Settled<Body> {
+    const move = planMove(this.#state, change)
+    moveBase(this.#state, move)
+    // When it cannot be written, the next edit does it: a restart from the older snapshot comes to this one soon enough.
+    if (!this.#state.isEmpty && this.#parts.journal.append(encodeBaseMove(move)) === 0) this.#journaledSeq = move.seq
+    return this.#outbox.settle()
+  }
+
+  /**
+   * Everything that differs, as one state; a batch whose fate is not known, or undefined when there is nothing. Bodies of files that are open for writing are
+   * left out when they were in a batch less than 30 s ago, unless `isEverything`: their files then have what they had.
+   */
+  takeBatch({ isEverything }: { readonly isEverything: boolean }): Batch | Doubt | undefined {
+    this.#uses.isEverything = isEverything
+    const batch = this.#outbox.take()
+    this.#times.takenMs = this.#parts.clock.now()
+    if (batch !== undefined && 'bodies' in batch) for (const { id, isOpen } of batch.bodies) if (isOpen) this.#uses.noteTried(id)
+    return batch
+  }
+
+  /** Those of the batch whose bodies are as they were when it was taken. */
+  verify(ids: readonly FileId[]): FileId[] {
+    return this.#outbox.verify(ids)
+  }
+
+  /** The batch is a commit. Says what of it is no change any more, as `baseMoved` does when the commit is not shown yet. */
+  settle(published: Published): Settled<Body> {
+    this.#outbox.arrive(published)
+    const settled = this.#outbox.settle()
+    this.#noteSettled()
+    return settled
+  }
+
+  /** Nothing of the batch went out. */
+  notPublished(): void {
+    this.#outbox.giveUp()
+  }
+
+  /**
+   * Bodies that hold what is published, and that nobody has open or mapped any more: they are the caller's, `limit` of them at most. To be called when a
+   * file was closed (`id`), and now and then for those that were mapped.
+   */
+  releaseClean(limit: number, id?: FileId): readonly SettledNode<Body>[] {
+    return releaseClean(this.#state, this.#uses, limit, id, (edit) => this.apply(edit))
+  }
+
+  /** To be called every second or so: what failed before is tried again, and a journal that has grown long is begun anew. */
+  tick(): Settled<Body> {
+    const settled = this.#outbox.settle()
+    const { journal } = this.#parts
+    if (journal.isLong) journal.checkpoint(dumpState(this.#state, (body) => body.state()))
+    return settled
+  }
+
+  pending(): Pending {
+    return pendingOf(this.#state, this.#times)
+  }
+
+  /** Files whose bodies wait to be published, the first `limit`. */
+  waiting(limit: number): readonly WaitingFile[] {
+    return waitingOf(this.#state, this.#uses, limit)
+  }
+
+  /** An edit is the first after a time without any: the journal says over which snapshot. */
+  #journalSeq(): number {
+    const { seq } = this.#state
+    if (this.#journaledSeq === seq) return 0
+    const result = this.#parts.journal.append(encodeBaseMove({ seq, places: [] }))
+    if (result === 0) this.#journaledSeq = seq
+    return result
+  }
+
+  /** Call it before the edit is applied: what the names led to is asked for. */
+  #noteReplaced({ names = [], nodes = [] }: Edit<Body>): void {
+    for (const { directoryId, name, to, base } of names) {
+      if (to === undefined || to.kind !== 'file') continue
+      const changed = this.#state.name(directoryId, name)
+      const before = changed === undefined ? base : changed.to
+      if (before === undefined || before.id === to.id) continue
+      const body = nodes.find(({ entry }) => entry.id === to.id)?.body ?? this.#state.nodes.get(to.id)?.body
+      if (body !== undefined) this.#syncs.add(body)
+    }
+  }
+
+  #noteChange(): void {
+    const now = this.#parts.clock.now()
+    this.#times.oldestMs ??= now
+    this.#times.newestMs = now
+  }
+
+  #noteSettled(): void {
+    if (this.#state.isEmpty) this.#times.oldestMs = undefined
+    else this.#times.oldestMs = this.#times.takenMs
   }
 }

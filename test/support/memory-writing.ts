@@ -1,6 +1,7 @@
 /** What a writable handler needs, in memory: changes with a journal that is a list, bodies on a fake disk, ids that count, a clock that ticks. */
 import { systemClock } from '../../shared/clock.ts'
 import type { Time } from '../../shared/format/entry.ts'
+import { systemRandom } from '../../shared/random.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import { LocalBodies } from '../../shim/bodies/local-bodies.ts'
 import { type ChangeJournal, LocalChanges } from '../../shim/changes/local-changes.ts'
@@ -39,7 +40,7 @@ export class MemoryWriting implements Writing {
   #lastId = 5_000_000
 
   constructor(seq: number) {
-    this.changes = new LocalChanges({ journal: this.journal, seq })
+    this.changes = new LocalChanges({ journal: this.journal, seq, clock: systemClock, random: systemRandom, sync: (_fd, done) => done(0), isOpen: () => false })
     const openBase = (): never => {
       throw new Error('A base is read, and this test has none')
     }

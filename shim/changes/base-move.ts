@@ -1,0 +1,43 @@
+/**
+ * The snapshot under the changes becomes a newer one.
+ *
+ * What a change was made from stays what it was: only so can the merge see what others have done to the same thing. `seq` follows the snapshot, because a
+ * restart has to show again what programs saw; `oldestSeq` does not, because the merge looks from there for what others moved. Places follow as far as the
+ * change is listed: the handler looks up by them what lies below changed directories. To the merge they are only where it looks first.
+ */
+import { decodeEntry } from '../../shared/format/entry-codec.ts'
+import type { Place } from '../../shared/volume/change-set.ts'
+import { toFileId } from '../../shared/volume/file-id.ts'
+import type { Change } from '../fs/backend.ts'
+import type { ChangeState } from './change-state.ts'
+
+/** A `Change` is one. */
+export interface NewerSnapshot {
+  readonly seq: number
+  readonly names?: Change['names']
+}
+
+export interface BaseMove {
+  readonly seq: number
+  /** Of directories with changes that others moved. */
+  readonly places: readonly Place[]
+}
+
+export function planMove<Body>(state: ChangeState<Body>, { seq, names = [] }: NewerSnapshot): BaseMove {
+  const places: Place[] = []
+  if (state.places.size === 0) return { seq, places }
+  for (const { directoryId, name, entry } of names) {
+    if (entry === undefined) continue
+    const { id, kind } = decodeEntry(entry)
+    if (kind === 'directory' && state.places.has(id)) places.push({ id, parentId: toFileId(directoryId), name })
+  }
+  return { seq, places }
+}
+
+export function moveBase<Body>(state: ChangeState<Body>, { seq, places }: BaseMove): void {
+  for (const place of places) state.places.set(place.id, place)
+  state.seq = seq
+  if (!state.isEmpty) return
+  state.oldestSeq = seq
+  state.places.clear()
+}

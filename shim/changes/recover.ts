@@ -1,0 +1,66 @@
+/**
+ * The changes of a mount that ended, from its journal: ready to be shown, and to be published.
+ */
+import type { FileId } from '../../shared/format/entry.ts'
+import type { LocalBody } from '../bodies/local-body.ts'
+import type { ChangedBody, NodePut } from './edit.ts'
+import { Labels } from './labels.ts'
+import { LocalChanges, type LocalChangesParts } from './local-changes.ts'
+import { Replay, type SavedBody } from './replay.ts'
+
+export interface JournalSource<Body> {
+  /** Gives every record, in order. */
+  replay(visit: (record: Uint8Array) => void): void
+  /** The body of a state and of what was written after it; undefined when its backing file is gone. */
+  restore(state: Uint8Array, noted: SavedBody['noted']): Body | undefined
+}
+
+/** What was found. */
+export interface Recovered<Body extends ChangedBody> {
+  readonly changes: LocalChanges<Body>
+  readonly recordCount: number
+  /** Names that lead elsewhere than in the snapshot. */
+  readonly nameCount: number
+  readonly inodeCount: number
+  readonly bodyCount: number
+  /** Files whose bytes never reached the disk: they hold what was published last. */
+  readonly lost: readonly string[]
+  /** Inodes that had no name any more, and that nobody can have open. */
+  readonly unnamedCount: number
+}
+
+/** Over which snapshot the changes of a journal lie; undefined when there are none: any will do. Throws `corrupt` for a journal that is none. */
+export function journaledSeq(replay: JournalSource<unknown>['replay']): number | undefined {
+  const { state } = replayed(replay)
+  return state.isEmpty ? undefined : state.seq
+}
+
+/** `parts.seq` is what `journaledSeq` gave, where it gave any. Throws `corrupt` for a journal that is none. */
+export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: LocalChangesParts, source: JournalSource<Body>): Recovered<Body> {
+  const { recordCount, state: saved } = replayed((visit) => source.replay(visit))
+  const bodiless: NodePut<Body>[] = []
+  const losers: FileId[] = []
+  const forgets: FileId[] = []
+  for (const { entry } of saved.nodes.values()) if (entry.linkCount === 0) forgets.push(entry.id)
+  const state = saved.withBodies<Body>((body, { entry, contentSize, published }) => {
+    if (entry.linkCount === 0) return undefined
+    const restored = source.restore(body.state, body.noted)
+    if (restored !== undefined) return restored
+    bodiless.push({ entry: { ...entry, size: contentSize }, base: undefined, body: null })
+    if (published === undefined) losers.push(entry.id)
+    return undefined
+  })
+  const { movedCount: nameCount, bodyCount } = state
+  const inodeCount = state.nodes.size - forgets.length
+  const labels = new Labels(state)
+  const lost = losers.map((id) => labels.of(id))
+  const changes = new LocalChanges<Body>(parts, state)
+  if (bodiless.length + forgets.length > 0) changes.apply({ nodes: bodiless, forgets })
+  return { changes, recordCount, nameCount, inodeCount, bodyCount, lost, unnamedCount: forgets.length }
+}
+
+function replayed(replay: JournalSource<unknown>['replay']): Replay {
+  const replayed = new Replay()
+  replay((record) => replayed.add(record))
+  return replayed
+}

@@ -1,0 +1,145 @@
+/**
+ * A batch has become a commit that the handler shows: what it said is no change any more, and what changed since then was made from it.
+ *
+ * A `Settlement` is a record of the journal: all that is needed and not in the state. INVARIANT: it is made after the commit's log record exists, and
+ * nothing of a batch leaves the state, and so the journal, but by it.
+ */
+import type { Entry, FileId } from '../../shared/format/entry.ts'
+import type { ChangedName, ChangedNames } from './changed-names.ts'
+import type { ChangeState, NodeState } from './change-state.ts'
+import type { BodyStamp } from '../bodies/local-body.ts'
+import type { NameTarget } from './edit.ts'
+import { rebased } from './entry-merge.ts'
+
+export interface Settlement {
+  /** The snapshot that the handler shows, which has the commit. */
+  readonly seq: number
+  readonly committedSeq: number
+  /** Inodes as they were committed, by the id they have there; those that stay in the state suffice. */
+  readonly entries: ReadonlyMap<FileId, Entry>
+  readonly conflicts: readonly LostName[]
+  /** What was made on both sides, and alike: the id of ours, the id of both now. */
+  readonly merged: ReadonlyMap<FileId, FileId>
+  /** Of the batch's inodes, those whose body stays; all others have none any more, unless they changed since. */
+  readonly bodies: ReadonlyMap<FileId, StayingBody>
+}
+
+/** A name that leads to another's file now; ours is beside it. */
+export interface LostName {
+  readonly id: FileId
+  readonly name: string
+  readonly keptIn: FileId
+  readonly keptName: string
+  readonly keptId: FileId
+}
+
+export interface StayingBody {
+  /** Its content went with the batch. */
+  readonly isPublished: boolean
+  /** As it was published. */
+  readonly stamp: BodyStamp | undefined
+}
+
+export function settleState<Body>(state: ChangeState<Body>, settlement: Settlement): void {
+  const { counter, shownSeq } = state.taken ?? { counter: 0, shownSeq: state.seq }
+  state.taken = undefined
+  const ids = new Map(settlement.merged)
+  for (const { id, keptId } of settlement.conflicts) ids.set(id, keptId)
+  // A node that gets another id comes again at the end; it is not taken then.
+  for (const node of state.nodes.values()) {
+    if (node.taken !== undefined) settleNode(state, node, node.taken, settlement, counter, ids.get(node.taken.id) ?? node.taken.id)
+  }
+  settleNames(state, settlement, ids)
+  for (const [id, into] of settlement.merged) state.renameDirectory(id, into)
+  state.seq = settlement.seq
+  // What is left was made since the batch was taken. With no commit of others in between, that is as if it had been made from ours.
+  const { committedSeq } = settlement
+  state.oldestSeq = state.isEmpty ? settlement.seq : committedSeq === shownSeq + 1 ? committedSeq : shownSeq
+  state.dropUnusedPlaces()
+}
+
+function settleNode<Body>(
+  state: ChangeState<Body>,
+  node: NodeState<Body>,
+  taken: Entry,
+  { entries, bodies }: Settlement,
+  counter: number,
+  id: FileId,
+): void {
+  node.taken = undefined
+  const staying = bodies.get(taken.id)
+  if (node.changedAt <= counter && staying === undefined && (taken.linkCount > 0 || node.isForgotten)) {
+    state.dropNode(node)
+    return
+  }
+  if (taken.linkCount === 0) {
+    // The volume has it no more. Whoever has it open goes on with it.
+    node.base = undefined
+    state.dropIfNothing(node)
+    return
+  }
+  const committed = entries.get(id) ?? { ...taken, size: node.contentSize }
+  const isContentCommitted = node.body === undefined || staying?.isPublished === true
+  // Of a body that did not go along, the content is still what it was made from: should others have written another, that must be seen.
+  const content = isContentCommitted ? committed : (node.base ?? { content: taken.content, size: node.contentSize })
+  const base = { ...committed, id, content: content.content, size: content.size }
+  const entry = rebased(node.entry, taken, base)
+  const contentSize = entry.content === base.content ? base.size : node.contentSize
+  state.dropNode(node)
+  node.base = base
+  node.contentSize = contentSize
+  node.entry = node.body === undefined ? entry : { ...entry, size: node.entry.size }
+  if (staying?.isPublished === true) node.published = staying.stamp
+  state.setNode(node)
+  state.dropIfNothing(node)
+}
+
+function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged }: Settlement, ids: ReadonlyMap<FileId, FileId>): void {
+  const lost = new Map(conflicts.map((conflict) => [conflict.id, conflict]))
+  const moved: { readonly directoryId: FileId; readonly changed: ChangedName; readonly conflict: LostName }[] = []
+  for (const [directoryId, names] of state.directories) {
+    for (const changed of names.all()) {
+      const conflict = changed.taken === undefined || changed.taken === null ? undefined : lost.get(changed.taken.id)
+      if (conflict?.name === changed.name) moved.push({ directoryId, changed, conflict })
+      else settleName(state, directoryId, names, changed, ids, merged)
+    }
+  }
+  // After all others: ours may be kept at a name that was ours before.
+  for (const { directoryId, changed, conflict } of moved) moveLost(state, directoryId, changed, conflict)
+}
+
+/** `ids`: of all that has another id now; `merged`: of what has it wherever a name leads to it. */
+function settleName<Body>(
+  state: ChangeState<Body>,
+  directoryId: FileId,
+  names: ChangedNames,
+  changed: ChangedName,
+  ids: ReadonlyMap<FileId, FileId>,
+  merged: ReadonlyMap<FileId, FileId>,
+): void {
+  const { taken, to } = changed
+  changed.taken = undefined
+  const isAsBefore = to?.id === (taken === undefined ? changed.base?.id : taken?.id)
+  names.setTo(changed, renamed(to, isAsBefore ? merged : ids))
+  if (taken !== undefined) names.setBase(changed, renamed(taken ?? undefined, merged))
+  if (taken !== undefined && changed.base !== undefined) state.notePlace(directoryId, changed.name, changed.base)
+  state.dropNameIfNothing(directoryId, names, changed)
+}
+
+/** The name is another's now, and ours is elsewhere: what was done to it since the batch was done to that. */
+function moveLost<Body>(state: ChangeState<Body>, directoryId: FileId, changed: ChangedName, { id, keptIn, keptName, keptId }: LostName): void {
+  const { to, taken } = changed
+  if (taken === undefined || taken === null) return
+  const kept = { id: keptId, kind: taken.kind }
+  const isSame = to?.id === id
+  state.dropName(directoryId, state.namesOf(directoryId), changed)
+  state.putName({ directoryId: keptIn, name: keptName, to: isSame ? kept : undefined, base: kept })
+  // What was put in its place since does not know of theirs either.
+  if (to !== undefined && !isSame) state.putName({ directoryId, name: changed.name, to, base: undefined })
+  state.notePlace(keptIn, keptName, kept)
+}
+
+function renamed(target: NameTarget | undefined, ids: ReadonlyMap<FileId, FileId>): NameTarget | undefined {
+  const id = target === undefined ? undefined : ids.get(target.id)
+  return target === undefined || id === undefined ? target : { id, kind: target.kind }
+}

@@ -1,0 +1,36 @@
+/**
+ * A batch goes out of the state, and comes back unpublished.
+ *
+ * INVARIANT: a batch has everything that differs, so that what is published is a state that a program could have seen.
+ */
+import type { ChangeState } from './change-state.ts'
+
+/** Notes of everything what the batch says of it. What turned out to be no change is dropped first. */
+export function markTaken<Body>(state: ChangeState<Body>, nonce: string): void {
+  dropNothings(state)
+  state.taken = { nonce, counter: state.counter, baseSeq: state.oldestSeq, shownSeq: state.seq }
+  for (const node of state.nodes.values()) {
+    // What is gone and was never published is nobody's business.
+    if (node.entry.linkCount > 0 || node.base !== undefined) node.taken = node.entry
+  }
+  for (const names of state.directories.values()) {
+    for (const changed of names.all()) changed.taken = changed.to ?? null
+  }
+}
+
+/** Nothing of the batch went out. */
+export function unmarkTaken<Body>(state: ChangeState<Body>): void {
+  state.taken = undefined
+  for (const node of state.nodes.values()) node.taken = undefined
+  for (const names of state.directories.values()) {
+    for (const changed of names.all()) changed.taken = undefined
+  }
+  dropNothings(state)
+}
+
+export function dropNothings<Body>(state: ChangeState<Body>): void {
+  for (const node of state.nodes.values()) state.dropIfNothing(node)
+  for (const [directoryId, names] of state.directories) {
+    for (const changed of names.all()) state.dropNameIfNothing(directoryId, names, changed)
+  }
+}
