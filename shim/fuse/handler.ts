@@ -91,7 +91,7 @@ export interface OpenReply {
   directIo: boolean
   /** Directories: the kernel may keep the listing. */
   cacheDirectory: boolean
-  /** No FLUSH at close. */
+  /** No FLUSH at close; with a writeback cache it comes all the same. */
   noFlush: boolean
   /** A backing id of `Connection.openBacking`: kernel passthrough. 0 for none. */
   backingId: number
@@ -223,6 +223,7 @@ export interface WritableHandler {
   fsyncdir(nodeId: NodeId, handle: number, isDataOnly: boolean): Answer<undefined>
   /** `mode`: bits of fallocate(2). */
   fallocate(nodeId: NodeId, handle: number, offset: number, length: number, mode: number): Answer<undefined>
+  /** -EOPNOTSUPP: the kernel copies the bytes itself. What it has not written yet of either place, it writes before. */
   copyFileRange(from: FilePlace, to: FilePlace, length: number, flags: number): Answer<{ readonly copied: number }>
   /** `flags`: XATTR_CREATE 1, XATTR_REPLACE 2. `killsSetGid`: the set-group-id bit goes when this sets an access ACL. */
   setxattr(nodeId: NodeId, name: string, value: Uint8Array, flags: number, killsSetGid: boolean): Answer<undefined>
