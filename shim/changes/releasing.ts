@@ -37,8 +37,9 @@ function isReleasable<Body extends ChangedBody>(node: NodeState<Body>, uses: Bod
   const { body, taken, published, entry } = node
   if (body === undefined || published === undefined || taken !== undefined || entry.linkCount === 0) return false
   uses.noteFree(entry.id)
-  if (uses.isOpen(entry.id) || !body.isAt(published)) return false
-  if (body.isAlone) return true
+  if (uses.isOpen(entry.id)) return false
+  // First who has it, then what it holds: in the other order somebody could write between the two.
+  if (body.isAlone) return body.isAt(published)
   uses.noteHeld(entry.id)
   return false
 }
