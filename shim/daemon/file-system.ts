@@ -1,33 +1,45 @@
 /**
- * The parts of a mount that live on the file-system thread, put together: handler, open files, cache. The portable driver has them on the main thread.
+ * The parts of a mount that live on the file-system thread, put together: handler, open files, cache, and what waits to be published. The portable driver has
+ * them on the main thread.
  */
-import { readFileSync } from 'node:fs'
-import { systemClock } from '../../shared/clock.ts'
-import { codeOf, messageOf } from '../../shared/error.ts'
+import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
-import { Cache, type CacheStats } from '../cache/cache.ts'
-import { NetworkEstimate } from '../fetch/network-estimate.ts'
-import { SpeculationBudget } from '../fetch/speculation-budget.ts'
-import { UncachedMemory } from '../fetch/uncached-memory.ts'
+import { systemRandom } from '../../shared/random.ts'
+import { fileIdsFrom } from '../../shared/volume/file-id.ts'
+import type { CacheStats } from '../cache/cache.ts'
+import type { WaitingFile } from '../changes/pending.ts'
+import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import type { Backend } from '../fs/backend.ts'
-import { CachedBodies } from '../fs/cached-bodies.ts'
 import { type HandlerStatus, VolumeHandler } from '../fs/volume-handler.ts'
-import { linuxSys } from '../sys/linux-sys.ts'
+import type { JournalStatus } from '../journal/journal.ts'
+import { coarseRealTime } from '../sys/real-time.ts'
+import { ChangesDesk } from './changes-desk.ts'
+import { type LocalState, closeLocalState } from './local-state.ts'
+import type { Base } from './messages.ts'
+import type { Recovered } from './opened-journal.ts'
+import { RemotePublishing } from './remote-publishing.ts'
 
 /** A backend that says how many requests are under way. */
 export type CountingBackend = Backend & { readonly requestCount: number }
 
-/** Plain data: it is sent to the thread. */
-export interface FileSystemSettings {
-  /** As `encodeRoot` gives it. */
-  readonly root: Uint8Array
-  readonly seq: number
+export interface WritingSettings {
+  readonly durability: 'local' | 'cloud'
+  readonly coherence: 'close-to-open' | 'strict'
+  /** How much may wait to be published. */
+  readonly dirtyBytesMax: number
+}
+
+/** Plain data: it is sent to the thread. The base is the newest snapshot; changes of an older one begin with that. */
+export interface FileSystemSettings extends Base {
+  readonly volumeId: string
   /** A snapshot that never changes. */
   readonly isFixed: boolean
   /** Taken in order until one is not in use by another mount. None: nothing is cached on disk. */
   readonly cacheDirectories: readonly string[]
   readonly cacheBytesMax: number
   readonly freeBytesMin: number
+  /** Undefined: nothing can be changed. */
+  readonly writing: WritingSettings | undefined
 }
 
 export interface FileSystemStatus extends HandlerStatus {
@@ -35,70 +47,73 @@ export interface FileSystemStatus extends HandlerStatus {
   readonly requestCount: number
   readonly cacheDirectory: string | undefined
   readonly cache: CacheStats | undefined
+  readonly journal: JournalStatus | undefined
+  /** Bytes on disk of what is not published. */
+  readonly localBytes: number
+  /** Files whose content waits to be published, the first hundred. */
+  readonly waiting: readonly WaitingFile[]
+  /** What the journal had at the start; undefined: nothing. */
+  readonly recovered: Recovered | undefined
 }
 
 export interface FileSystem {
   readonly handler: VolumeHandler
+  /** What the publisher says. */
+  receive(message: ToChanges): void
   /** To be called at least every 250 ms. */
   tick(): void
   status(): FileSystemStatus
-  close(): void
+  /** `discards`: what is not published is dropped for ever. */
+  close(discards: boolean): void
 }
-
-/** Fetched ahead of readers, all files together. */
-const speculationBytesMax = 256 * 1024 * 1024
-/** Of bytes that cannot be cached on disk. */
-const uncachedBytesMax = 64 * 1024 * 1024
 
 export interface FileSystemParts {
   readonly backend: CountingBackend
+  readonly local: LocalState
+  /** The snapshot to begin with. */
+  readonly base: Base
   readonly log: Logger
+  /** To the publisher. */
+  readonly onPublishing: (message: ToPublisher) => void
   /** The mount answers from now on. */
   readonly onStart: () => void
 }
 
-export function createFileSystem(settings: FileSystemSettings, parts: FileSystemParts): FileSystem {
-  const { backend, log, onStart } = parts
-  const opened = openCache(settings, backend, log)
-  const cache = opened?.cache
-  const context = {
+const waitingListedMax = 100
+
+export function createFileSystem(settings: FileSystemSettings, { backend, local, base, log, onPublishing, onStart }: FileSystemParts): FileSystem {
+  const { cache, published, writing } = local
+  const publishing = new RemotePublishing(onPublishing)
+  const changes = writing?.recover(base.seq)
+  const handler = new VolumeHandler({
+    ...{ root: base.root, seq: base.seq, isFixed: settings.isFixed },
     backend,
-    clock: systemClock,
+    bodies: published,
+    writing: writing === undefined || changes === undefined ? undefined : { changes, bodies: writing.bodies, newId: fileIdsFrom(systemRandom), now: coarseRealTime },
     log,
-    budget: new SpeculationBudget(speculationBytesMax),
-    network: new NetworkEstimate(),
-    memory: new UncachedMemory(uncachedBytesMax),
-  }
-  const handler = new VolumeHandler({ ...settings, backend, bodies: new CachedBodies(cache, context), log, onStart })
+    onStart,
+  })
+  const desk = changes === undefined ? undefined : new ChangesDesk({ changes, now: systemMonotonicMs, send: onPublishing, onPublished: (published) => void changes.settle(published) })
   return {
     handler,
-    tick: () => void cache?.tick(),
-    status: () => ({ ...handler.status, requestCount: backend.requestCount, cacheDirectory: opened?.directory, cache: cache?.stats }),
-    close: () => cache?.close(),
+    receive: (message) => {
+      if (!publishing.receive(message)) desk?.receive(message)
+    },
+    tick: () => {
+      cache?.tick()
+      writing?.tick(systemClock.now())
+      desk?.tick()
+    },
+    status: () => ({
+      ...handler.status,
+      requestCount: backend.requestCount,
+      cacheDirectory: local.directory,
+      cache: cache?.stats,
+      journal: writing?.journal.status,
+      localBytes: writing?.bodies.dirtyBytes ?? 0,
+      waiting: changes?.waiting(waitingListedMax) ?? [],
+      recovered: writing?.recovered,
+    }),
+    close: (discards) => closeLocalState(local, discards),
   }
-}
-
-/** A mount goes on without a cache; one that another mount has is left alone. */
-function openCache(settings: FileSystemSettings, backend: Backend, log: Logger): { cache: Cache; directory: string } | undefined {
-  let failure: unknown
-  for (const directory of settings.cacheDirectories) {
-    try {
-      const cache = Cache.open({
-        directory,
-        bytesMax: settings.cacheBytesMax,
-        freeBytesMin: settings.freeBytesMin,
-        sys: linuxSys,
-        clock: systemClock,
-        bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-        log,
-        sync: (fd, done) => backend.sync(fd, done),
-      })
-      return { cache, directory }
-    } catch (error) {
-      failure = error
-      if (codeOf(error) !== 'conflict') break
-    }
-  }
-  if (failure !== undefined) log.warn(`Reading without a cache on disk: ${messageOf(failure)}`)
-  return undefined
 }

@@ -4,7 +4,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { untilAborted } from '../../shared/abort.ts'
-import { EdgemountError, messageOf } from '../../shared/error.ts'
+import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import { deadline } from '../../shared/lifetime.ts'
 import type { Failure } from '../fs/backend.ts'
 import type { FuseMount } from '../fuse/mount.ts'
@@ -18,7 +18,7 @@ import type { FsThreadData } from './fs-thread-data.ts'
 import type { ToFileSystem, ToNetwork } from './messages.ts'
 import type { FileSystemEnd, ServeParts } from './served.ts'
 
-export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'spinUs' | 'wantsPassthrough' | 'clock' | 'log'> & {
+export type FsWorkerParts = Pick<ServeParts, 'settings' | 'backend' | 'findBase' | 'onPublishing' | 'drain' | 'spinUs' | 'wantsPassthrough' | 'clock' | 'log'> & {
   readonly mount: FuseMount
   /** `fs-thread.ts`, unless given. */
   readonly threadModule?: URL | undefined
@@ -210,7 +210,25 @@ export class FsWorker {
     if (message.kind === 'log') this.#parts.log[message.level](message.message, message.fields)
     else if (message.kind === 'ready') onReady()
     else if (message.kind === 'status') this.#questions.get(message.question)?.(message.status)
+    else if (message.kind === 'to-publisher') this.#parts.onPublishing(message.message)
+    else if (message.kind === 'ask-base') void this.#answerBase(message.seq)
+    else if (message.kind === 'unmounted') void this.#drain()
     else if (message.kind === 'ended') this.#noteServed(message.failure)
+  }
+
+  /** Nobody waits for the file system any more, but what was changed there. */
+  async #drain(): Promise<void> {
+    this.#served.resolve(undefined)
+    this.send({ kind: 'end', discards: await this.#parts.drain() })
+  }
+
+  /** Never rejects. */
+  async #answerBase(seq: number): Promise<void> {
+    try {
+      this.send({ kind: 'base', base: await this.#parts.findBase(seq) })
+    } catch (error) {
+      this.send({ kind: 'base', base: { code: codeOf(error), message: messageOf(error) } })
+    }
   }
 
   #noteServed(failure: Failure | undefined): void {

@@ -11,7 +11,7 @@ import type { FileSystemEnd, ServeParts, ServedFileSystem } from './served.ts'
 
 /** Resolves when the mount answers. Throws what made that impossible, with nothing left mounted. */
 export async function serveByLinux(parts: ServeParts): Promise<ServedFileSystem> {
-  const mount = await mountFuse({ directory: parts.directory, source: parts.label, isReadOnly: true, allowOther: parts.allowOther })
+  const mount = await mountFuse({ directory: parts.directory, source: parts.label, isReadOnly: parts.settings.writing === undefined, allowOther: parts.allowOther })
   const watchdog = startWatchdog(mount)
   let worker: FsWorker | undefined
   try {
@@ -35,6 +35,7 @@ function served(mount: FuseMount, worker: FsWorker, ended: Promise<FileSystemEnd
     ended,
     applyChange: (change) => worker.send({ kind: 'change', change }),
     setFollowing: (isFollowing) => worker.send({ kind: 'following', isFollowing }),
+    tellChanges: (message) => worker.send({ kind: 'to-changes', message }),
     status: () => worker.status(),
     requestCounts: () => worker.requestCounts(),
     unmount: (options) => unmount(mount.mountPoint, options),

@@ -5,8 +5,16 @@
 import type { Pointer } from '../../shared/format/entry.ts'
 import type { LogFields, LogLevel } from '../../shared/log.ts'
 import type { ByteRange } from '../../shared/range.ts'
+import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import type { Change, Failure, FetchRequest, Ticket } from '../fs/backend.ts'
 import type { FileSystemStatus } from './file-system.ts'
+
+/** The snapshot that a file system begins with. */
+export interface Base {
+  readonly seq: number
+  /** As `encodeRoot` gives it. */
+  readonly root: Uint8Array
+}
 
 /** From the file-system thread. */
 export type ToNetwork =
@@ -16,7 +24,12 @@ export type ToNetwork =
   | { readonly kind: 'cancel'; readonly ticket: Ticket }
   | { readonly kind: 'sync'; readonly ticket: Ticket; readonly fd: number }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: LogFields }
+  /** At the start: the snapshot that the changes in its journal were made from. Answered by `base`. */
+  | { readonly kind: 'ask-base'; readonly seq: number }
+  | { readonly kind: 'to-publisher'; readonly message: ToPublisher }
   | { readonly kind: 'ready' }
+  /** A writable mount is gone; what it has not published can be asked for until `end`. */
+  | { readonly kind: 'unmounted' }
   | { readonly kind: 'status'; readonly question: number; readonly status: FileSystemStatus }
   | { readonly kind: 'ended'; readonly failure: Failure | undefined }
 
@@ -27,7 +40,12 @@ export type ToFileSystem =
   | { readonly kind: 'uncached'; readonly ticket: Ticket; readonly range: ByteRange; readonly bytes: Uint8Array }
   | { readonly kind: 'done'; readonly ticket: Ticket; readonly failure: Failure | undefined }
   | { readonly kind: 'synced'; readonly ticket: Ticket; readonly result: number }
+  | { readonly kind: 'base'; readonly base: Base | Failure }
+  | { readonly kind: 'to-changes'; readonly message: ToChanges }
   | { readonly kind: 'change'; readonly change: Change }
   | { readonly kind: 'following'; readonly isFollowing: boolean }
   | { readonly kind: 'status'; readonly question: number }
+  /** Ends serving. */
   | { readonly kind: 'stop' }
+  /** Ends the thread, after `unmounted`. */
+  | { readonly kind: 'end'; readonly discards: boolean }

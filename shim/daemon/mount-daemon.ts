@@ -4,103 +4,33 @@
  *
  * INVARIANT: this thread never touches a path inside its own mount: it would wait for itself.
  */
-import { availableParallelism, homedir } from 'node:os'
-import path from 'node:path'
 import { throwIfAborted, untilAborted } from '../../shared/abort.ts'
 import { type Clock, systemClock } from '../../shared/clock.ts'
-import { codeOf, messageOf } from '../../shared/error.ts'
+import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
 import { Lifetime, withDeadline } from '../../shared/lifetime.ts'
 import { type Logger, silentLogger } from '../../shared/log.ts'
 import { type Random, systemRandom } from '../../shared/random.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { writeAt } from '../fetch/fd-writer.ts'
-import { Fetcher, type FetcherStats } from '../fetch/fetcher.ts'
+import { Fetcher } from '../fetch/fetcher.ts'
 import { storeTier } from '../fetch/tier.ts'
 import type { UnmountResult } from '../fuse/unmount.ts'
 import { ignoreLeaseBreaks } from '../sys/lease-signal.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 import { Follower } from '../volume/follower.ts'
-import { type MountedVolume, type VolumeSource, openMountedVolume } from '../volume/mounted-volume.ts'
+import { type MountedVolume, openMountedVolume } from '../volume/mounted-volume.ts'
 import { VolumeBackend } from '../volume/volume-backend.ts'
-import type { FileSystemStatus } from './file-system.ts'
 import { serveByLinux } from './linux-mount.ts'
+import { type MountDaemon, type MountEnd, type MountStatus, type StartMountOptions, type Unpublished, defaultCacheDirectory, isReadOnly, serveSettings } from './mount-options.ts'
 import { serveByNative } from './native-mount.ts'
+import { MountPublishing, Uploads } from './publishing.ts'
 import type { ServedFileSystem } from './served.ts'
 
-export type Driver = 'linux' | 'fuse-native'
-
-export interface StartMountOptions {
-  readonly source: VolumeSource
-  /** An empty directory. */
-  readonly directory: string
-  /** A fixed snapshot; the newest, followed, when undefined. */
-  readonly seq?: number | undefined
-  /** Where the caches of all volumes lie; `defaultCacheDirectory()` unless given. */
-  readonly cacheDirectory?: string | undefined
-  readonly cacheBytesMax?: number | undefined
-  /** What must stay free on the cache's disk. */
-  readonly freeBytesMin?: number | undefined
-  /** Our own for Linux unless given. */
-  readonly driver?: Driver | undefined
-  /** False reads every byte through this process; else the kernel reads wholly cached files by itself where it can. */
-  readonly wantsPassthrough?: boolean | undefined
-  readonly allowOther?: boolean | undefined
-  /** How long a read may wait for the store before it fails with EIO. */
-  readonly deadlineMs?: number | undefined
-  /** How often the log is looked at for newer commits. */
-  readonly pollMs?: number | undefined
-  /** The least busy wait before the file-system thread sleeps, in µs. */
-  readonly spinUs?: number | undefined
-  /** Gives the start up; once the mount answers it has no effect. */
-  readonly signal?: AbortSignal | undefined
-  readonly log?: Logger | undefined
-  readonly clock?: Clock | undefined
-  readonly random?: Random | undefined
-}
-
-export interface MountStatus {
-  readonly volume: string
-  readonly volumeId: string
-  readonly source: string
-  readonly directory: string
-  readonly driver: Driver
-  readonly pid: number
-  readonly uptimeMs: number
-  /** The commit that is shown. */
-  readonly seq: number
-  /** Newer commits are shown at once; false for a fixed snapshot, and while the store is away. */
-  readonly isFollowing: boolean
-  /** The store answered the last time it was asked. */
-  readonly isConnected: boolean
-  readonly isFixed: boolean
-  readonly metadata: { readonly bytes: number; readonly fileCount: number; readonly hitCount: number; readonly missCount: number }
-  /** Requests of the kernel by operation. */
-  readonly requests: Readonly<Record<string, number>>
-  readonly fetch: FetcherStats
-  /** Undefined when the file system did not answer in time. */
-  readonly fileSystem: FileSystemStatus | undefined
-}
-
-/** How a mount ended: somebody unmounted it, or it could not go on. */
-export type MountEnd = { readonly kind: 'unmounted' } | { readonly kind: 'failed'; readonly error: Error }
-
-export interface MountDaemon {
-  /** Real path of the mount point. */
-  readonly directory: string
-  readonly ended: Promise<MountEnd>
-  status(): Promise<MountStatus>
-  /** Unmounts and ends everything. When files are open there, programs get a moment to close them, then they fail. */
-  close(): Promise<void>
-}
-
-const gibibyte = 1024 ** 3
-const cacheBytesMaxDefault = 10 * gibibyte
-const freeBytesMinDefault = gibibyte
-const metadataBytesMax = gibibyte
+const metadataBytesMax = 1024 ** 3
 const deadlineMsDefault = 30_000
 const pollMsDefault = 250
-/** Caches of one volume for several mounts of it at a time. */
-const mountsOfVolumeMax = 8
+const writeBackDelayMsDefault = 2000
 /** Programs with open files get so long to close them when the mount is to end, and it is looked so often whether they have. */
 const busyMsMax = 2000
 const busyLookMs = 100
@@ -109,34 +39,33 @@ const confirmEveryMs = 5000
 /** The kernel may let an unmount wait for what the file system has not answered. */
 const unmountMsMax = 5000
 
-/** Root: /var/cache/edgemount. Others: $XDG_CACHE_HOME/edgemount or ~/.cache/edgemount. */
-export function defaultCacheDirectory(environment: Readonly<Record<string, string | undefined>>, isRoot: boolean): string {
-  if (isRoot) return '/var/cache/edgemount'
-  const base = environment['XDG_CACHE_HOME']
-  return path.join(base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), '.cache'), 'edgemount')
-}
-
 /** Resolves when the mount answers. Throws what made that impossible, with nothing left behind. */
 export async function startMount(options: StartMountOptions): Promise<MountDaemon> {
-  const { source, directory, clock = systemClock, random = systemRandom, log = silentLogger, deadlineMs = deadlineMsDefault } = options
-  const baseDirectory = options.cacheDirectory ?? defaultCacheDirectory(process.env, process.getuid?.() === 0)
+  const { directory, clock = systemClock, random = systemRandom, log = silentLogger, deadlineMs = deadlineMsDefault } = options
   ignoreLeaseBreaks()
   const lifetime = new Lifetime(`the mount "${directory}"`)
   try {
-    const opened = await untilGivenUp(openMountedVolume({ source, baseDirectory, metadataBytesMax, seq: options.seq, deadlineMs, clock, random, log }), options.signal)
+    const uploads = isReadOnly(options) ? undefined : new Uploads({ store: options.source.store, clock, random, log })
+    if (uploads !== undefined) await lifetime.defer(() => uploads.close())
+    const opened = await open(options, uploads, { clock, random, log, deadlineMs })
     await lifetime.defer(() => opened.metadata.close())
     await lifetime.defer(() => opened.volume.close())
     const { pages } = opened.snapshot
-    const tiers = [storeTier(source.tierName ?? 'store', source.store)]
+    const tiers = [storeTier(options.source.tierName ?? 'store', options.source.store)]
     const fetcher = new Fetcher({ tiers, pages, hash: nodeHash, write: writeAt, clock, log, limits: { demandDeadlineMs: deadlineMs } })
     await lifetime.defer(() => fetcher.close())
     const backend = new VolumeBackend({ pages, fetcher, clock, random, deadlineMs })
     await lifetime.defer(() => backend.close())
-    const served = await serve(options, opened, { backend, clock, log })
+    const late: Late = { served: undefined, follower: undefined, from: opened.snapshot }
+    const publishing = uploads === undefined ? undefined : publishingOf(options, { opened, uploads, late, clock, random, log, deadlineMs })
+    if (publishing !== undefined) await lifetime.defer(() => publishing.close())
+    const served = await serve(options, { opened, backend, publishing, late, clock, random, log, deadlineMs })
+    late.served = served
     if (options.signal?.aborted === true) await served.terminate()
     throwIfAborted(options.signal)
-    const daemon = new Daemon({ options, opened, served, fetcher, lifetime, clock, log })
-    daemon.follow(random, deadlineMs)
+    const daemon = new Daemon({ options, opened, served, publishing, late, fetcher, lifetime, clock, random, log, deadlineMs })
+    daemon.follow()
+    publishing?.start()
     return daemon
   } catch (error) {
     await lifetime.dispose()
@@ -144,8 +73,19 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
   }
 }
 
+interface Surroundings {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly deadlineMs: number
+}
+
 /** What was opened after nobody wanted it any more is closed again. */
-async function untilGivenUp(opening: Promise<MountedVolume>, signal: AbortSignal | undefined): Promise<MountedVolume> {
+async function open(options: StartMountOptions, uploads: Uploads | undefined, surroundings: Surroundings): Promise<MountedVolume> {
+  const { source, seq, signal, cacheDirectory } = options
+  const baseDirectory = cacheDirectory ?? defaultCacheDirectory(process.env, process.getuid?.() === 0)
+  const store = uploads?.store ?? source.store
+  const opening = openMountedVolume({ ...surroundings, source: { ...source, store }, baseDirectory, metadataBytesMax, seq })
   try {
     return await untilAborted(opening, signal)
   } catch (error) {
@@ -158,42 +98,64 @@ async function untilGivenUp(opening: Promise<MountedVolume>, signal: AbortSignal
   }
 }
 
-function serve(
-  options: StartMountOptions,
-  opened: MountedVolume,
-  parts: { readonly backend: VolumeBackend; readonly clock: Clock; readonly log: Logger },
-): Promise<ServedFileSystem> {
-  const bodies = path.join(opened.directory, 'bodies')
-  const cacheDirectories = Array.from({ length: mountsOfVolumeMax }, (_, index) => (index === 0 ? bodies : `${bodies}-${index + 1}`))
-  const serveBy = options.driver === 'fuse-native' ? serveByNative : serveByLinux
-  return serveBy({
-    directory: options.directory,
-    label: options.source.label,
-    allowOther: options.allowOther ?? false,
-    signal: options.signal,
+/** What comes about while the mount starts. */
+interface Late {
+  served: ServedFileSystem | undefined
+  follower: Follower | undefined
+  /** The snapshot that the file system begins with: the newest, unless its journal has changes of an older one. */
+  from: Snapshot
+}
+
+function publishingOf(options: StartMountOptions, parts: Surroundings & { readonly opened: MountedVolume; readonly uploads: Uploads; readonly late: Late }): MountPublishing {
+  const { opened, late } = parts
+  return new MountPublishing({
     ...parts,
-    wantsPassthrough: options.wantsPassthrough ?? true,
-    spinUs: options.spinUs ?? (availableParallelism() > 1 ? 20 : 0),
-    settings: {
-      root: encodeRoot(opened.snapshot.root),
-      seq: opened.snapshot.seq,
-      isFixed: options.seq !== undefined,
-      cacheDirectories,
-      cacheBytesMax: options.cacheBytesMax ?? cacheBytesMaxDefault,
-      freeBytesMin: options.freeBytesMin ?? freeBytesMinDefault,
+    volume: opened.volume,
+    snapshot: opened.snapshot,
+    author: options.author ?? 'edgemount',
+    delayMs: options.writeBackDelayMs ?? writeBackDelayMsDefault,
+    send: (message) => late.served?.tellChanges(message),
+    follower: () => {
+      if (late.follower !== undefined) return late.follower
+      throw new EdgemountError('closed', 'Cannot look for commits: the mount has not started, or ends')
     },
   })
 }
 
-interface DaemonParts {
+type ServingParts = Surroundings & {
+  readonly opened: MountedVolume
+  readonly backend: VolumeBackend
+  readonly publishing: MountPublishing | undefined
+  readonly late: Late
+}
+
+function serve(options: StartMountOptions, { opened, backend, publishing, late, clock, log, deadlineMs }: ServingParts): Promise<ServedFileSystem> {
+  const serveBy = options.driver === 'fuse-native' ? serveByNative : serveByLinux
+  return serveBy({
+    ...serveSettings(options, opened),
+    backend,
+    findBase: async (seq) => {
+      late.from = await withDeadline(clock, deadlineMs, `open commit ${seq}, from which what was changed here was made`, options.signal, (signal) => opened.volume.at(seq, { signal }))
+      return { seq, root: encodeRoot(late.from.root) }
+    },
+    onPublishing: (message) => publishing?.receive(message),
+    drain: async () => publishing?.drain() ?? false,
+    clock,
+    log,
+  })
+}
+
+interface DaemonParts extends Surroundings {
   readonly options: StartMountOptions
   readonly opened: MountedVolume
   readonly served: ServedFileSystem
+  /** Undefined: read-only. */
+  readonly publishing: MountPublishing | undefined
+  readonly late: Late
   readonly fetcher: Fetcher
   readonly lifetime: Lifetime
-  readonly clock: Clock
-  readonly log: Logger
 }
+
 
 class Daemon implements MountDaemon {
   readonly directory: string
@@ -213,8 +175,8 @@ class Daemon implements MountDaemon {
     this.ended = this.#untilEnded()
   }
 
-  follow(random: Random, deadlineMs: number): void {
-    const { options, opened, served, clock, log, lifetime } = this.#parts
+  follow(): void {
+    const { options, opened, served, late, clock, random, log, lifetime, deadlineMs } = this.#parts
     if (this.#isConfirmed) void opened.remember(opened.snapshot.seq)
     if (options.seq !== undefined) {
       if (!this.#isConfirmed) void this.#untilConfirmed(deadlineMs)
@@ -222,8 +184,9 @@ class Daemon implements MountDaemon {
     }
     const follower = new Follower({
       volume: opened.volume,
-      from: opened.snapshot,
+      from: late.from,
       isConnected: opened.isConnected,
+      isBehind: late.from.seq < opened.snapshot.seq,
       clock,
       random,
       log,
@@ -238,13 +201,23 @@ class Daemon implements MountDaemon {
       onFollowing: (isFollowing) => served.setFollowing(isFollowing),
     })
     this.#follower = follower
+    late.follower = follower
     if (!opened.isConnected) served.setFollowing(false)
     follower.start()
     lifetime.defer(() => follower.close()).catch(() => undefined)
   }
 
+  flush(options: { readonly deadlineMs?: number | undefined; readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { publishing, deadlineMs } = this.#parts
+    return publishing?.flush(options.deadlineMs ?? deadlineMs, options.signal) ?? Promise.resolve()
+  }
+
+  leave(): void {
+    this.#parts.publishing?.leave()
+  }
+
   async status(): Promise<MountStatus> {
-    const { options, opened, served, fetcher, clock } = this.#parts
+    const { options, opened, served, publishing, fetcher, clock } = this.#parts
     const isConnected = this.#follower?.isConnected ?? this.#isConfirmed
     const fileSystem = await served.status()
     return {
@@ -259,6 +232,8 @@ class Daemon implements MountDaemon {
       isFollowing: this.#follower !== undefined && isConnected,
       isConnected,
       isFixed: options.seq !== undefined,
+      isReadOnly: publishing === undefined,
+      publishing: publishing?.status,
       metadata: opened.metadata.stats,
       requests: served.requestCounts(),
       fetch: fetcher.stats,
@@ -266,7 +241,8 @@ class Daemon implements MountDaemon {
     }
   }
 
-  close(): Promise<void> {
+  close(options: { readonly discards?: boolean | undefined } = {}): Promise<void> {
+    if (options.discards === true) this.#parts.publishing?.discard()
     this.#closing ??= this.#close()
     return this.#closing
   }
@@ -303,8 +279,9 @@ class Daemon implements MountDaemon {
 
   async #untilEnded(): Promise<MountEnd> {
     const error = (await this.#parts.served.ended) ?? this.#failure
+    const unpublished = this.#parts.publishing?.unpublished
     await this.#parts.lifetime.dispose().catch((failure: unknown) => this.#parts.log.warn(messageOf(failure)))
-    return error === undefined ? { kind: 'unmounted' } : { kind: 'failed', error }
+    return error === undefined ? { kind: 'unmounted', unpublished } : { kind: 'failed', error }
   }
 
   async #close(): Promise<void> {

@@ -4,22 +4,26 @@
 import type { Clock } from '../../shared/clock.ts'
 import { mountNative } from '../fuse/native-driver.ts'
 import { type FileSystem, type FileSystemStatus, createFileSystem } from './file-system.ts'
+import { closeLocalState, openLocalState } from './local-state.ts'
 import type { ServeParts, ServedFileSystem } from './served.ts'
 
 const tickMs = 250
 
 /** Resolves when the mount answers. Throws 'unsupported' when fuse-native cannot be loaded. */
 export async function serveByNative(parts: ServeParts): Promise<ServedFileSystem> {
-  const { backend, clock, log, settings, directory, label, allowOther } = parts
-  const fileSystem = createFileSystem(settings, { backend, log, onStart: () => undefined })
+  const { clock, settings, directory, label, allowOther } = parts
+  const fileSystem = await open(parts)
+  const ending = new AbortController()
+  const ticking = tickUntil(ending.signal, fileSystem, clock)
+  const close = async (discards: boolean): Promise<void> => {
+    ending.abort()
+    await ticking
+    fileSystem.close(discards)
+  }
   try {
-    const mount = await mountNative({ directory, source: label, isReadOnly: true, allowOther, clock }, fileSystem.handler)
-    const ending = new AbortController()
-    const ticking = tickUntil(ending.signal, fileSystem, clock)
+    const mount = await mountNative({ directory, source: label, isReadOnly: settings.writing === undefined, allowOther, clock }, fileSystem.handler)
     const ended = mount.ended.then(async () => {
-      ending.abort()
-      await ticking
-      fileSystem.close()
+      await close(await parts.drain())
       return undefined
     })
     return {
@@ -27,6 +31,7 @@ export async function serveByNative(parts: ServeParts): Promise<ServedFileSystem
       ended,
       applyChange: (change) => fileSystem.handler.applyChange(change),
       setFollowing: (isFollowing) => fileSystem.handler.setFollowing(isFollowing),
+      tellChanges: (message) => fileSystem.receive(message),
       status: (): Promise<FileSystemStatus> => Promise.resolve(fileSystem.status()),
       requestCounts: () => ({}),
       unmount: (options) => mount.unmount(options),
@@ -35,7 +40,19 @@ export async function serveByNative(parts: ServeParts): Promise<ServedFileSystem
       },
     }
   } catch (error) {
-    fileSystem.close()
+    await close(false)
+    throw error
+  }
+}
+
+async function open({ settings, backend, log, findBase, onPublishing }: ServeParts): Promise<FileSystem> {
+  const local = openLocalState(settings, backend, log)
+  try {
+    const baseSeq = local.writing?.baseSeq ?? settings.seq
+    const base = baseSeq === settings.seq ? settings : await findBase(baseSeq)
+    return createFileSystem(settings, { backend, local, base, log, onPublishing, onStart: () => undefined })
+  } catch (error) {
+    closeLocalState(local, false)
     throw error
   }
 }

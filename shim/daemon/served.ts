@@ -3,9 +3,11 @@
  */
 import type { Clock } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
+import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import type { Change } from '../fs/backend.ts'
 import type { UnmountResult } from '../fuse/unmount.ts'
 import type { CountingBackend, FileSystemSettings, FileSystemStatus } from './file-system.ts'
+import type { Base } from './messages.ts'
 
 /** How the file system ended: undefined when it was unmounted, or why it could not go on. */
 export type FileSystemEnd = Error | undefined
@@ -17,6 +19,12 @@ export interface ServeParts {
   readonly allowOther: boolean
   readonly settings: FileSystemSettings
   readonly backend: CountingBackend
+  /** The snapshot that changes in a journal were made from. */
+  findBase(seq: number): Promise<Base>
+  /** What the file system says to who publishes its changes. */
+  onPublishing(message: ToPublisher): void
+  /** The mount is gone, what is left is published now. True: what is left is to be dropped. Never rejects. */
+  drain(): Promise<boolean>
   /** The least busy wait before the file-system thread sleeps, in µs. */
   readonly spinUs: number
   /** Let the kernel read wholly cached files by itself, where it can. */
@@ -33,6 +41,8 @@ export interface ServedFileSystem {
   readonly ended: Promise<FileSystemEnd>
   applyChange(change: Change): void
   setFollowing(isFollowing: boolean): void
+  /** What who publishes says to the file system. */
+  tellChanges(message: ToChanges): void
   /** Undefined when it is over or does not answer in time. */
   status(): Promise<FileSystemStatus | undefined>
   /** Requests of the kernel so far, by operation. */

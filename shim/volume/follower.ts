@@ -4,6 +4,7 @@
  * Called by the daemon. It looks for the next record every `pollMs`, or when somebody announces a commit. Failures are retried with backoff for as
  * long as the mount stands; meanwhile the mount is told that it does not follow.
  */
+import { untilAborted } from '../../shared/abort.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { type ErrorCode, codeOf, messageOf } from '../../shared/error.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
@@ -21,6 +22,8 @@ export interface FollowerParts {
   readonly from: Snapshot
   /** False when the mount began from what was remembered, without having reached the store. */
   readonly isConnected: boolean
+  /** `from` is not the newest that is known: the newest is asked for at once, not one commit after the other. */
+  readonly isBehind?: boolean | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -48,8 +51,10 @@ export class Follower {
   readonly #stop = new AbortController()
   #current: Snapshot
   #isConnected: boolean
+  #isBehind: boolean
   #pausing: AbortController | undefined
   #running: Promise<unknown> | undefined
+  readonly #waiters = new Set<{ readonly seq: number; readonly resolve: () => void }>()
   #isAnnounced = false
   /** Somebody announced a commit since the log was last looked at. */
   #isDue = false
@@ -60,6 +65,7 @@ export class Follower {
     this.#parts = parts
     this.#current = parts.from
     this.#isConnected = parts.isConnected
+    this.#isBehind = parts.isBehind ?? false
   }
 
   get seq(): number {
@@ -72,6 +78,26 @@ export class Follower {
 
   start(): void {
     this.#running ??= Promise.all([this.#run(), this.#listen()])
+  }
+
+  /** Resolves once `onChange` was called for that commit or a newer one. */
+  async until(seq: number, signal: AbortSignal): Promise<void> {
+    if (this.#current.seq >= seq) return
+    const reached = Promise.withResolvers<undefined>()
+    const waiter = { seq, resolve: () => reached.resolve(undefined) }
+    this.#waiters.add(waiter)
+    try {
+      this.announce()
+      await untilAborted(reached.promise, AbortSignal.any([signal, this.#stop.signal]))
+    } finally {
+      this.#waiters.delete(waiter)
+    }
+  }
+
+  /** Resolves once the log was looked at after this call, and what was newer has been given to `onChange`. Throws when that is impossible now. */
+  async revalidate(signal: AbortSignal): Promise<void> {
+    const head = await this.#parts.volume.head({ signal })
+    await this.until(head.seq, signal)
   }
 
   /** Somebody says that there is a newer commit: look now. */
@@ -93,7 +119,8 @@ export class Follower {
       this.#isDue = false
       try {
         // After a break there may be many: the newest is asked for. Then they come one by one.
-        const next = this.#isConnected ? await this.#next() : await this.#newest()
+        const next = this.#isConnected && !this.#isBehind ? await this.#next() : await this.#newest()
+        this.#isBehind = false
         backoffMs = backoffMsMin
         if (next !== undefined && next.seq > this.#current.seq) await this.#advance(next)
         this.#setConnected(true)
@@ -142,6 +169,7 @@ export class Follower {
     this.#slowCount = 0
     this.#current = next
     this.#parts.onChange(change)
+    for (const { seq, resolve } of this.#waiters) if (seq <= next.seq) resolve()
   }
 
   /** What cannot be compared must not hold the mount at an old commit for ever: then everything counts as changed. */

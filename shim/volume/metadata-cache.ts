@@ -15,6 +15,7 @@ import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
 import { configKey, logPrefix } from '../../shared/volume/keys.ts'
+import { segmentBytes } from '../../shared/volume/page-store.ts'
 
 export interface MetadataCacheOptions {
   readonly directory: string
@@ -57,6 +58,8 @@ const keptConfigMs = 1000
 const evictTo = 0.9
 /** Nobody writes a file for longer than this: a temporary one that is older was left by a crash. */
 const abandonedMs = 60_000
+/** Of one metadata pack that was made here: the pages of tens of thousands of files. */
+const ownBytesMax = 16 * 1024 * 1024
 /** A use is noted on disk at most this often. */
 const touchEveryMs = 60_000
 
@@ -146,8 +149,17 @@ export class MetadataCache implements ObjectStore {
     return isKept ? withDeadline(this.#options.clock, keptConfigMs, 'read the configuration', options.signal, ask) : ask(options.signal)
   }
 
-  create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
-    return this.#store.create(key, body, options)
+  /** What this machine has made it need not fetch: it is also what a mount begins with after a restart while the store is away. */
+  async create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
+    const isCreated = await this.#store.create(key, body, options)
+    if (!isCreated || !isImmutable(key)) return isCreated
+    if (key.startsWith(logPrefix)) this.#write(fileName(key, undefined), body.length, body)
+    else {
+      for (let start = 0; start < Math.min(body.length, ownBytesMax); start += segmentBytes) {
+        this.#write(fileName(key, { start, end: start + segmentBytes }), body.length, body.subarray(start, start + segmentBytes))
+      }
+    }
+    return isCreated
   }
 
   put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {

@@ -39,10 +39,11 @@ async function serveWith(thread: string, clock = systemClock, number = 1): Promi
   const directory = bed.mountPointOf(number)
   mkdirSync(directory)
   const mount = await mountRoot({ directory, source: 'test', isReadOnly: true, allowOther: false })
-  const settings = { root: new Uint8Array(0), seq: 1, isFixed: false, cacheDirectories: [], cacheBytesMax: 0, freeBytesMin: 0 }
+  const settings = { root: new Uint8Array(0), seq: 1, volumeId: 'v', isFixed: false, cacheDirectories: [], cacheBytesMax: 0, freeBytesMin: 0, writing: undefined }
   const threadModule = new URL(`../support/${thread}`, import.meta.url)
   const backend = Object.assign(noBackend, { requestCount: 0 })
-  return new FsWorker({ mount, settings, backend, spinUs: 0, wantsPassthrough: false, clock, log: silentLogger, threadModule })
+  const publishing = { findBase: () => Promise.reject(new Error('there is none')), onPublishing: () => undefined, drain: () => Promise.resolve(false) }
+  return new FsWorker({ mount, settings, backend, ...publishing, spinUs: 0, wantsPassthrough: false, clock, log: silentLogger, threadModule })
 }
 
 const away = (): { kind: 'error' } => ({ kind: 'error' })

@@ -1,0 +1,131 @@
+/**
+ * The journal of a writable mount with the bodies that it names, and the changes that follow from both. Made in two steps, because the journal says which
+ * snapshot its changes were made from, and only with that snapshot they can be shown.
+ */
+import { readdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { systemClock } from '../../shared/clock.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import type { FileId } from '../../shared/format/entry.ts'
+import type { Logger } from '../../shared/log.ts'
+import { systemRandom } from '../../shared/random.ts'
+import { LocalBodies } from '../bodies/local-bodies.ts'
+import type { Cache } from '../cache/cache.ts'
+import type { LocalChanges } from '../changes/local-changes.ts'
+import { journaledSeq, recoverChanges } from '../changes/recover.ts'
+import type { Backend } from '../fs/backend.ts'
+import type { CachedBodies } from '../fs/cached-bodies.ts'
+import { Journal } from '../journal/journal.ts'
+import { linuxSys } from '../sys/linux-sys.ts'
+
+export interface OpenedJournalParts {
+  readonly directory: string
+  readonly cache: Cache
+  readonly published: CachedBodies
+  readonly volumeId: string
+  readonly bootId: string
+  readonly backend: Backend
+  readonly log: Logger
+}
+
+/** What the journal had at the start, for the status. */
+export interface Recovered {
+  readonly recordCount: number
+  readonly nameCount: number
+  readonly inodeCount: number
+  readonly bodyCount: number
+  /** Files whose bytes never reached the disk: they hold what was published last. */
+  readonly lost: readonly string[]
+  readonly tookMs: number
+}
+
+const lostListedMax = 100
+
+export class OpenedJournal {
+  readonly journal: Journal
+  readonly bodies: LocalBodies
+  /** The snapshot that its changes were made from; undefined: it has none. */
+  readonly baseSeq: number | undefined
+  readonly #parts: OpenedJournalParts
+  /** Set before anybody asks: the file is open for writing. */
+  isOpen: (id: FileId) => boolean = () => false
+  #changes: LocalChanges | undefined
+  #recovered: Recovered | undefined
+
+  constructor(parts: OpenedJournalParts) {
+    this.#parts = parts
+    const { directory, cache, published, volumeId, bootId, backend, log } = parts
+    this.journal = Journal.open({
+      sys: linuxSys,
+      directory: journalDirectory(directory),
+      volumeId,
+      random: systemRandom,
+      log,
+      sync: (fd, done) => backend.sync(fd, done),
+      beforeSync: (done) => {
+        if (this.#changes === undefined) done(0)
+        else this.#changes.syncReplacing(done)
+      },
+    })
+    const bodies = LocalBodies.open({
+      sys: linuxSys,
+      clock: systemClock,
+      bootId,
+      directory,
+      openBase: (base, label) => published.openBase(base, label),
+      makeRoom: () => cache.makeRoom(),
+    })
+    if (typeof bodies === 'number') {
+      this.journal.close()
+      throw new EdgemountError('unavailable', `Cannot keep what is written in "${directory}": error ${-bodies}`)
+    }
+    this.bodies = bodies
+    this.baseSeq = journaledSeq((visit) => this.journal.replay(visit))
+  }
+
+  /** Undefined: the journal had nothing. */
+  get recovered(): Recovered | undefined {
+    return this.#recovered
+  }
+
+  /** The changes as the journal has them, over the snapshot `seq`. Once. */
+  recover(seq: number): LocalChanges {
+    const startMs = performance.now()
+    const { backend, log, directory } = this.#parts
+    const parts = {
+      ...{ journal: this.journal, clock: systemClock, random: systemRandom, seq },
+      sync: (fd: number, done: (result: number) => void) => backend.sync(fd, done),
+      isOpen: (id: FileId) => this.isOpen(id),
+    }
+    const found = recoverChanges(parts, { replay: (visit) => this.journal.replay(visit), restore: (state, noted) => this.bodies.restore(state, noted) })
+    this.bodies.endRestoring()
+    this.#changes = found.changes
+    const { recordCount, nameCount, inodeCount, bodyCount, lost } = found
+    if (nameCount + inodeCount > 0) {
+      const tookMs = Math.round(performance.now() - startMs)
+      this.#recovered = { recordCount, nameCount, inodeCount, bodyCount, lost: lost.slice(0, lostListedMax), tookMs }
+      log.warn(`Found changes in "${directory}" that were not published: ${nameCount} names, ${inodeCount} files, ${bodyCount} of them with content. They are published now`, { seq })
+      for (const label of lost) log.error(`What was written to "${label}" last never reached the disk before it lost power: the file is as it was published last`)
+    }
+    return found.changes
+  }
+
+  tick(nowMs: number): void {
+    this.journal.tick(nowMs)
+    this.bodies.tick()
+  }
+
+  /** Call it once. `discards`: nothing of it is left for the next mount; nor is it when everything is published. */
+  close(discards: boolean): void {
+    const isEmpty = this.#changes?.pending().changeCount === 0
+    this.journal.close()
+    this.bodies.close()
+    if (!discards && !isEmpty) return
+    const directory = journalDirectory(this.#parts.directory)
+    for (const name of readdirSync(directory)) rmSync(path.join(directory, name), { force: true })
+  }
+}
+
+export function journalDirectory(directory: string): string {
+  return path.join(directory, 'journal')
+}

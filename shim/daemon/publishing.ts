@@ -1,0 +1,196 @@
+/**
+ * The publisher of a mount, put together on the network thread: the volume it writes to, the patience of its uploads, and the answers to what the
+ * file-system thread asks of it.
+ */
+import { type Clock, systemMonotonicMs } from '../../shared/clock.ts'
+import { EdgemountError, codeOf, errno, errnoOfCode, messageOf } from '../../shared/error.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { Random } from '../../shared/random.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import type { Volume } from '../../shared/volume/volume.ts'
+import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
+import { BodyContents } from '../publish/body-contents.ts'
+import { PatientStore } from '../publish/patient-store.ts'
+import { Publisher, type PublisherStatus } from '../publish/publisher.ts'
+import { delayMsMaxDefault } from '../publish/publish-plan.ts'
+import { UploadMeter } from '../publish/upload-meter.ts'
+import { VolumeTarget } from '../publish/volume-target.ts'
+import type { Follower } from '../volume/follower.ts'
+import type { Unpublished } from './mount-options.ts'
+
+export interface PublishingStatus extends PublisherStatus {
+  readonly uploadBytesPerSecond: number
+  readonly uploadedBytes: number
+  /** Why an upload is tried again. */
+  readonly uploadError: string | undefined
+}
+
+export interface UploadParts {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+/** The store that a writable mount's volume works with. It outlives the volume. */
+export class Uploads {
+  readonly store: PatientStore
+  readonly meter: UploadMeter
+  readonly #end = new AbortController()
+  #failure: string | undefined
+
+  constructor({ store, clock, random, log }: UploadParts) {
+    this.meter = new UploadMeter(systemMonotonicMs)
+    this.store = new PatientStore({
+      store,
+      clock,
+      random,
+      signal: this.#end.signal,
+      onOutcome: (error) => {
+        const message = error === undefined ? undefined : messageOf(error)
+        if (message !== undefined && this.#failure === undefined) log.warn(`Cannot upload what was changed here yet, it is kept and tried again: ${message}`, { code: codeOf(error) })
+        if (message === undefined && this.#failure !== undefined) log.info('Uploading again')
+        this.#failure = message
+      },
+      onStored: (bytes) => this.meter.add(bytes),
+    })
+  }
+
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
+  /** What is not stored by now is given up. */
+  close(): void {
+    this.#end.abort(new EdgemountError('closed', 'Cannot upload: the mount ends'))
+  }
+}
+
+export interface MountPublishingParts {
+  readonly volume: Volume
+  readonly snapshot: Snapshot
+  readonly uploads: Uploads
+  readonly author: string
+  readonly delayMs: number
+  /** How long programs wait for the store. */
+  readonly deadlineMs: number
+  send(message: ToChanges): void
+  follower(): Pick<Follower, 'until' | 'revalidate'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+export class MountPublishing {
+  readonly #parts: MountPublishingParts
+  readonly #publisher: Publisher
+  readonly #end = new AbortController()
+  readonly #leaving = new AbortController()
+  #isStarted = false
+  #isDiscarding = false
+  #unpublished: Unpublished | undefined
+
+  constructor(parts: MountPublishingParts) {
+    this.#parts = parts
+    const { volume, snapshot, author, clock, random, log, send } = parts
+    const target = new VolumeTarget(volume, snapshot, author)
+    this.#publisher = new Publisher({
+      settings: { delayMs: parts.delayMs, delayMsMax: Math.max(delayMsMaxDefault, parts.delayMs) },
+      contents: new BodyContents({ target, readBase: (root, range, label, signal) => target.readBase(root, range, label, signal), now: systemMonotonicMs }),
+      commit: (set, options) => target.commit(set, options),
+      find: (name, signal) => target.find(name, signal),
+      untilShown: (seq, signal) => parts.follower().until(seq, signal),
+      send,
+      clock,
+      now: systemMonotonicMs,
+      random,
+      log,
+    })
+  }
+
+  get status(): PublishingStatus {
+    const { meter, failure } = this.#parts.uploads
+    return { ...this.#publisher.status, uploadBytesPerSecond: meter.bytesPerSecond, uploadedBytes: meter.bytes, uploadError: failure }
+  }
+
+  /** What was left when the mount ended. */
+  get unpublished(): Unpublished | undefined {
+    return this.#unpublished
+  }
+
+  start(): void {
+    this.#isStarted = true
+    this.#publisher.start()
+  }
+
+  receive(message: ToPublisher): void {
+    if (message.kind === 'publish') void this.#publish(message)
+    else if (message.kind === 'revalidate') void this.#revalidate(message.ticket)
+    else this.#publisher.receive(message)
+  }
+
+  flush(deadlineMs: number, signal?: AbortSignal): Promise<void> {
+    this.#parts.uploads.store.nudge()
+    return this.#publisher.flush({ deadlineMs, signal })
+  }
+
+  /** What is not published is dropped when the mount ends, now if it has. */
+  discard(): void {
+    this.#isDiscarding = true
+    this.leave()
+  }
+
+  leave(): void {
+    this.#leaving.abort(new EdgemountError('aborted', 'Cannot publish the rest: it is kept for the next mount'))
+  }
+
+  /** The mount is gone: publishes the rest, for as long as that gets on. True: what is left is to be dropped. */
+  async drain(): Promise<boolean> {
+    while (this.#isStarted && !this.#isDiscarding) {
+      try {
+        await this.flush(this.#parts.deadlineMs, this.#leaving.signal)
+        return false
+      } catch (error) {
+        const { changeCount, dirtyBytes, lastError } = this.#publisher.status
+        const isAway = lastError !== undefined || this.#parts.uploads.failure !== undefined
+        if (!isAway && !this.#leaving.signal.aborted && !this.#end.signal.aborted) continue
+        if (this.#isDiscarding) break
+        this.#unpublished = { changeCount, dirtyBytes, why: messageOf(error) }
+        this.#parts.log.warn(`${changeCount} changes are not published and are kept for the next mount: ${messageOf(error)}`)
+        return false
+      }
+    }
+    return this.#isDiscarding
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort(new EdgemountError('closed', 'Cannot publish: the mount ends'))
+    this.#parts.uploads.close()
+    await this.#publisher.close()
+  }
+
+  async #publish({ ticket, id }: Extract<ToPublisher, { kind: 'publish' }>): Promise<void> {
+    const { deadlineMs, send } = this.#parts
+    const result = await this.#resultOf(() => this.#publisher.flush({ id, deadlineMs }))
+    send({ kind: 'publish-done', ticket, result })
+  }
+
+  async #revalidate(ticket: number): Promise<void> {
+    const { clock, deadlineMs, follower, send } = this.#parts
+    const result = await this.#resultOf(() => withDeadline(clock, deadlineMs, 'ask for the newest commit', this.#end.signal, (signal) => follower().revalidate(signal)))
+    send({ kind: 'revalidated', ticket, result })
+  }
+
+  async #resultOf(work: () => Promise<void>): Promise<number> {
+    try {
+      await work()
+      return 0
+    } catch (error) {
+      if (this.#end.signal.aborted) return -errno.EIO
+      this.#parts.log.warn(messageOf(error), { code: codeOf(error) })
+      return -errnoOfCode[codeOf(error)]
+    }
+  }
+}
