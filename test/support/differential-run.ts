@@ -105,7 +105,8 @@ export async function shrink(history: readonly Turn[], replay: (turns: readonly 
 const valueless: ReadonlySet<CallName> = new Set(['open', 'mmap', 'create'])
 
 function normal(call: CallName, { value, error, data, names, stat }: Outcome): string {
-  if (error !== undefined) return error
+  // A mount is nodev: a device that is not there (ENXIO on a disk) may not even be asked for.
+  if (error !== undefined) return call === 'open' && error === 'EACCES' ? 'ENXIO' : error
   const told = { value: valueless.has(call) ? 0 : value, data: data === undefined ? undefined : shortened(data), names: names?.toSorted(), stat: stat === undefined ? undefined : normalStat(stat) }
   return JSON.stringify(told)
 }
