@@ -11,8 +11,9 @@ import type { ByteRange } from '../../shared/range.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { FileStat, Sys } from '../sys/sys.ts'
 import { type BodyBase, decodeBodyState } from './body-state.ts'
-import { type BaseReader, type BodyOwner, LocalBody } from './local-body.ts'
-import { LocalFiles, localDirectory } from './local-files.ts'
+import { type BodyOwner, LocalBody } from './local-body.ts'
+import { LocalFiles, type PrepareFiles, localDirectory } from './local-files.ts'
+import type { BaseReader } from './mixed-read.ts'
 
 export interface LocalBodiesOptions {
   readonly sys: Sys
@@ -29,6 +30,8 @@ export interface LocalBodiesOptions {
    * anything else, since an older journal still names it. Absent: there is no journal.
    */
   readonly syncJournal?: ((done: (result: number) => void) => void) | undefined
+  /** Empties and makes files off this thread (`Backend.prepare`). */
+  readonly prepare: PrepareFiles
   /** Descriptors kept open at most; held ones are beyond. */
   readonly openFilesMax?: number | undefined
 }
@@ -37,8 +40,6 @@ const openFilesMaxDefault = 512
 /** The journal is synced for the sake of discarded files no more often than this, unless so many wait. */
 const releaseMs = 1000
 const waitingMax = 4096
-/** Recycling takes some 20 µs each. */
-const recycledPerStep = 32
 
 export class LocalBodies implements BodyOwner {
   readonly #options: LocalBodiesOptions
@@ -57,7 +58,7 @@ export class LocalBodies implements BodyOwner {
 
   /** A negative errno when the directory cannot be used. */
   static open(options: LocalBodiesOptions): LocalBodies | number {
-    const opened = LocalFiles.open(options.sys, options.directory)
+    const opened = LocalFiles.open(options.sys, options.directory, options.prepare)
     return typeof opened === 'number' ? opened : new LocalBodies(options, opened.files, opened.serials)
   }
 
@@ -98,7 +99,7 @@ export class LocalBodies implements BodyOwner {
     if (given < 0) return given
     const fd = this.#files.open(serial)
     if (fd >= 0) return this.#begin(serial, fd, undefined, undefined, mtime)
-    this.#files.discard(serial)
+    this.#files.discard([serial])
     return fd
   }
 
@@ -113,7 +114,7 @@ export class LocalBodies implements BodyOwner {
     const body = new LocalBody(this, decoded)
     if (!this.#isSameBoot && body.isStale) {
       body.closeDescriptor()
-      this.#files.discard(body.serial)
+      this.#files.discard([body.serial])
       return undefined
     }
     for (const { start, end } of noted) body.addWritten(start, end)
@@ -124,7 +125,7 @@ export class LocalBodies implements BodyOwner {
 
   /** After all that the journal names was restored: every other file is nobody's. */
   endRestoring(): void {
-    for (const serial of this.#unclaimed ?? []) this.#files.discard(serial)
+    this.#files.discard(this.#unclaimed ?? [])
     this.#unclaimed = undefined
     if (!this.#isSameBoot) writeBoot(this.#options)
   }
@@ -149,10 +150,10 @@ export class LocalBodies implements BodyOwner {
     return 0
   }
 
-  /** Does what is due in small steps; true when there is more to do now. */
+  /** Begins what is due, off this thread; true while something is under way. */
   tick(): boolean {
     this.#release()
-    return this.#files.step(recycledPerStep)
+    return this.#files.step()
   }
 
   #release(): void {
@@ -166,7 +167,7 @@ export class LocalBodies implements BodyOwner {
     const done = (result: number): void => {
       this.#isReleasing = false
       if (result < 0) this.#waiting.push(...released)
-      else for (const serial of released) this.#files.discard(serial)
+      else this.#files.discard(released)
     }
     if (this.#options.syncJournal === undefined) done(0)
     else this.#options.syncJournal(done)
@@ -238,7 +239,7 @@ export class LocalBodies implements BodyOwner {
     const stat = this.#prepare(fd, size, mtime)
     if (typeof stat === 'number') {
       this.sys.close(fd)
-      this.#files.discard(serial)
+      this.#files.discard([serial])
       return stat
     }
     const body = new LocalBody(this, { serial, takenMs: stat.ctimeMs, base, written: [], punched: [] }, fd)

@@ -14,13 +14,7 @@ import type { FileSlice, Waiter } from '../fetch/waiter.ts'
 import { allocateMode, openFlag } from '../sys/constants.ts'
 import type { FileStat, Sys } from '../sys/sys.ts'
 import { type BodyBase, type BodyState, encodeBodyState } from './body-state.ts'
-import { readMixed } from './mixed-read.ts'
-
-/** Reads the version below a partial body. */
-export interface BaseReader {
-  read(offset: number, length: number): FileSlice | number | Waiter
-  close(): void
-}
+import { type BaseReader, readMixed } from './mixed-read.ts'
 
 /** What a body needs of its owner. */
 export interface BodyOwner {

@@ -1,21 +1,35 @@
 /**
- * The backing files of local bodies on disk: where each lies, how one comes to be and goes, and a supply of empty ones.
+ * The backing files of local bodies on disk: where each lies, and a supply of empty ones.
  *
  * A file is named by its serial. INVARIANT: a serial never stands for two contents: a file that is used again gets a new name before it loses a byte, so that
  * a journal that is older than the disk names a file that is gone, never one that holds another's bytes.
  *
- * Measured on ext4 (2 CPUs, 4000 files, µs each): create 16 where nothing was removed lately and 100 to 500 where something was (the inode search goes
- * past inodes that were freed in the last minutes), open 3, truncate 10, rename 9 in one of 256 directories and 19 in a single one, write 4 KiB 9, unlink 10.
- * So files are recycled (29 with the write) and not removed and created, in 256 directories, and CREATE takes one that is prepared (3).
+ * Why every new file gets a backing file at CREATE, from a supply, and is never kept in the journal while it is small: only so the kernel can write it by itself,
+ * and whether it will be large nobody knows at CREATE. Measured on ext4 (2 CPUs, µs): making a file takes 16, but 100 to 500 for minutes after others were
+ * removed near it (the search for an inode goes past those freed lately), which is how programs that make many files live; opening one that is there takes 3,
+ * renaming it 9. Emptying it takes 10, and 120 when its blocks are on the disk already. A round trip through the kernel to us takes 10 to 20 µs, and the one
+ * more for a WRITE of 4 KiB with its journal record would cost more than open and passthrough do (13). So discarded files are emptied and used again, on
+ * another thread, and CREATE opens one that is ready.
  */
 import { errno } from '../../shared/error.ts'
+import type { FileChore } from '../fs/backend.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'
 
 const folderCount = 256
+/** Files made one after the other lie in one folder, which is synced once for all of them. */
+const serialsPerFolder = 256
 const openFlags = openFlag.O_RDWR
-/** Empty files kept for new bodies; an inode each. */
+/** Kept for new bodies; an inode each. */
 const spareCountMax = 16_384
+/** Made ahead while fewer are there, and so many more as were taken lately, up to the other bound. */
+const madeAheadMin = 256
+const madeAheadMax = 4096
+/** Some 5 to 30 ms of work. */
+const choresPerStep = 128
+
+/** Off this thread: see `Backend.prepare`. */
+export type PrepareFiles = (chores: readonly FileChore[], done: (ready: readonly boolean[]) => void) => void
 
 export function localDirectory(directory: string): string {
   return `${directory}/local`
@@ -24,21 +38,25 @@ export function localDirectory(directory: string): string {
 export class LocalFiles {
   readonly sys: Sys
   readonly #root: string
+  readonly #prepare: PrepareFiles
   /** Serials of empty files, ready for use. */
   readonly #spare: number[] = []
   /** Serials of files that nobody refers to: to be emptied, or removed. */
-  readonly #refuse: number[] = []
+  #refuse: number[] = []
+  #isPreparing = false
+  /** Taken since the last step that found enough. */
+  #takenCount = 0
   #nextSerial: number
 
-  /** `serials`: of every file that is there. */
-  private constructor(sys: Sys, root: string, nextSerial: number) {
+  private constructor(sys: Sys, root: string, prepare: PrepareFiles, nextSerial: number) {
     this.sys = sys
     this.#root = root
+    this.#prepare = prepare
     this.#nextSerial = nextSerial
   }
 
   /** Makes the folders and lists the files. A negative errno when that cannot be. */
-  static open(sys: Sys, directory: string): { readonly files: LocalFiles; readonly serials: Set<number> } | number {
+  static open(sys: Sys, directory: string, prepare: PrepareFiles): { readonly files: LocalFiles; readonly serials: Set<number> } | number {
     const root = localDirectory(directory)
     const made = sys.mkdir(root, 0o700)
     if (made < 0 && made !== -errno.EEXIST) return made
@@ -54,19 +72,15 @@ export class LocalFiles {
     }
     let nextSerial = 1
     for (const serial of serials) if (serial >= nextSerial) nextSerial = serial + 1
-    return { files: new LocalFiles(sys, root, nextSerial), serials }
-  }
-
-  get spareCount(): number {
-    return this.#spare.length
+    return { files: new LocalFiles(sys, root, prepare, nextSerial), serials }
   }
 
   path(serial: number): string {
-    return `${this.#root}/${folderName(serial % folderCount)}/${serial.toString(36)}`
+    return `${this.folder(serial)}/${serial.toString(36)}`
   }
 
   folder(serial: number): string {
-    return `${this.#root}/${folderName(serial % folderCount)}`
+    return `${this.#root}/${folderName(Math.floor(serial / serialsPerFolder) % folderCount)}`
   }
 
   takeSerial(): number {
@@ -74,57 +88,71 @@ export class LocalFiles {
     return this.#nextSerial - 1
   }
 
-  /** Serials below are taken: the journal knows them, though their files may be gone. */
+  /** Serials up to this one are taken: the journal knows them, though their files may be gone. */
   reserve(serial: number): void {
     this.#nextSerial = Math.max(this.#nextSerial, serial + 1)
   }
 
   /** An open, empty file of its own. A negative errno when the disk cannot give one. */
   take(): { readonly serial: number; readonly fd: number } | number {
+    this.#takenCount += 1
+    if (this.#spare.length < madeAheadMin / 2) this.step()
     for (let serial = this.#spare.pop(); serial !== undefined; serial = this.#spare.pop()) {
       const fd = this.sys.open(this.path(serial), openFlags, 0)
       if (fd >= 0) return { serial, fd }
     }
-    const serial = this.takeSerial()
-    const fd = this.sys.open(this.path(serial), openFlags | openFlag.O_CREAT | openFlag.O_EXCL, 0o600)
-    return fd < 0 ? fd : { serial, fd }
+    for (;;) {
+      const serial = this.takeSerial()
+      const fd = this.sys.open(this.path(serial), openFlags | openFlag.O_CREAT | openFlag.O_EXCL, 0o600)
+      if (fd !== -errno.EEXIST) return fd < 0 ? fd : { serial, fd }
+    }
   }
 
   open(serial: number): number {
     return this.sys.open(this.path(serial), openFlags, 0)
   }
 
-  /** Nobody refers to the file any more. */
-  discard(serial: number): void {
-    this.#refuse.push(serial)
+  /** Nobody refers to the files any more. */
+  discard(serials: Iterable<number>): void {
+    for (const serial of serials) this.#refuse.push(serial)
   }
 
-  get refuseCount(): number {
-    return this.#refuse.length
+  /** Begins what is to be done on the other thread, when nothing is under way; true when something is. */
+  step(): boolean {
+    if (this.#isPreparing) return true
+    const discarded = this.#refuse.slice(-choresPerStep)
+    const chores = discarded.length > 0 ? this.#recycling(discarded) : this.#makingAhead()
+    if (chores.length === 0) return false
+    this.#refuse.length -= discarded.length
+    this.#isPreparing = true
+    const serials = chores.map(({ serial }) => serial)
+    this.#prepare(
+      chores.map(({ from, to }) => ({ from, to })),
+      (ready) => {
+        this.#isPreparing = false
+        for (const [index, isReady] of ready.entries()) if (isReady) this.#spare.push(serials[index]!)
+      },
+    )
+    return true
   }
 
-  /** Empties or removes a few of the files that nobody refers to; true when there are more. */
-  step(count: number): boolean {
-    for (let done = 0; done < count; done += 1) {
-      const serial = this.#refuse.pop()
-      if (serial === undefined) return false
-      if (this.#spare.length >= spareCountMax || !this.#recycle(serial)) this.sys.unlink(this.path(serial))
-    }
-    return this.#refuse.length > 0
+  #recycling(discarded: readonly number[]): (FileChore & { readonly serial: number })[] {
+    let room = spareCountMax - this.#spare.length
+    return discarded.map((old) => {
+      const serial = room > 0 ? this.takeSerial() : 0
+      room -= 1
+      return { from: this.path(old), to: serial === 0 ? undefined : this.path(serial), serial }
+    })
   }
 
-  /** False when the file cannot be used again: it is held or mapped by somebody, or the disk fails. */
-  #recycle(serial: number): boolean {
-    const { sys } = this
-    const fd = sys.open(this.path(serial), openFlags, 0)
-    if (fd < 0) return false
-    const fresh = this.takeSerial()
-    const isFree = sys.takeLease(fd) === 0
-    const isDone = isFree && sys.rename(this.path(serial), this.path(fresh)) === 0 && sys.ftruncate(fd, 0) === 0
-    if (isFree) sys.dropLease(fd)
-    sys.close(fd)
-    if (isDone) this.#spare.push(fresh)
-    return isDone
+  #makingAhead(): (FileChore & { readonly serial: number })[] {
+    const wanted = Math.min(madeAheadMax, Math.max(madeAheadMin, this.#takenCount))
+    const lacking = Math.min(choresPerStep, wanted - this.#spare.length)
+    if (lacking <= 0) this.#takenCount = 0
+    return Array.from({ length: Math.max(0, lacking) }, () => {
+      const serial = this.takeSerial()
+      return { from: undefined, to: this.path(serial), serial }
+    })
   }
 }
 

@@ -7,7 +7,12 @@ import { errno } from '../../shared/error.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { type FileSlice, Waiter } from '../fetch/waiter.ts'
 import type { Sys } from '../sys/sys.ts'
-import type { BaseReader } from './local-body.ts'
+
+/** Reads the version below a partial body. */
+export interface BaseReader {
+  read(offset: number, length: number): FileSlice | number | Waiter
+  close(): void
+}
 
 export interface MixedRead {
   readonly range: ByteRange

@@ -29,6 +29,9 @@ export class BackendServer {
       case 'sync':
         this.#backend.sync(message.fd, (result) => this.#send({ kind: 'synced', ticket: message.ticket, result }, []))
         return true
+      case 'prepare':
+        this.#backend.prepare(message.chores, (ready) => this.#send({ kind: 'prepared', ticket: message.ticket, ready }, []))
+        return true
       case 'promote':
       case 'cancel': {
         const inner = this.#tickets.get(message.ticket)

@@ -6,7 +6,7 @@ import type { Pointer } from '../../shared/format/entry.ts'
 import type { LogFields, LogLevel } from '../../shared/log.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
-import type { Change, Failure, FetchRequest, Ticket } from '../fs/backend.ts'
+import type { Change, Failure, FetchRequest, FileChore, Ticket } from '../fs/backend.ts'
 import type { FileSystemStatus } from './file-system.ts'
 
 /** The snapshot that a file system begins with. */
@@ -23,6 +23,7 @@ export type ToNetwork =
   | { readonly kind: 'promote'; readonly ticket: Ticket }
   | { readonly kind: 'cancel'; readonly ticket: Ticket }
   | { readonly kind: 'sync'; readonly ticket: Ticket; readonly fd: number }
+  | { readonly kind: 'prepare'; readonly ticket: Ticket; readonly chores: readonly FileChore[] }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: LogFields }
   /** At the start: the snapshot that the changes in its journal were made from. Answered by `base`. */
   | { readonly kind: 'ask-base'; readonly seq: number }
@@ -40,6 +41,7 @@ export type ToFileSystem =
   | { readonly kind: 'uncached'; readonly ticket: Ticket; readonly range: ByteRange; readonly bytes: Uint8Array }
   | { readonly kind: 'done'; readonly ticket: Ticket; readonly failure: Failure | undefined }
   | { readonly kind: 'synced'; readonly ticket: Ticket; readonly result: number }
+  | { readonly kind: 'prepared'; readonly ticket: Ticket; readonly ready: readonly boolean[] }
   | { readonly kind: 'base'; readonly base: Base | Failure }
   | { readonly kind: 'to-changes'; readonly message: ToChanges }
   | { readonly kind: 'change'; readonly change: Change }

@@ -5,7 +5,7 @@
 import { readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { systemClock } from '../../shared/clock.ts'
-import { EdgemountError } from '../../shared/error.ts'
+import { EdgemountError, errno } from '../../shared/error.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import type { Logger } from '../../shared/log.ts'
 import { systemRandom } from '../../shared/random.ts'
@@ -59,6 +59,7 @@ export class OpenedJournal {
       sys: linuxSys,
       directory: journalDirectory(directory),
       volumeId,
+      bootId,
       random: systemRandom,
       log,
       sync: (fd, done) => backend.sync(fd, done),
@@ -74,6 +75,11 @@ export class OpenedJournal {
       directory,
       openBase: (base, label) => published.openBase(base, label),
       makeRoom: () => cache.makeRoom(),
+      prepare: (chores, done) => backend.prepare(chores, done),
+      syncJournal: (done) => {
+        if (this.#changes === undefined) done(-errno.EAGAIN)
+        else this.#changes.sync([], done)
+      },
     })
     if (typeof bodies === 'number') {
       this.journal.close()

@@ -6,7 +6,7 @@
  */
 import { errno } from '../../shared/error.ts'
 import type { Pointer } from '../../shared/format/entry.ts'
-import type { Backend, Failure, FetchListener, FetchRequest, Ticket } from '../fs/backend.ts'
+import type { Backend, Failure, FetchListener, FetchRequest, FileChore, Ticket } from '../fs/backend.ts'
 import type { ToFileSystem, ToNetwork } from './messages.ts'
 
 const requestCountMax = 16_384
@@ -18,6 +18,7 @@ export class RemoteBackend implements Backend {
   readonly #pages = new Map<Ticket, (answer: Uint8Array | Failure) => void>()
   readonly #fetches = new Map<Ticket, FetchListener>()
   readonly #syncs = new Map<Ticket, (result: number) => void>()
+  readonly #preparations = new Map<Ticket, (ready: readonly boolean[]) => void>()
   #lastTicket = 0
 
   constructor(send: (message: ToNetwork) => void) {
@@ -26,7 +27,7 @@ export class RemoteBackend implements Backend {
 
   /** Requests that wait for an answer. */
   get requestCount(): number {
-    return this.#pages.size + this.#fetches.size + this.#syncs.size
+    return this.#pages.size + this.#fetches.size + this.#syncs.size + this.#preparations.size
   }
 
   page(pointer: Pointer, done: (answer: Uint8Array | Failure) => void): Ticket {
@@ -69,6 +70,12 @@ export class RemoteBackend implements Backend {
     this.#send({ kind: 'sync', ticket, fd })
   }
 
+  prepare(chores: readonly FileChore[], done: (ready: readonly boolean[]) => void): void {
+    const ticket = this.#nextTicket()
+    this.#preparations.set(ticket, done)
+    this.#send({ kind: 'prepare', ticket, chores })
+  }
+
   /** An answer. True when it was one. */
   receive(message: ToFileSystem): boolean {
     switch (message.kind) {
@@ -94,6 +101,12 @@ export class RemoteBackend implements Backend {
         const done = this.#syncs.get(message.ticket)
         this.#syncs.delete(message.ticket)
         done?.(message.result)
+        return true
+      }
+      case 'prepared': {
+        const done = this.#preparations.get(message.ticket)
+        this.#preparations.delete(message.ticket)
+        done?.(message.ready)
         return true
       }
       default:

@@ -39,6 +39,12 @@ export interface FetchListener {
   done(failure: Failure | undefined): void
 }
 
+/** With a `from` the file there is moved to `to` and emptied, or removed where there is no `to`; without, a file is made. */
+export interface FileChore {
+  readonly from: string | undefined
+  readonly to: string | undefined
+}
+
 export interface Backend {
   /** A verified tree page. `done` is called once. */
   page(pointer: Pointer, done: (answer: Uint8Array | Failure) => void): Ticket
@@ -49,6 +55,8 @@ export interface Backend {
   cancel(ticket: Ticket): void
   /** fdatasync off this thread, of a directory fsync: then its names are durable. The descriptor stays open until `done`, which gets 0 or a negative errno. */
   sync(fd: number, done: (result: number) => void): void
+  /** Prepares backing files off this thread. Says for each whether an empty file is at its `to` now, durably as to its name. */
+  prepare(chores: readonly FileChore[], done: (ready: readonly boolean[]) => void): void
 }
 
 /** One changed name, found by comparing two commits. */

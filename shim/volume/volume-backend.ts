@@ -11,8 +11,10 @@ import type { Pointer } from '../../shared/format/entry.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import { type Random, randomFraction } from '../../shared/random.ts'
 import type { PageStore } from '../../shared/volume/page-store.ts'
+import { prepareFiles } from '../bodies/prepare-files.ts'
 import type { Fetcher } from '../fetch/fetcher.ts'
-import type { Backend, Failure, FetchListener, FetchRequest, Ticket } from '../fs/backend.ts'
+import type { Backend, Failure, FetchListener, FetchRequest, FileChore, Ticket } from '../fs/backend.ts'
+import { linuxSys } from '../sys/linux-sys.ts'
 
 export interface VolumeBackendParts {
   readonly pages: Pick<PageStore, 'source' | 'load'>
@@ -74,6 +76,14 @@ export class VolumeBackend implements Backend {
     // For ext4 a new name is no data of its directory.
     const call = fstatSync(fd).isDirectory() ? fsync : fdatasync
     call(fd, (error) => done(error === null ? 0 : -errnoOf(error)))
+  }
+
+  prepare(chores: readonly FileChore[], done: (ready: readonly boolean[]) => void): void {
+    void this.#prepare(chores, done)
+  }
+
+  async #prepare(chores: readonly FileChore[], done: (ready: readonly boolean[]) => void): Promise<void> {
+    done(await prepareFiles(linuxSys, chores))
   }
 
   async #answer(ticket: Ticket, pointer: Pointer, signal: AbortSignal, done: (answer: Uint8Array | Failure) => void): Promise<void> {

@@ -32,7 +32,7 @@ const text = (value: string): { content: { kind: 'inline'; bytes: Uint8Array }; 
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-const noBackend = { page: () => 0, fetch: () => 0, promote: () => undefined, cancel: () => undefined, sync: () => undefined }
+const noBackend = { page: () => 0, fetch: () => 0, promote: () => undefined, cancel: () => undefined, prepare: () => undefined, sync: () => undefined }
 
 /** A mount that is served by another thread than ours. */
 async function serveWith(thread: string, clock = systemClock, number = 1): Promise<FsWorker> {
@@ -188,7 +188,9 @@ describe('the cache', () => {
     await bed.mount({ cacheDirectory: small })
     expect((await bed.sh('sha256sum < {}/f; sha256sum < {}/f')).out).toBe(`${sha256(bytes)}  -\n`.repeat(2))
     writeFileSync(path.join(bed.directory, 'file'), '')
-    const second = await bed.mount({ cacheDirectory: path.join(bed.directory, 'file') })
+    const unusable = path.join(bed.directory, 'file')
+    await expect(bed.mount({ cacheDirectory: unusable, directory: bed.mountPointOf(3) })).rejects.toThrow(/^Cannot keep what is written: .*Mount with --read-only, or choose another --cache$/)
+    const second = await bed.mount({ cacheDirectory: unusable, directory: bed.mountPointOf(2), isReadOnly: true })
     expect((await bed.sh('sha256sum < {}/f', 2)).out).toContain(sha256(bytes))
     expect((await second.status()).fileSystem?.cacheDirectory).toBeUndefined()
   })

@@ -3,8 +3,10 @@ import type { ManifestRoot } from '../../shared/format/entry.ts'
 import { encodeManifestPage } from '../../shared/format/manifest-shape.ts'
 import type { BodyBase } from '../../shim/bodies/body-state.ts'
 import { LocalBodies } from '../../shim/bodies/local-bodies.ts'
-import type { BaseReader } from '../../shim/bodies/local-body.ts'
+import type { BaseReader } from '../../shim/bodies/mixed-read.ts'
 import { type FileSlice, Waiter } from '../../shim/fetch/waiter.ts'
+import type { FileChore } from '../../shim/fs/backend.ts'
+import { openFlag } from '../../shim/sys/constants.ts'
 import type { Sys } from '../../shim/sys/sys.ts'
 import { FakeSys } from './fake-sys.ts'
 import { chunkRun, fileId } from './file-entry.ts'
@@ -53,6 +55,8 @@ export class BodiesBed<S extends Sys = Sys> {
   readonly #directory: string
   bodies: LocalBodies
   canMakeRoom = false
+  /** Files are emptied and made, at once. */
+  canPrepare = true
   #roomCount = 0
   /** Answers that wait for the journal; undefined: it answers at once. */
   journalWaits: ((result: number) => void)[] | undefined
@@ -85,12 +89,32 @@ export class BodiesBed<S extends Sys = Sys> {
         if (this.journalWaits === undefined) done(0)
         else this.journalWaits.push(done)
       },
+      prepare: (chores, done) => {
+        if (this.canPrepare) done(prepareNow(this.sys, chores))
+        else done(chores.map(() => false))
+      },
       openFilesMax: 2,
     })
     if (typeof bodies === 'number') throw new Error(`Cannot open the bodies: ${bodies}`)
     this.bodies = bodies
     return bodies
   }
+}
+
+/** `prepareFiles` without waiting. */
+export function prepareNow(sys: Sys, chores: readonly FileChore[]): boolean[] {
+  return chores.map(({ from, to }) => {
+    if (to === undefined) {
+      sys.unlink(from!)
+      return false
+    }
+    const fd = sys.open(from ?? to, from === undefined ? openFlag.O_RDWR | openFlag.O_CREAT | openFlag.O_EXCL : openFlag.O_RDWR, 0o600)
+    if (fd < 0) return false
+    const isReady = from === undefined || (sys.takeLease(fd) === 0 && sys.rename(from, to) === 0 && sys.ftruncate(fd, 0) === 0)
+    sys.close(fd)
+    if (!isReady) sys.unlink(from)
+    return isReady
+  })
 }
 
 export function bodiesBed(sys: Sys, directory: string, base: FakeBase): BodiesBed {

@@ -6,6 +6,7 @@ import { toFileId } from '../../shared/volume/file-id.ts'
 import { LocalBodies } from '../../shim/bodies/local-bodies.ts'
 import { type ChangeJournal, LocalChanges } from '../../shim/changes/local-changes.ts'
 import type { Writing } from '../../shim/fs/volume-handler.ts'
+import { prepareNow } from './bodies-bed.ts'
 import { FakeSys } from './fake-sys.ts'
 
 export class MemoryJournal implements ChangeJournal {
@@ -45,7 +46,7 @@ export class MemoryWriting implements Writing {
       throw new Error('A base is read, and this test has none')
     }
     this.sys.mkdir('/c', 0o700)
-    const bodies = LocalBodies.open({ sys: this.sys, clock: systemClock, bootId: 'boot', directory: '/c', openBase, makeRoom: () => false })
+    const bodies = LocalBodies.open({ sys: this.sys, clock: systemClock, bootId: 'boot', directory: '/c', openBase, makeRoom: () => false, prepare: (chores, done) => done(prepareNow(this.sys, chores)) })
     if (typeof bodies === 'number') throw new Error(`No bodies: ${bodies}`)
     this.bodies = bodies
   }

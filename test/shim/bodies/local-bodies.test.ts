@@ -49,6 +49,28 @@ test('a file that is used again is empty and has another name', () => {
   expect(bed.bodies.count).toBe(1)
 })
 
+test('files are made ahead, more where more are taken', () => {
+  const bed = makeBed()
+  opened(bed.bodies.create(mtime))
+  tick(bed)
+  tick(bed)
+  const count = bed.sys.paths().length
+  for (let index = 0; index < 100; index += 1) opened(bed.bodies.create(mtime))
+  expect(bed.sys.paths().length).toBe(count)
+  for (let index = 0; index < 1000; index += 1) opened(bed.bodies.create(mtime))
+  for (let index = 0; index < 20; index += 1) tick(bed)
+  expect(bed.sys.paths().length).toBeGreaterThan(count + 1000)
+})
+
+test('a name that somebody has taken meanwhile is passed over', () => {
+  const bed = makeBed()
+  bed.canPrepare = false
+  const { serial } = opened(bed.bodies.create(mtime))
+  for (let next = serial + 1; next < serial + 300; next += 1) bed.sys.writeFile(bed.bodies.path(next), Uint8Array.of(1))
+  const second = opened(bed.bodies.create(mtime))
+  expect([second.serial, second.fstat()]).toMatchObject([serial + 300, { size: 0 }])
+})
+
 test('a discarded file is left alone until the journal on disk does not name it any more', () => {
   const bed = makeBed()
   const body = written(bed, 1)
@@ -155,6 +177,7 @@ test('a cached file is taken over where it lies, and given back', () => {
 
 test('a full disk makes room before it refuses a file', () => {
   const bed = makeBed()
+  bed.canPrepare = false
   bed.sys.fail('open', errno.ENOSPC)
   expect(bed.bodies.create(mtime)).toBe(-errno.ENOSPC)
   expect(bed.madeRoomCount()).toBe(1)

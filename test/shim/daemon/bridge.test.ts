@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Pointer } from '../../../shared/format/entry.ts'
-import type { Backend, Failure, FetchListener, FetchRequest } from '../../../shim/fs/backend.ts'
+import type { Backend, Failure, FetchListener, FetchRequest, FileChore } from '../../../shim/fs/backend.ts'
 import { BackendServer } from '../../../shim/daemon/backend-server.ts'
 import type { ToFileSystem, ToNetwork } from '../../../shim/daemon/messages.ts'
 import { RemoteBackend } from '../../../shim/daemon/remote-backend.ts'
@@ -39,6 +39,10 @@ class ScriptedBackend implements Backend {
 
   cancel(ticket: number): void {
     this.calls.push(`cancel ${ticket}`)
+  }
+
+  prepare(chores: readonly FileChore[], done: (ready: readonly boolean[]) => void): void {
+    done(chores.map(({ to }) => to !== undefined))
   }
 
   sync(fd: number, done: (result: number) => void): void {
