@@ -10,6 +10,7 @@ import type { Place } from '../../shared/volume/change-set.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import type { Change } from '../fs/backend.ts'
 import type { ChangeState } from './change-state.ts'
+import type { NameTarget } from './edit.ts'
 
 /** A `Change` is one. */
 export interface NewerSnapshot {
@@ -23,15 +24,23 @@ export interface BaseMove {
   readonly places: readonly Place[]
 }
 
+/** Also notes what the snapshot has now where names are changed here: counts are deltas to it. */
 export function planMove<Body>(state: ChangeState<Body>, { seq, names = [] }: NewerSnapshot): BaseMove {
   const places: Place[] = []
-  if (state.places.size === 0) return { seq, places }
+  if (state.isEmpty) return { seq, places }
   for (const { directoryId, name, entry } of names) {
-    if (entry === undefined) continue
-    const { id, kind } = decodeEntry(entry)
-    if (kind === 'directory' && state.places.has(id)) places.push({ id, parentId: toFileId(directoryId), name })
+    const parentId = toFileId(directoryId)
+    const target = entry === undefined ? undefined : targetOf(entry)
+    const changed = state.name(parentId, name)
+    if (changed !== undefined) state.namesOf(parentId).setShown(changed, target)
+    if (target?.kind === 'directory' && state.places.has(target.id)) places.push({ id: target.id, parentId, name })
   }
   return { seq, places }
+}
+
+function targetOf(bytes: Uint8Array): NameTarget {
+  const { id, kind } = decodeEntry(bytes)
+  return { id, kind }
 }
 
 export function moveBase<Body>(state: ChangeState<Body>, { seq, places }: BaseMove): void {

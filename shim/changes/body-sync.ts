@@ -4,6 +4,7 @@
  * Called by `LocalChanges`: for fsync, and before every sync of the journal for the bodies that took the place of another file. ext4 does that too
  * (auto_da_alloc): who saves by writing beside and renaming over finds the old or the new content after a power failure, never an empty file.
  */
+import type { FileId } from '../../shared/format/entry.ts'
 import type { ChangedBody } from './edit.ts'
 
 /** fdatasync off this thread; the descriptor stays open until `done`, which comes on this thread. */
@@ -11,27 +12,27 @@ export type SyncFile = (fd: number, done: (result: number) => void) => void
 
 export class BodySync<Body extends ChangedBody> {
   readonly #sync: SyncFile
-  #replacing = new Set<Body>()
+  readonly #bodyOf: (id: FileId) => Body | undefined
+  #replacing = new Set<FileId>()
 
-  constructor(sync: SyncFile) {
+  /** `bodyOf`: what a file has now. One that is removed, or published and in the store, has none any more, and nothing of it needs to be durable here. */
+  constructor(sync: SyncFile, bodyOf: (id: FileId) => Body | undefined) {
     this.#sync = sync
+    this.#bodyOf = bodyOf
   }
 
-  /** The body took the place of another one. */
-  add(body: Body): void {
-    this.#replacing.add(body)
-  }
-
-  forget(body: Body): void {
-    this.#replacing.delete(body)
+  /** The file took the place of another one. */
+  add(id: FileId): void {
+    this.#replacing.add(id)
   }
 
   /** Those that were added. One that fails is tried again with the next sync. */
   syncAdded(done: (result: number) => void): void {
-    const bodies = this.#replacing
+    const ids = this.#replacing
     this.#replacing = new Set()
-    this.sync([...bodies], (result) => {
-      if (result < 0) for (const body of bodies) this.#replacing.add(body)
+    const bodies = [...ids].map(this.#bodyOf).filter((body) => body !== undefined)
+    this.sync(bodies, (result) => {
+      if (result < 0) for (const id of ids) this.#replacing.add(id)
       done(result)
     })
   }
@@ -46,7 +47,6 @@ export class BodySync<Body extends ChangedBody> {
       if (left === 0) done(result)
     }
     for (const body of bodies) {
-      this.#replacing.delete(body)
       left += 1
       const fd = body.hold()
       if (fd < 0) end(fd)

@@ -174,7 +174,7 @@ export class ChangeState<Body> {
     const names = this.namesOf(directoryId)
     let changed = names.get(name)
     if (changed === undefined) {
-      changed = { name, to, base, changedAt: this.counter, taken: undefined }
+      changed = { name, to, base, shown: undefined, changedAt: this.counter, taken: undefined }
       this.addName(directoryId, changed)
     } else {
       names.setTo(changed, to)

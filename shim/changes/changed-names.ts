@@ -12,6 +12,8 @@ export interface ChangedName {
   /** Undefined: removed here. */
   to: NameTarget | undefined
   base: NameTarget | undefined
+  /** What the snapshot that is shown has there, when that is not `base`; null: nothing. Not journaled: after a restart counts are right when the batch is settled. */
+  shown: NameTarget | null | undefined
   changedAt: number
   /** What the batch that is out says; null: that it is gone; undefined: it is in no batch. */
   taken: NameTarget | null | undefined
@@ -71,6 +73,13 @@ export class ChangedNames {
   setBase(changed: ChangedName, base: NameTarget | undefined): void {
     this.#count(changed, -1)
     changed.base = base
+    if ((changed.shown ?? undefined)?.id === base?.id) changed.shown = undefined
+    this.#count(changed, 1)
+  }
+
+  setShown(changed: ChangedName, shown: NameTarget | undefined): void {
+    this.#count(changed, -1)
+    changed.shown = shown?.id === changed.base?.id ? undefined : (shown ?? null)
     this.#count(changed, 1)
   }
 
@@ -118,11 +127,11 @@ export class ChangedNames {
     this.#recent = []
   }
 
-  #count({ to, base }: ChangedName, by: number): void {
+  #count({ to, base, shown = base ?? null }: ChangedName, by: number): void {
     if (to !== undefined) this.#entries += by
-    if (base !== undefined) this.#entries -= by
+    if (shown !== null) this.#entries -= by
     if (to?.kind === 'directory') this.#directories += by
-    if (base?.kind === 'directory') this.#directories -= by
+    if (shown?.kind === 'directory') this.#directories -= by
     if (to?.id !== base?.id) this.#movedCount += by
   }
 }

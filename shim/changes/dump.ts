@@ -115,7 +115,7 @@ function readChangedName<Body>(reader: Reader, state: ChangeState<Body>): void {
   const base = readTarget(reader)
   const isTaken = (flags & nameFlag.isTaken) !== 0
   const taken = isTaken ? ((flags & nameFlag.isTakenSame) === 0 ? (readTarget(reader) ?? null) : (to ?? null)) : undefined
-  state.addName(directoryId, { name, to, base, taken, changedAt: changedAtOf(state, (flags & nameFlag.isChangedSince) !== 0) })
+  state.addName(directoryId, { name, to, base, shown: undefined, taken, changedAt: changedAtOf(state, (flags & nameFlag.isChangedSince) !== 0) })
 }
 
 /** Only on which side of the batch a change lies is ever asked. */
@@ -153,7 +153,7 @@ function readNode<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state
   const read = has(nodeFlag.isAttributes) ? { entry: readAttributes(reader, () => base), contentSize: base?.size ?? 0 } : readEntry(reader)
   const { entry } = read
   const taken = has(nodeFlag.isTakenSame) ? entry : has(nodeFlag.isTaken) ? readTaken(reader, entry) : undefined
-  const body = has(nodeFlag.hasBody) ? bodyOf(reader.sized(bodyStateBytesMax).slice()) : undefined
+  const body = has(nodeFlag.hasBody) ? bodyOf(reader.sized(bodyStateBytesMax)) : undefined
   const node = new NodeState(entry, base, body, changedAtOf(state, has(nodeFlag.isChangedSince)), read.contentSize)
   node.taken = taken
   node.published = has(nodeFlag.hasStamp) ? readStamp(reader) : undefined

@@ -77,8 +77,7 @@ function readNodePut<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (st
   const flags = reader.u8()
   const base = (flags & nodeFlag.hasBase) === 0 ? undefined : readEntry(reader).entry
   const entry = (flags & nodeFlag.isAttributes) === 0 ? readEntry(reader).entry : readAttributes(reader, (id) => state.nodes.get(id)?.entry ?? base)
-  // Copied: the record's bytes are the journal's.
-  const body = (flags & nodeFlag.hasBody) === 0 ? undefined : bodyOf(reader.sized(bodyStateBytesMax).slice())
+  const body = (flags & nodeFlag.hasBody) === 0 ? undefined : bodyOf(reader.sized(bodyStateBytesMax))
   const stamp = (flags & nodeFlag.hasStamp) === 0 ? undefined : readStamp(reader)
   state.putNode({ entry, base, body: (flags & nodeFlag.losesBody) === 0 ? body : null }, stamp)
 }
@@ -103,7 +102,7 @@ function readNamePut(reader: Reader): NamePut {
   return { directoryId, name, to, base: (flags & nameFlag.isSame) === 0 ? base : to }
 }
 
-/** Applies as it reads: a put may stand on the one before. */
+/** Applies as it reads: a put may stand on the one before. `bodyOf` has the bytes for the time of the call. */
 export function readEdit<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): void {
   state.startEdit()
   for (let left = readCount(reader); left > 0; left -= 1) state.putPlace(readPlace(reader))

@@ -82,7 +82,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     this.#parts = parts
     this.#state = state
     this.#journaledSeq = recovered?.seq ?? 0
-    this.#syncs = new BodySync(parts.sync)
+    this.#syncs = new BodySync(parts.sync, (id) => this.#state.nodes.get(id)?.body)
     this.#uses = new BodyUses(parts.isOpen, () => parts.clock.now())
     this.#outbox = new Outbox({ state, append: (record) => parts.journal.append(record), looks: this.#uses, random: parts.random })
     if (!state.isEmpty) this.#noteChange()
@@ -190,8 +190,8 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   }
 
   /** The body was emptied and written anew: it is made durable with the next sync of the journal, whoever asks for that. */
-  noteReplacing(body: Body): void {
-    this.#syncs.add(body)
+  noteReplacing(id: FileId): void {
+    this.#syncs.add(id)
   }
 
   /** The handler shows a newer snapshot. Says what of a batch has become part of it. */
@@ -274,8 +274,8 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
       const changed = this.#state.name(directoryId, name)
       const before = changed === undefined ? base : changed.to
       if (before === undefined || before.id === to.id) continue
-      const body = nodes.find(({ entry }) => entry.id === to.id)?.body ?? this.#state.nodes.get(to.id)?.body
-      if (body !== undefined) this.#syncs.add(body)
+      const hasBody = nodes.some(({ entry, body }) => entry.id === to.id && body !== undefined && body !== null) || this.#state.nodes.get(to.id)?.body !== undefined
+      if (hasBody) this.#syncs.add(to.id)
     }
   }
 

@@ -3,16 +3,17 @@
  */
 import type { FileId } from '../../shared/format/entry.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
+import type { ChangeState } from './change-state.ts'
 import type { ChangedBody, NodePut } from './edit.ts'
 import { Labels } from './labels.ts'
 import { LocalChanges, type LocalChangesParts } from './local-changes.ts'
-import { Replay, type SavedBody } from './replay.ts'
+import { Replay, type WrittenRange } from './replay.ts'
 
 export interface JournalSource<Body> {
   /** Gives every record, in order. */
   replay(visit: (record: Uint8Array) => void): void
   /** The body of a state and of what was written after it; undefined when its backing file is gone. */
-  restore(state: Uint8Array, noted: SavedBody['noted']): Body | undefined
+  restore(state: Uint8Array, noted: readonly WrittenRange[]): Body | undefined
 }
 
 /** What was found. */
@@ -52,11 +53,15 @@ export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: Loca
   })
   const { movedCount: nameCount, bodyCount } = state
   const inodeCount = state.nodes.size - forgets.length
-  const labels = new Labels(state)
-  const lost = losers.map((id) => labels.of(id))
+  const lost = losers.length === 0 ? [] : labelsOf(state, losers)
   const changes = new LocalChanges<Body>(parts, state)
   if (bodiless.length + forgets.length > 0) changes.apply({ nodes: bodiless, forgets })
   return { changes, recordCount, nameCount, inodeCount, bodyCount, lost, unnamedCount: forgets.length }
+}
+
+function labelsOf(state: ChangeState<unknown>, ids: readonly FileId[]): string[] {
+  const labels = new Labels(state)
+  return ids.map((id) => labels.of(id))
 }
 
 function replayed(replay: JournalSource<unknown>['replay']): Replay {

@@ -11,15 +11,68 @@ import { readBaseMove, readSettlement, readText, readWritten, recordKind } from 
 import { settleState } from './settling.ts'
 import { markTaken, unmarkTaken } from './taking.ts'
 
+export interface WrittenRange {
+  readonly start: number
+  readonly end: number
+}
+
+const noRanges: readonly WrittenRange[] = []
+
 /** A body as the journal knows it. */
-export interface SavedBody {
-  readonly state: Uint8Array
+export class SavedBody {
+  readonly #memory: StateMemory
+  readonly #start: number
+  readonly #end: number
+  #noted: WrittenRange[] | undefined
+
+  constructor(memory: StateMemory, start: number, end: number) {
+    this.#memory = memory
+    this.#start = start
+    this.#end = end
+  }
+
+  get state(): Uint8Array {
+    return this.#memory.part(this.#start, this.#end)
+  }
+
   /** What was written after `state`. */
-  readonly noted: { readonly start: number; readonly end: number }[]
+  get noted(): readonly WrittenRange[] {
+    return this.#noted ?? noRanges
+  }
+
+  note(range: WrittenRange): void {
+    this.#noted ??= []
+    this.#noted.push(range)
+  }
+}
+
+/** States of bodies back to back: 100,000 small arrays would cost more than all the rest of a replay. */
+class StateMemory {
+  #bytes = new Uint8Array(64 * 1024)
+  #length = 0
+
+  keep(state: Uint8Array): SavedBody {
+    const start = this.#length
+    const end = start + state.length
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2))
+      larger.set(this.#bytes.subarray(0, start))
+      this.#bytes = larger
+    }
+    this.#bytes.set(state, start)
+    this.#length = end
+    return new SavedBody(this, start, end)
+  }
+
+  part(start: number, end: number): Uint8Array {
+    return this.#bytes.subarray(start, end)
+  }
 }
 
 export class Replay {
   readonly state = new ChangeState<SavedBody>(0)
+  readonly #memory = new StateMemory()
+  readonly #keep = (state: Uint8Array): SavedBody => this.#memory.keep(state)
   recordCount = 0
 
   /** Throws `corrupt` for a record that cannot be one. The state is that of the records before it. */
@@ -29,7 +82,7 @@ export class Replay {
     const kind = reader.u8()
     switch (kind) {
       case recordKind.edit:
-        readEdit(reader, state, saved)
+        readEdit(reader, state, this.#keep)
         break
       case recordKind.written:
         this.#addWritten(reader)
@@ -50,7 +103,7 @@ export class Replay {
         readDumpStart(reader, state)
         break
       case recordKind.dumpPart:
-        readDumpPart(reader, state, saved)
+        readDumpPart(reader, state, this.#keep)
         break
       default:
         reader.fail(`it is of kind ${kind}`)
@@ -61,11 +114,7 @@ export class Replay {
 
   #addWritten(reader: Reader): void {
     const { id, start, end } = readWritten(reader)
-    this.state.nodes.get(id)?.body?.noted.push({ start, end })
+    this.state.nodes.get(id)?.body?.note({ start, end })
     this.state.touch(id)
   }
-}
-
-function saved(state: Uint8Array): SavedBody {
-  return { state, noted: [] }
 }
