@@ -59,9 +59,8 @@ function applyFile(overlay: Overlay, state: FileState): boolean {
     return isLink
   }
   const isKept = held !== undefined && isSameEntry(entry, held)
-  const becomesLink = standsInInodeTree(state)
-  if (becomesLink && !(isLink && isKept)) overlay.setInode(entry.id, entry)
-  if (place !== undefined && !place.isVacated && (becomesLink || !isKept)) overlay.put(place.directory, place.name, nameOf(state), place.held)
+  if (standsInInodeTree(state) && !(isLink && isKept)) overlay.setInode(entry.id, entry)
+  if (place !== undefined && !place.isVacated && !isKept) overlay.put(place.directory, place.name, nameOf(state), place.held)
   return !isKept
 }
 

@@ -147,8 +147,11 @@ export class ChangePlan {
     if (this.merged.has(id)) return
     const state = await this.ground.file(id)
     if (state.held === undefined) {
-      const isEdited = before !== undefined && !isSameBody(before, after)
-      if (isEdited) for (const change of this.index.names(id).same) await this.#putFile(change, id)
+      if (before === undefined || isSameBody(before, after)) return
+      const { same, put, vacated } = this.index.names(id)
+      for (const change of same) await this.#putFile(change, id)
+      // It had more names than those that we know of: one that we took away is better than none.
+      if (same.length + put.length === 0 && vacated.length > 0) await this.#putFile(vacated[0]!, id)
       return
     }
     const { entry, isContested } = mergeEntry(before, after, state.held)
@@ -222,7 +225,7 @@ export class ChangePlan {
 
   /** Our version of a file whose content both sides changed. One that is there already, because the set comes again, will do. */
   async #copy(state: FileState, ours: Entry): Promise<void> {
-    const beside = await this.#nameOf(state)
+    const beside = await this.#nameOf(state.id)
     const known = await this.#knownBeside(beside, (entry) => isSameBody(entry, ours))
     if (known !== undefined) {
       this.copies.set(state.id, known.entry)
@@ -238,13 +241,11 @@ export class ChangePlan {
     this.#conflict(beside, slot, state.id, copy.id)
   }
 
-  /** A name that leads to a file, or that did. */
-  async #nameOf(state: FileState): Promise<Slot> {
-    const slot = state.puts[0] ?? state.place
-    if (slot !== undefined) return slot
-    const { put, same, vacated } = this.index.names(state.id)
-    const change = [...put, ...same, ...vacated][0]
-    if (change === undefined) throw contradiction(`nothing says where file ${state.id} is`)
+  /** Our name of a file: the same one when the set comes again, wherever theirs is by then. */
+  async #nameOf(id: FileId): Promise<Slot> {
+    const { put, same, vacated } = this.index.names(id)
+    const change = put[0] ?? same[0] ?? vacated[0]
+    if (change === undefined) throw contradiction(`nothing says where file ${id} is`)
     return this.ground.slot(await this.directory(change.directoryId), change.name)
   }
 

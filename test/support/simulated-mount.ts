@@ -109,7 +109,7 @@ export class SimulatedMount {
   removeAll(path: string): boolean {
     const id = path === '/' ? undefined : this.find(path)
     if (id === undefined) return false
-    for (const name of [...(this.names.get(id)?.keys() ?? [])]) this.removeAll(`${path}/${name}`)
+    for (const name of Array.from(this.names.get(id)?.keys() ?? [])) this.removeAll(`${path}/${name}`)
     return this.remove(path)
   }
 
@@ -255,7 +255,6 @@ export async function mountLines(snapshot: Snapshot): Promise<string[]> {
   for await (const { path, entry } of snapshot.walk()) {
     lines.push(lineOf(path, entry, entry.content.kind === 'tree' ? entry.content.root : undefined))
   }
-  // A walk has the names of a directory in byte order too, but goes into each before its siblings.
   return lines
 }
 
