@@ -22,9 +22,9 @@ import { Follower } from '../volume/follower.ts'
 import { type MountedVolume, openMountedVolume } from '../volume/mounted-volume.ts'
 import { VolumeBackend } from '../volume/volume-backend.ts'
 import { serveByLinux } from './linux-mount.ts'
-import { type MountDaemon, type MountEnd, type MountStatus, type StartMountOptions, type Unpublished, defaultCacheDirectory, isReadOnly, serveSettings } from './mount-options.ts'
+import { type Ending, type MountDaemon, type MountEnd, type MountStatus, type StartMountOptions, type Unpublished, defaultCacheDirectory, isReadOnly, serveSettings } from './mount-options.ts'
 import { serveByNative } from './native-mount.ts'
-import { MountPublishing, Uploads } from './publishing.ts'
+import { MountPublishing, type PublishingWait, Uploads } from './publishing.ts'
 import type { ServedFileSystem } from './served.ts'
 
 const metadataBytesMax = 1024 ** 3
@@ -207,9 +207,8 @@ class Daemon implements MountDaemon {
     lifetime.defer(() => follower.close()).catch(() => undefined)
   }
 
-  flush(options: { readonly deadlineMs?: number | undefined; readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    const { publishing, deadlineMs } = this.#parts
-    return publishing?.flush(options.deadlineMs ?? deadlineMs, options.signal) ?? Promise.resolve()
+  flush(options: PublishingWait = {}): Promise<void> {
+    return this.#parts.publishing?.flush(options) ?? Promise.resolve()
   }
 
   leave(): void {
@@ -241,8 +240,11 @@ class Daemon implements MountDaemon {
     }
   }
 
-  close(options: { readonly discards?: boolean | undefined } = {}): Promise<void> {
-    if (options.discards === true) this.#parts.publishing?.discard()
+  prepareEnd(ending: Ending): void {
+    this.#parts.publishing?.prepareEnd(ending)
+  }
+
+  close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }

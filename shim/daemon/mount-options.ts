@@ -10,7 +10,7 @@ import type { Random } from '../../shared/random.ts'
 import type { FetcherStats } from '../fetch/fetcher.ts'
 import type { MountedVolume, VolumeSource } from '../volume/mounted-volume.ts'
 import type { FileSystemStatus } from './file-system.ts'
-import type { PublishingStatus } from './publishing.ts'
+import type { PublishingStatus, PublishingWait } from './publishing.ts'
 import type { ServeParts } from './served.ts'
 
 export type Driver = 'linux' | 'fuse-native'
@@ -91,6 +91,12 @@ export interface Unpublished {
   readonly why: string
 }
 
+/** With `discards` what is not published is dropped for ever; else it is published for `waitMs`, and what is left then is kept for the next mount. */
+export interface Ending {
+  readonly discards?: boolean | undefined
+  readonly waitMs?: number | undefined
+}
+
 /** How a mount ended: somebody unmounted it, or it could not go on. */
 export type MountEnd = { readonly kind: 'unmounted'; readonly unpublished: Unpublished | undefined } | { readonly kind: 'failed'; readonly error: Error }
 
@@ -99,13 +105,15 @@ export interface MountDaemon {
   readonly directory: string
   readonly ended: Promise<MountEnd>
   status(): Promise<MountStatus>
-  /** Resolves when everything that was written before is published. Throws `unavailable`, with the reason, when that has not come about in time. */
-  flush(options?: { readonly deadlineMs?: number | undefined; readonly signal?: AbortSignal | undefined }): Promise<void>
   /**
-   * Unmounts, publishes what is left, and ends everything. When files are open there, programs get a moment to close them, then they fail. With `discards`
-   * what is not published is dropped for ever.
+   * Resolves when everything that was written before is published. Throws `unavailable`, with the reason, when that has not come about in `waitMs`; without
+   * it, when it does not get on any more.
    */
-  close(options?: { readonly discards?: boolean | undefined }): Promise<void>
+  flush(options?: PublishingWait): Promise<void>
+  /** What becomes of what is not published when the mount ends, whoever ends it. Without a call it is published for as long as that gets on. */
+  prepareEnd(ending: Ending): void
+  /** Unmounts, publishes what is left, and ends everything. When files are open there, programs get a moment to close them, then they fail. */
+  close(): Promise<void>
   /** Ends the publishing that `close`, or an unmounting from outside, waits for: what is left is kept for the next mount. */
   leave(): void
 }

@@ -18,13 +18,18 @@ import { delayMsMaxDefault } from '../publish/publish-plan.ts'
 import { UploadMeter } from '../publish/upload-meter.ts'
 import { VolumeTarget } from '../publish/volume-target.ts'
 import type { Follower } from '../volume/follower.ts'
-import type { Unpublished } from './mount-options.ts'
+import type { Ending, Unpublished } from './mount-options.ts'
 
 export interface PublishingStatus extends PublisherStatus {
   readonly uploadBytesPerSecond: number
   readonly uploadedBytes: number
   /** Why an upload is tried again. */
   readonly uploadError: string | undefined
+}
+
+export interface PublishingWait {
+  readonly waitMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface UploadParts {
@@ -90,6 +95,7 @@ export class MountPublishing {
   readonly #leaving = new AbortController()
   #isStarted = false
   #isDiscarding = false
+  #drainMs: number | undefined
   #unpublished: Unpublished | undefined
 
   constructor(parts: MountPublishingParts) {
@@ -131,44 +137,61 @@ export class MountPublishing {
     else this.#publisher.receive(message)
   }
 
-  flush(deadlineMs: number, signal?: AbortSignal): Promise<void> {
-    this.#parts.uploads.store.nudge()
-    return this.#publisher.flush({ deadlineMs, signal })
+  /**
+   * Publishes everything that was written before the call. Throws `unavailable`, with the reason, when that has not come about in `waitMs`; without it, when
+   * it does not get on any more.
+   */
+  async flush({ waitMs, signal }: PublishingWait = {}): Promise<void> {
+    const { uploads, deadlineMs } = this.#parts
+    for (;;) {
+      const before = this.#progress()
+      uploads.store.nudge()
+      try {
+        return await this.#publisher.flush({ deadlineMs: waitMs ?? deadlineMs, signal })
+      } catch (error) {
+        const isAway = this.#publisher.status.lastError !== undefined || uploads.failure !== undefined
+        const isOver = waitMs !== undefined || isAway || before === this.#progress() || signal?.aborted === true || this.#end.signal.aborted
+        if (isOver) throw error
+      }
+    }
   }
 
-  /** What is not published is dropped when the mount ends, now if it has. */
-  discard(): void {
+  /** The mount is about to end. What is not published then is dropped with `discards`, else published for as long as `waitMs` says. */
+  prepareEnd({ discards = false, waitMs }: Ending): void {
+    this.#drainMs = waitMs
+    if (!discards) return
     this.#isDiscarding = true
     this.leave()
   }
 
+  /** Ends the waiting of `drain`. */
   leave(): void {
     this.#leaving.abort(new EdgemountError('aborted', 'Cannot publish the rest: it is kept for the next mount'))
   }
 
-  /** The mount is gone: publishes the rest, for as long as that gets on. True: what is left is to be dropped. */
+  /** The mount is gone: publishes the rest. True: what is left is to be dropped. */
   async drain(): Promise<boolean> {
-    while (this.#isStarted && !this.#isDiscarding) {
-      try {
-        await this.flush(this.#parts.deadlineMs, this.#leaving.signal)
-        return false
-      } catch (error) {
-        const { changeCount, dirtyBytes, lastError } = this.#publisher.status
-        const isAway = lastError !== undefined || this.#parts.uploads.failure !== undefined
-        if (!isAway && !this.#leaving.signal.aborted && !this.#end.signal.aborted) continue
-        if (this.#isDiscarding) break
-        this.#unpublished = { changeCount, dirtyBytes, why: messageOf(error) }
-        this.#parts.log.warn(`${changeCount} changes are not published and are kept for the next mount: ${messageOf(error)}`)
-        return false
-      }
+    if (this.#isDiscarding || !this.#isStarted) return this.#isDiscarding
+    try {
+      await this.flush({ waitMs: this.#drainMs, signal: this.#leaving.signal })
+    } catch (error) {
+      if (this.#isDiscarding) return true
+      const { changeCount, dirtyBytes } = this.#publisher.status
+      this.#unpublished = { changeCount, dirtyBytes, why: messageOf(error) }
+      this.#parts.log.warn(`${changeCount} changes are not published and are kept for the next mount: ${messageOf(error)}`)
     }
-    return this.#isDiscarding
+    return false
   }
 
   async close(): Promise<void> {
     this.#end.abort(new EdgemountError('closed', 'Cannot publish: the mount ends'))
     this.#parts.uploads.close()
     await this.#publisher.close()
+  }
+
+  /** Differs when something has got on. */
+  #progress(): number {
+    return this.#parts.uploads.meter.bytes + this.#publisher.status.commitCount
   }
 
   async #publish({ ticket, id }: Extract<ToPublisher, { kind: 'publish' }>): Promise<void> {

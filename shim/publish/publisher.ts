@@ -225,9 +225,11 @@ export class Publisher {
 
   /** What became of a batch that nobody remembers here is found out first. */
   async #takeBatch(isEverything: boolean): Promise<Batch | undefined> {
-    for (;;) {
+    for (let lastNonce: string | undefined; ; ) {
       const answer = await this.#link.takeBatch(isEverything)
       if (answer === undefined || 'changes' in answer) return answer
+      if (answer.nonce === lastNonce) throw new EdgemountError('unavailable', 'Cannot publish more: the file system has not taken in yet what was published last')
+      lastNonce = answer.nonce
       const found = await this.#parts.find(answer, this.#stop.signal)
       this.#parts.log.info(found === undefined ? 'What was to be published before the restart is published now' : `What was published before the restart is commit ${found.seq}`)
       if (found === undefined) this.#link.tell({ kind: 'not-published' })

@@ -70,9 +70,9 @@ describe('reading', () => {
     expect((await bed.sh('cat {}/with*newline {}/bad*utf8')).out).toBe('nb')
   })
 
-  test('nothing can be changed', async () => {
+  test('nothing can be changed in a read-only mount', async () => {
     await bed.commit({ op: 'create', path: '/f', ...inline('x') }, { op: 'mkdir', path: '/d' })
-    await bed.mount()
+    await bed.mount({ isReadOnly: true })
     for (const attempt of ['echo > {}/f', 'touch {}/new', 'rm {}/f', 'mkdir {}/e', 'rmdir {}/d', 'mv {}/f {}/g', 'chmod 600 {}/f', 'ln {}/f {}/h', 'truncate -s 0 {}/f']) {
       const { code, complaint } = await bed.sh(attempt)
       expect([attempt, code === 0, complaint]).toEqual([attempt, false, expect.stringContaining('Read-only file system')])
