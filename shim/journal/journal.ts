@@ -13,9 +13,9 @@ import type { Logger } from '../../shared/log.ts'
 import type { Random } from '../../shared/random.ts'
 import type { Sys } from '../sys/sys.ts'
 import { fill, type LiveSegment, openSegment, writeSegment } from './live-segment.ts'
-import { encodeRecord, payloadBytesMax, recordBytes, recordKind } from './record.ts'
-import { type Cut, findSegment, syncDirectory } from './recovery.ts'
-import { readSegment, segmentPath, type VisitRecord } from './segment.ts'
+import { encodeRecord, encodeSequence, payloadBytesMax, recordBytes, type RecordKind, recordKind } from './record.ts'
+import { type Cut, findSegment, type FoundSegment, syncDirectory } from './recovery.ts'
+import { replaySegment, type Segment, segmentPath, type VisitRecord } from './segment.ts'
 
 /** fdatasync off this thread; the descriptor stays open until `done`, which comes on this thread. */
 export type SyncFile = (fd: number, done: (result: number) => void) => void
@@ -25,12 +25,14 @@ export interface JournalOptions {
   /** Exists, or its parent does. Nobody else uses it: its owner holds the lock of the directory above. */
   readonly directory: string
   readonly volumeId: string
+  /** Names this boot of the machine: what another boot wrote may have lost power. */
+  readonly bootId: string
   readonly random: Random
   readonly log: Logger
   readonly sync: SyncFile
   /**
-   * Makes files durable that records speak of, before these records are. Calls `done` with 0 once none is left, or with a negative errno: then the
-   * journal is not synced now, and those who wait are told so. Everything appended before `done` is called is synced next.
+   * Makes the files durable that dependent records speak of, of those appended before this call, and calls `done` with 0; or with a negative errno: then the
+   * journal is not synced now, and those who wait are told so.
    */
   readonly beforeSync?: ((done: (result: number) => void) => void) | undefined
   /** The journal cannot be believed any more: from now on everything fails with -EIO. Called once. */
@@ -80,11 +82,17 @@ export class Journal {
   #isClosed = false
   #recordCount: number
   #syncCount = 0
+  /** Numbers of the dependent records that nothing confirms yet, in order. */
+  #dependents: number[] = []
+  readonly #found: Segment | undefined
 
-  private constructor(options: JournalOptions, live: LiveSegment, recordCount: number, cuts: readonly Cut[]) {
+  private constructor(options: JournalOptions, live: LiveSegment, found: FoundSegment | undefined, cuts: readonly Cut[]) {
     this.#options = options
     this.#live = live
-    this.#recordCount = recordCount
+    this.#found = found?.segment
+    this.#recordCount = found?.segment.end.recordCount ?? 0
+    this.#dependents = found?.segment.unconfirmed.map(({ sequence }) => sequence) ?? []
+    this.#older = found?.older.map((serial) => ({ ...live, serial, path: segmentPath(options.directory, serial), fd: -1 })) ?? []
     this.cuts = cuts
   }
 
@@ -96,41 +104,27 @@ export class Journal {
     if (made === 0) syncDirectory(sys, directory.slice(0, directory.lastIndexOf('/')))
     const { live: found, cuts } = findSegment(options)
     for (const cut of cuts) log.warn(sentenceOf(cut))
-    if (found === undefined) {
-      const live = writeSegment(options, { serial: 1, previous: 0, sequence: 1 }, [])
-      if (typeof live === 'number') throw new EdgemountError('unavailable', `Cannot write the journal "${directory}": error ${-live}`)
-      return new Journal(options, live, 0, cuts)
-    }
-    const live = openSegment(found)
-    const journal = new Journal(options, live, found.segment.recordCount, cuts)
-    journal.#older = found.older.map((serial) => ({ ...live, serial, path: segmentPath(directory, serial), fd: -1 }))
-    return journal
+    if (found !== undefined) return new Journal(options, openSegment(found), found, cuts)
+    const live = writeSegment(options, { serial: 1, previous: 0, sequence: 1, isDependent: false }, [])
+    if (typeof live === 'number') throw new EdgemountError('unavailable', `Cannot write the journal "${directory}": error ${-live}`)
+    return new Journal(options, live, undefined, cuts)
   }
 
-  /** Gives every record in order, the state of the last checkpoint first, each but for the time of the call. */
+  /** Gives every record that was there at the start in order, the state of the last checkpoint first. */
   replay(visit: VisitRecord): void {
-    const { fd, path, serial } = this.#live
-    readSegment(this.#options.sys, fd, path, serial, visit)
+    if (this.#found !== undefined) replaySegment(this.#options.sys, this.#live.fd, this.#found, visit)
   }
 
-  /** 0: the record is with the kernel. A negative errno (-ENOSPC, -EIO …): nothing was appended. */
-  append(payload: Uint8Array): number {
+  /**
+   * 0: the record is with the kernel. A negative errno (-ENOSPC, -EIO …): nothing was appended. `isDependent`: it speaks of files that `beforeSync` makes
+   * durable; should power be lost before that, it does not count, nor does what comes after it, whatever of the journal is on disk.
+   */
+  append(payload: Uint8Array, isDependent = false): number {
     if (this.#hasFailed || this.#isClosed) return -errno.EIO
     if (payload.length > payloadBytesMax) return -errno.EFBIG
-    const live = this.#live
-    const length = recordBytes(payload.length)
-    if (length > this.#bytes.length) this.#resize(length)
-    encodeRecord(this.#bytes, this.#view, 0, live.salt, recordKind.edit, live.sequence, payload)
-    const { sys } = this.#options
-    const written = sys.pwrite(live.fd, this.#bytes.subarray(0, length), live.end)
-    if (length > bufferBytesKept) this.#resize(bufferBytesMin)
-    if (written !== length) {
-      // Part of a record would be taken for damage; if this fails too, the next record is written over it.
-      if (sys.ftruncate(live.fd, live.end) === 0) live.filledEnd = live.end
-      return written < 0 ? written : -errno.ENOSPC
-    }
-    live.end += length
-    live.sequence += 1
+    const result = this.#write(isDependent ? recordKind.dependentEdit : recordKind.edit, payload)
+    if (result < 0) return result
+    if (isDependent) this.#dependents.push(this.#live.sequence - 1)
     this.#recordCount += 1
     return 0
   }
@@ -169,16 +163,19 @@ export class Journal {
   }
 
   /**
-   * Goes on with `dump` in place of everything appended so far; it has to give the same state. 0, or a negative errno: then everything is as it was.
-   * INVARIANT: nothing older is removed before the new segment and its name are durable.
+   * Goes on with `dump` in place of everything appended so far; it has to give the same state. 0, or a negative errno: then everything is as it was. -EAGAIN: not
+   * before what is there is durable, for while the dump does not count that has to. INVARIANT: nothing older is removed before the new segment counts.
    */
   checkpoint(dump: Iterable<Uint8Array>): number {
     if (this.#hasFailed || this.#isClosed) return -errno.EIO
-    const { serial, sequence } = this.#live
-    const next = writeSegment(this.#options, { serial: serial + 1, previous: serial, sequence }, dump)
+    const { serial, sequence, syncedSequence, dumpEndSequence } = this.#live
+    const isDependent = this.#dependents.length > 0
+    if (isDependent && syncedSequence <= dumpEndSequence) return -errno.EAGAIN
+    const next = writeSegment(this.#options, { serial: serial + 1, previous: serial, sequence, isDependent }, dump)
     if (typeof next === 'number') return next
     this.#older.push(this.#live)
-    this.#recordCount = next.sequence - sequence - 1
+    this.#recordCount = next.dumpEndSequence - sequence
+    if (isDependent) this.#dependents = [next.dumpEndSequence]
     this.#live = next
     this.#waiting = this.#waiting.map(({ done }) => ({ sequence: next.sequence, done }))
     if (!this.#isSyncing) this.#beginSync()
@@ -191,35 +188,74 @@ export class Journal {
     return { byteCount: end, recordCount: this.#recordCount, unsyncedCount, syncCount: this.#syncCount, hasFailed: this.#hasFailed }
   }
 
-  /** Syncs what is not durable yet, on this thread: the last that is done before the process ends. What `beforeSync` would do is up to the caller. */
+  /** Syncs what is not durable yet, on this thread, as far as `beforeSync` does its part before it returns: the last that is done before the process ends. */
   close(): void {
     if (this.#isClosed) return
-    this.#isClosed = true
     const live = this.#live
     if (!this.#hasFailed && live.syncedSequence !== live.sequence) {
-      const code = this.#noteSynced(live, live.sequence, this.#options.sys.fdatasync(live.fd))
-      this.#answer(live.sequence, code)
+      this.#confirmNow()
+      const sequence = this.#dependents[0] ?? live.sequence
+      const code = this.#noteSynced(live, sequence, this.#options.sys.fdatasync(live.fd))
+      this.#answer(sequence, code)
     }
+    this.#isClosed = true
     this.#answer(Infinity, -errno.EIO)
     if (!this.#isSyncing) this.#closeFiles()
+  }
+
+  #confirmNow(): void {
+    const { sequence } = this.#live
+    let isNow = true
+    this.#options.beforeSync?.((result) => {
+      if (isNow && result === 0) this.#confirm(sequence)
+    })
+    isNow = false
+  }
+
+  #write(kind: RecordKind, payload: Uint8Array): number {
+    const live = this.#live
+    const length = recordBytes(payload.length)
+    if (length > this.#bytes.length) this.#resize(length)
+    encodeRecord(this.#bytes, this.#view, 0, live.salt, kind, live.sequence, payload)
+    const { sys } = this.#options
+    const written = sys.pwrite(live.fd, this.#bytes.subarray(0, length), live.end)
+    if (length > bufferBytesKept) this.#resize(bufferBytesMin)
+    if (written !== length) {
+      // Part of a record would be taken for damage; if this fails too, the next record is written over it.
+      if (sys.ftruncate(live.fd, live.end) === 0) live.filledEnd = live.end
+      return written < 0 ? written : -errno.ENOSPC
+    }
+    live.end += length
+    live.sequence += 1
+    return 0
   }
 
   #beginSync(): void {
     this.#isSyncing = true
     this.#dirtySinceMs = undefined
     const { beforeSync } = this.#options
-    if (beforeSync === undefined) this.#syncSegment()
-    else {
-      beforeSync((result) => {
-        if (result === 0 && !this.#isClosed) this.#syncSegment()
-        else this.#endSync(0, result)
-      })
+    const { sequence } = this.#live
+    const goOn = (result: number): void => {
+      const code = result === 0 && !this.#isClosed ? this.#confirm(sequence) : result
+      if (code === 0 && !this.#isClosed) this.#syncSegment()
+      else this.#endSync(0, code)
     }
+    if (beforeSync === undefined) goOn(0)
+    else beforeSync(goOn)
+  }
+
+  /** What the dependent records before `sequence` speak of is durable. */
+  #confirm(sequence: number): number {
+    if (this.#dependents[0] === undefined || this.#dependents[0] >= sequence) return 0
+    const result = this.#write(recordKind.confirm, encodeSequence(sequence))
+    if (result === 0) this.#dependents = this.#dependents.filter((dependent) => dependent >= sequence)
+    return result
   }
 
   #syncSegment(): void {
     const live = this.#live
-    const { sequence } = live
+    // Until it is confirmed a dependent record may not count in the end, nor may what comes after it.
+    const sequence = this.#dependents[0] ?? live.sequence
     const { sys, sync } = this.#options
     if (live.waitedCount >= syncsBeforeFilling) fill(sys, live)
     sync(live.fd, (result) => this.#endSync(sequence, this.#isClosed ? result : this.#noteSynced(live, sequence, result)))
@@ -257,6 +293,7 @@ export class Journal {
     segment.isNameDurable = true
     segment.syncedSequence = sequence
     this.#syncCount += 1
+    if (sequence <= segment.dumpEndSequence) return 0
     const replaced = this.#older.filter(({ serial }) => serial < segment.serial)
     this.#older = this.#older.filter(({ serial }) => serial >= segment.serial)
     for (const { fd, path } of replaced) {
@@ -285,8 +322,11 @@ export class Journal {
   }
 }
 
-function sentenceOf({ path, offset, byteCount, recordCount, keptAs }: Cut): string {
+function sentenceOf({ reason, path, offset, byteCount, recordCount, keptAs }: Cut): string {
+  if (reason === 'unsynced') {
+    return `The machine lost power before the last ${recordCount} records of the journal "${path}" were synced: they are left out`
+  }
   const cut = `The journal "${path}" is damaged at byte ${offset}: ${byteCount} bytes after it are cut off`
-  if (keptAs === undefined) return `${cut}, an end that was not written to its end`
+  if (reason === 'torn') return `${cut}, an end that was not written to its end`
   return `${cut} and kept as "${keptAs}", with ${recordCount} records that cannot be used`
 }

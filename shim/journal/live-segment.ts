@@ -5,7 +5,7 @@ import { errno } from '../../shared/error.ts'
 import type { Random } from '../../shared/random.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'
-import { encodeHeader, encodeRecord, payloadBytesMax, recordBytes, recordKind } from './record.ts'
+import { encodeHeader, encodeRecord, payloadBytesMax, recordBytes, type RecordKind, recordKind } from './record.ts'
 import type { FoundSegment } from './recovery.ts'
 import { segmentPath } from './segment.ts'
 
@@ -14,8 +14,9 @@ export interface LiveSegment {
   readonly path: string
   readonly fd: number
   readonly salt: number
-  /** Bytes of the header and the dump. */
+  /** Bytes of the header and the dump, and the number of the record that ends it. */
   readonly dumpBytes: number
+  readonly dumpEndSequence: number
   /** Where the next record goes, and its number. */
   end: number
   sequence: number
@@ -32,9 +33,19 @@ export interface SegmentPlace {
   readonly sys: Sys
   readonly directory: string
   readonly volumeId: string
+  readonly bootId: string
   readonly random: Random
 }
 
+export interface SegmentStart {
+  readonly serial: number
+  readonly previous: number
+  readonly sequence: number
+  /** The dump speaks of files that are not durable yet. */
+  readonly isDependent: boolean
+}
+
+const unsynced = { syncedSequence: 0, isNameDurable: false, waitedCount: 0 }
 const bufferBytes = 1024 * 1024
 const zeros = new Uint8Array(256 * 1024)
 const fillBytes = 1024 * 1024
@@ -43,39 +54,37 @@ const filledBytesMin = 64 * 1024
 
 /** What was found at the start, to go on with. What of it is durable is not known. */
 export function openSegment({ fd, segment }: FoundSegment): LiveSegment {
-  const { serial, path, header, dumpBytes, end, sequence, size } = segment
-  return { serial, path, fd, salt: header!.salt, dumpBytes, end, sequence, syncedSequence: 0, isNameDurable: false, filledEnd: size, waitedCount: 0 }
+  const { serial, path, header, dumpEnd, end, size } = segment
+  const dump = { dumpBytes: dumpEnd.offset, dumpEndSequence: dumpEnd.sequence - 1 }
+  return { serial, path, fd, salt: header.salt, ...dump, ...unsynced, end: end.offset, sequence: end.sequence, filledEnd: size }
 }
 
 /** A new segment that begins with a dump, all with the kernel; or a negative errno, and there is none. */
-export function writeSegment(
-  place: SegmentPlace,
-  { serial, previous, sequence: first }: { serial: number; previous: number; sequence: number },
-  dump: Iterable<Uint8Array>,
-): LiveSegment | number {
-  const { sys, directory, volumeId, random } = place
+export function writeSegment(place: SegmentPlace, start: SegmentStart, dump: Iterable<Uint8Array>): LiveSegment | number {
+  const { sys, directory, volumeId, bootId, random } = place
+  const { serial, previous } = start
   const path = segmentPath(directory, serial)
   const fd = sys.open(path, openFlag.O_RDWR | openFlag.O_CREAT | openFlag.O_TRUNC, 0o600)
   if (fd < 0) return fd
   const salt = new DataView(random.bytes(4).buffer).getUint32(0, true)
   const writer = new BufferedWriter(sys, fd)
-  writer.put(encodeHeader({ serial, previous, sequence: first, salt, volumeId }))
-  let sequence = first
+  writer.put(encodeHeader({ serial, previous, sequence: start.sequence, salt, volumeId, bootId }))
+  let { sequence } = start
   for (const payload of dump) {
     if (payload.length > payloadBytesMax) writer.code = -errno.EFBIG
     if (writer.code < 0) break
     writer.putRecord(salt, recordKind.dump, sequence, payload)
     sequence += 1
   }
-  writer.putRecord(salt, recordKind.dumpEnd, sequence, zeros.subarray(0, 0))
+  writer.putRecord(salt, start.isDependent ? recordKind.dependentDumpEnd : recordKind.dumpEnd, sequence, zeros.subarray(0, 0))
   writer.flush()
   if (writer.code < 0) {
     sys.close(fd)
     sys.unlink(path)
     return writer.code
   }
-  const dumpBytes = writer.end
-  return { serial, path, fd, salt, dumpBytes, end: dumpBytes, sequence: sequence + 1, syncedSequence: 0, isNameDurable: false, filledEnd: dumpBytes, waitedCount: 0 }
+  const { end } = writer
+  return { serial, path, fd, salt, dumpBytes: end, dumpEndSequence: sequence, ...unsynced, end, sequence: sequence + 1, filledEnd: end }
 }
 
 /** Appends through memory, so that a dump of many small records takes few system calls. Nothing is written after a failure. */
@@ -104,7 +113,7 @@ class BufferedWriter {
     this.#length += bytes.length
   }
 
-  putRecord(salt: number, kind: 2 | 3, sequence: number, payload: Uint8Array): void {
+  putRecord(salt: number, kind: RecordKind, sequence: number, payload: Uint8Array): void {
     this.#reserve(recordBytes(payload.length))
     this.#length += encodeRecord(this.#bytes, this.#view, this.#length, salt, kind, sequence, payload)
   }

@@ -9,9 +9,18 @@ import { crc32 } from 'node:zlib'
 
 export const formatVersion = 1
 
-/** `dump` and then one `dumpEnd` come first in a segment: the state that its `edit` records go on from. */
-export const recordKind = { edit: 1, dump: 2, dumpEnd: 3 } as const
+/**
+ * `dump` and then one `dumpEnd` come first in a segment: the state that its `edit` records go on from. A dependent record speaks of files that were not durable
+ * when it was written: after a loss of power it counts if a later `confirm` says so, whose payload is the sequence number (f64) up to which it speaks. `leaveOut`
+ * says that no record counts from the number in its payload (f64) to its own.
+ */
+export const recordKind = { edit: 1, dump: 2, dumpEnd: 3, dependentEdit: 4, dependentDumpEnd: 5, confirm: 6, leaveOut: 7 } as const
 export type RecordKind = (typeof recordKind)[keyof typeof recordKind]
+const kinds = new Set<number>(Object.values(recordKind))
+
+function isKind(value: number): value is RecordKind {
+  return kinds.has(value)
+}
 
 export const recordHeadBytes = 16
 /** Of a payload. The length has 28 bits. */
@@ -35,6 +44,13 @@ export function encodeRecord(bytes: Uint8Array, view: DataView, offset: number, 
   return length
 }
 
+/** The payload of `confirm` and `leaveOut`. */
+export function encodeSequence(sequence: number): Uint8Array {
+  const payload = new Uint8Array(8)
+  new DataView(payload.buffer).setFloat64(0, sequence, true)
+  return payload
+}
+
 export interface RecordHead {
   readonly kind: RecordKind
   readonly payloadLength: number
@@ -46,7 +62,7 @@ export function decodeHead(view: DataView, offset: number): RecordHead | undefin
   const word = view.getUint32(offset + 4, true)
   const kind = word >>> lengthBits
   const payloadLength = word % 2 ** lengthBits
-  if (kind !== recordKind.edit && kind !== recordKind.dump && kind !== recordKind.dumpEnd) return undefined
+  if (!isKind(kind)) return undefined
   return payloadLength <= payloadBytesMax ? { kind, payloadLength, sequence: view.getFloat64(offset + 8, true) } : undefined
 }
 
@@ -67,20 +83,21 @@ export interface SegmentHeader {
   /** Random: what the CRC of each record starts from. */
   readonly salt: number
   readonly volumeId: string
+  /** The boot of the machine that wrote the last records. */
+  readonly bootId: string
 }
 
 /** The header lies at 0 and again at 512, so that one damaged sector does not cost the segment. */
 export const headerBytes = 1024
-const copyBytes = 512
+export const headerCopyBytes = 512
 const magic = 0x314a4d45 // "EMJ1"
-const volumeIdBytesMax = 128
-const volumeIdOffset = 44
-const crcOffset = volumeIdOffset + volumeIdBytesMax
+const idBytesMax = 128
+const volumeIdOffset = 40
+const bootIdOffset = volumeIdOffset + 4 + idBytesMax
+const crcOffset = bootIdOffset + 4 + idBytesMax
 
-/** `magic u32 · format u32 · serial f64 · previous f64 · sequence f64 · salt u32 · zero u32 · volume id length u32 · volume id · zeros · crc u32 · zeros`. */
+/** `magic u32 · format u32 · serial f64 · previous f64 · sequence f64 · salt u32 · zero u32 · volume id · boot id · crc u32 · zeros`; an id is `length u32 · 128 bytes`. */
 export function encodeHeader(header: SegmentHeader): Uint8Array {
-  const volumeId = new TextEncoder().encode(header.volumeId)
-  if (volumeId.length > volumeIdBytesMax) throw new RangeError(`A volume id has at most ${volumeIdBytesMax} bytes: ${volumeId.length}`)
   const bytes = new Uint8Array(headerBytes)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, magic, true)
@@ -89,28 +106,37 @@ export function encodeHeader(header: SegmentHeader): Uint8Array {
   view.setFloat64(16, header.previous, true)
   view.setFloat64(24, header.sequence, true)
   view.setUint32(32, header.salt, true)
-  view.setUint32(40, volumeId.length, true)
-  bytes.set(volumeId, volumeIdOffset)
+  putId(bytes, view, volumeIdOffset, header.volumeId)
+  putId(bytes, view, bootIdOffset, header.bootId)
   view.setUint32(crcOffset, crc32(bytes.subarray(0, crcOffset)), true)
-  bytes.copyWithin(copyBytes, 0, copyBytes)
+  bytes.copyWithin(headerCopyBytes, 0, headerCopyBytes)
   return bytes
 }
 
-/** The header, or undefined when neither copy is one. `format` is then told when it is of another version. */
+function putId(bytes: Uint8Array, view: DataView, offset: number, id: string): void {
+  const idBytes = new TextEncoder().encode(id)
+  if (idBytes.length > idBytesMax) throw new RangeError(`An id has at most ${idBytesMax} bytes: ${id}`)
+  view.setUint32(offset, idBytes.length, true)
+  bytes.set(idBytes, offset + 4)
+}
+
+/** The header, or undefined when neither copy is one. `format` alone is told when it is of another version. */
 export function decodeHeader(bytes: Uint8Array): SegmentHeader | { readonly format: number } | undefined {
-  for (let start = 0; start + copyBytes <= bytes.length; start += copyBytes) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset + start, copyBytes)
+  for (let start = 0; start + headerCopyBytes <= bytes.length; start += headerCopyBytes) {
+    const copy = bytes.subarray(start, start + headerCopyBytes)
+    const view = new DataView(copy.buffer, copy.byteOffset, copy.length)
     if (view.getUint32(0, true) !== magic) continue
-    if (view.getUint32(crcOffset, true) !== crc32(bytes.subarray(start, start + crcOffset))) continue
+    if (view.getUint32(crcOffset, true) !== crc32(copy.subarray(0, crcOffset))) continue
     const format = view.getUint32(4, true)
     if (format !== formatVersion) return { format }
-    const volumeIdEnd = start + volumeIdOffset + Math.min(view.getUint32(40, true), volumeIdBytesMax)
+    const idAt = (offset: number): string => new TextDecoder().decode(copy.subarray(offset + 4, offset + 4 + Math.min(view.getUint32(offset, true), idBytesMax)))
     return {
       serial: view.getFloat64(8, true),
       previous: view.getFloat64(16, true),
       sequence: view.getFloat64(24, true),
       salt: view.getUint32(32, true),
-      volumeId: new TextDecoder().decode(bytes.subarray(start + volumeIdOffset, volumeIdEnd)),
+      volumeId: idAt(volumeIdOffset),
+      bootId: idAt(bootIdOffset),
     }
   }
   return undefined

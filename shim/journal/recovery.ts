@@ -8,25 +8,30 @@ import { EdgemountError } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'
-import { encodeRecord, recordBytes, recordKind } from './record.ts'
-import { examineTail, readFully, readSegment, type Segment, segmentPath, serialsIn } from './segment.ts'
+import { encodeHeader, encodeRecord, encodeSequence, headerBytes, headerCopyBytes, recordBytes, type RecordKind, recordKind, type SegmentHeader } from './record.ts'
+import { examineTail, readFully, readSegment, type Segment, type SegmentEnd, segmentPath, serialsIn, type Tail } from './segment.ts'
 
 /** What could not be read, and where it is now. */
 export interface Cut {
+  /**
+   * `torn`: an end that was not written to its end. `damaged`: whole records come after it. `unsynced`: after a loss of power, records of files whose bytes may
+   * have been lost with it, and all after them.
+   */
+  readonly reason: 'torn' | 'damaged' | 'unsynced'
   readonly path: string
-  /** Where the last whole record ends. */
+  /** Where the last record ends that counts. */
   readonly offset: number
   readonly byteCount: number
-  /** Whole records behind the damage, which cannot be used: something before them is missing. */
+  /** Whole records that are cut off. */
   readonly recordCount: number
-  /** Where the bytes are kept; undefined: an end that was never written, nothing to keep. */
+  /** Where damaged bytes are kept. */
   readonly keptAs: string | undefined
 }
 
 export interface FoundSegment {
-  /** Open for reading and writing; its records end at `segment.end`. */
+  /** Open for reading and writing; its records end at `segment.end`, its dump is whole. */
   readonly fd: number
-  readonly segment: Segment
+  readonly segment: Segment & { readonly header: SegmentHeader; readonly dumpEnd: SegmentEnd }
   /** Serials of segments that it takes the place of: to be removed once it is durable. */
   readonly older: readonly number[]
 }
@@ -41,6 +46,7 @@ interface Place {
   readonly sys: Sys
   readonly directory: string
   readonly volumeId: string
+  readonly bootId: string
   readonly log: Logger
 }
 
@@ -57,7 +63,7 @@ export function hasRecords(sys: Sys, directory: string): boolean {
     if (fd < 0) return true
     try {
       const segment = readSegment(sys, fd, path, serial)
-      return segment.recordCount > 0 || examineTail(sys, fd, segment).byteCount > 0
+      return segment.end.recordCount > 0 || examineTail(sys, fd, segment).byteCount > 0
     } finally {
       sys.close(fd)
     }
@@ -72,7 +78,7 @@ export function findSegment(place: Place): Found {
   const unfinished: Segment[] = []
   for (const [index, serial] of serials.entries()) {
     const segment = look(place, serial)
-    if (!segment.isDumpWhole) {
+    if (!hasState(place, segment)) {
       unfinished.push(segment)
       continue
     }
@@ -80,6 +86,12 @@ export function findSegment(place: Place): Found {
     return openAt(place, segment, cuts, serials.slice(index + 1))
   }
   return salvage(place, unfinished)
+}
+
+/** The state that it begins with is whole, and after a loss of power nothing that it speaks of can have been lost. */
+function hasState({ bootId }: Place, { dumpEnd, header, unconfirmed }: Segment): boolean {
+  if (dumpEnd === undefined) return false
+  return header?.bootId === bootId || unconfirmed[0] === undefined || unconfirmed[0].sequence >= dumpEnd.sequence
 }
 
 function look(place: Place, serial: number): Segment {
@@ -98,22 +110,12 @@ function look(place: Place, serial: number): Segment {
   }
 }
 
-/** No segment has a whole dump: the newest that has any records counts, as far as it goes. */
+/** No segment has a state that counts: the newest that has any records does, as far as it goes. */
 function salvage(place: Place, segments: readonly Segment[]): Found {
-  const best = segments.find((segment) => segment.recordCount > 0)
+  const best = segments.find(({ end }) => end.recordCount > 0)
   const cuts = segments.filter((segment) => segment !== best).flatMap((segment) => setAside(place, segment, best !== undefined))
   if (best === undefined) return { live: undefined, cuts }
-  const found = openAt(place, best, cuts, [])
-  const { fd, segment } = found.live
-  const mark = new Uint8Array(recordBytes(0))
-  encodeRecord(mark, new DataView(mark.buffer), 0, segment.header!.salt, recordKind.dumpEnd, segment.sequence, noBytes)
-  if (place.sys.pwrite(fd, mark, segment.end) !== mark.length) {
-    place.sys.close(fd)
-    throw new EdgemountError('unavailable', `Cannot write the journal "${best.path}"`)
-  }
-  const end = segment.end + mark.length
-  const ended = { ...segment, isDumpWhole: true, dumpBytes: end, end, size: Math.max(end, segment.size), sequence: segment.sequence + 1 }
-  return { live: { ...found.live, segment: ended }, cuts: found.cuts }
+  return openAt(place, best, cuts, [])
 }
 
 /** Takes a segment that does not count out of the way. */
@@ -134,29 +136,80 @@ function setAside(place: Place, segment: Segment, hasAnother: boolean): Cut[] {
     const code = sys.rename(segment.path, keptAs)
     if (code < 0) throw new EdgemountError('unavailable', `Cannot set the damaged journal "${segment.path}" aside: error ${-code}`)
     syncDirectory(sys, directory)
-    return [{ path: segment.path, offset: 0, byteCount: segment.size, recordCount: segment.recordCount + tail.recordCount, keptAs }]
+    const recordCount = segment.end.recordCount + tail.recordCount
+    return [{ reason: 'damaged', path: segment.path, offset: 0, byteCount: segment.size, recordCount, keptAs }]
   } finally {
     sys.close(fd)
   }
 }
 
-/** Opens a segment for appending, with all that is not whole cut off. */
-function openAt(place: Place, segment: Segment, cuts: readonly Cut[], older: readonly number[]): Found & { readonly live: FoundSegment } {
-  const { sys } = place
+/** Opens a segment for appending, with all that does not count cut off. */
+function openAt(place: Place, segment: Segment, cuts: readonly Cut[], older: readonly number[]): Found {
   const fd = openOrThrow(place, segment.path, openFlag.O_RDWR)
   try {
-    const tail = examineTail(sys, fd, segment)
-    if (tail.byteCount === 0) return { live: { fd, segment, older }, cuts }
-    const keptAs = tail.recordCount > 0 ? freeName(place, segment) : undefined
-    if (keptAs !== undefined) copyTail(place, fd, segment, tail.byteCount, keptAs)
-    const code = sys.ftruncate(fd, segment.end)
-    if (code < 0) throw new EdgemountError('unavailable', `Cannot cut the journal "${segment.path}" at byte ${segment.end}: error ${-code}`)
-    const cut: Cut = { path: segment.path, offset: segment.end, ...tail, keptAs }
-    return { live: { fd, segment: { ...segment, size: segment.end }, older }, cuts: [...cuts, cut] }
+    const tail = examineTail(place.sys, fd, segment)
+    const cut = tail.byteCount === 0 ? undefined : cutTail(place, fd, segment, tail)
+    const whole = cut === undefined ? segment : { ...segment, size: segment.end.offset }
+    const left = leaveOut(place, fd, whole)
+    const live = { fd, segment: ended(place, fd, left?.segment ?? whole), older }
+    return { live, cuts: [...cuts, ...(cut === undefined ? [] : [cut]), ...(left === undefined ? [] : [left.cut])] }
   } catch (error) {
-    sys.close(fd)
+    place.sys.close(fd)
     throw error
   }
+}
+
+function cutTail(place: Place, fd: number, segment: Segment, { byteCount, recordCount }: Tail): Cut {
+  const keptAs = recordCount > 0 ? freeName(place, segment) : undefined
+  if (keptAs !== undefined) copyTail(place, fd, segment, byteCount, keptAs)
+  const code = place.sys.ftruncate(fd, segment.end.offset)
+  if (code < 0) throw new EdgemountError('unavailable', `Cannot cut the journal "${segment.path}" at byte ${segment.end.offset}: error ${-code}`)
+  const reason = keptAs === undefined ? 'torn' : 'damaged'
+  return { reason, path: segment.path, offset: segment.end.offset, byteCount, recordCount, keptAs }
+}
+
+/**
+ * After a loss of power: what speaks of files that nobody made durable does not count, nor what comes after it. Nobody was told that it would. It stays where
+ * it is, for what confirms others lies among it.
+ */
+function leaveOut(place: Place, fd: number, segment: Segment): { segment: Segment; cut: Cut } | undefined {
+  const { header, unconfirmed, end, dumpEnd, path } = segment
+  const first = unconfirmed.find(({ sequence }) => dumpEnd !== undefined && sequence >= dumpEnd.sequence)
+  if (header === undefined || header.bootId === place.bootId || first === undefined) return undefined
+  const next = writeMark(place, fd, segment, recordKind.leaveOut, encodeSequence(first.sequence))
+  const left = { start: first.sequence, end: end.sequence }
+  const recordCount = end.recordCount - first.recordCount
+  const cut: Cut = { reason: 'unsynced', path, offset: first.offset, byteCount: end.offset - first.offset, recordCount, keptAs: undefined }
+  return { segment: { ...next, unconfirmed: unconfirmed.filter((each) => each.sequence < first.sequence), leftOut: [...segment.leftOut, left] }, cut }
+}
+
+/** As it is appended to: of this boot, and with a mark where its dump ends if that was cut off. */
+function ended(place: Place, fd: number, segment: Segment): FoundSegment['segment'] {
+  const { bootId } = place
+  const header = { ...segment.header!, bootId }
+  if (segment.header!.bootId !== bootId) {
+    // A copy at a time, so that one is whole at every moment.
+    const bytes = encodeHeader(header)
+    for (let start = 0; start < headerBytes; start += headerCopyBytes) write(place, fd, segment, bytes.subarray(start, start + headerCopyBytes), start)
+  }
+  if (segment.dumpEnd !== undefined) return { ...segment, header, dumpEnd: segment.dumpEnd }
+  const marked = writeMark(place, fd, segment, recordKind.dumpEnd, noBytes)
+  return { ...marked, header, dumpEnd: marked.end }
+}
+
+/** Appends a record of the journal's own. */
+function writeMark(place: Place, fd: number, segment: Segment, kind: RecordKind, payload: Uint8Array): Segment {
+  const { offset, sequence, recordCount } = segment.end
+  const mark = new Uint8Array(recordBytes(payload.length))
+  encodeRecord(mark, new DataView(mark.buffer), 0, segment.header!.salt, kind, sequence, payload)
+  write(place, fd, segment, mark, offset)
+  const end = { offset: offset + mark.length, sequence: sequence + 1, recordCount }
+  return { ...segment, end, size: Math.max(segment.size, end.offset) }
+}
+
+function write(place: Place, fd: number, segment: Segment, bytes: Uint8Array, offset: number): void {
+  const written = place.sys.pwrite(fd, bytes, offset)
+  if (written !== bytes.length) throw new EdgemountError('unavailable', `Cannot write the journal "${segment.path}": error ${-Math.min(written, 0)}`)
 }
 
 /** Durable before it returns: what it copies is cut off next. */
@@ -167,7 +220,7 @@ function copyTail(place: Place, fd: number, segment: Segment, byteCount: number,
   let code = 0
   for (let done = 0; done < byteCount && code === 0; done += bytes.length) {
     const part = bytes.subarray(0, Math.min(bytes.length, byteCount - done))
-    readFully(sys, fd, part, segment.end + done, segment.path)
+    readFully(sys, fd, part, segment.end.offset + done, segment.path)
     const written = sys.pwrite(copy, part, done)
     if (written !== part.length) code = Math.min(written, -1)
   }

@@ -56,55 +56,92 @@ class Window {
   }
 }
 
+/** A place in a segment, between two records. */
+export interface SegmentEnd {
+  readonly offset: number
+  /** Of the next record. */
+  readonly sequence: number
+  /** Whole records before it that have a payload of the owner's, those that are left out too. */
+  readonly recordCount: number
+}
+
 export interface Segment {
   readonly serial: number
   readonly path: string
   readonly size: number
   /** Undefined when it has none, or one of a damaged sector. */
   readonly header: SegmentHeader | undefined
-  /** Its first records, and the one that says that these are all of the state it begins with, are there. */
-  readonly isDumpWhole: boolean
-  /** Bytes of the header and the dump. */
-  readonly dumpBytes: number
-  /** Whole records but `dumpEnd`. */
-  readonly recordCount: number
+  /** Where the state ends that it begins with; undefined when that is not whole. */
+  readonly dumpEnd: SegmentEnd | undefined
   /** Where the last whole record ends. */
-  readonly end: number
-  /** Of the next record. */
-  readonly sequence: number
+  readonly end: SegmentEnd
+  /** Where the dependent records begin that nothing confirms, in order; of a dump where it ends. */
+  readonly unconfirmed: readonly SegmentEnd[]
+  /** Sequence numbers of records that are left out. */
+  readonly leftOut: readonly { readonly start: number; readonly end: number }[]
 }
 
-export type VisitRecord = (payload: Uint8Array) => void
+/** `isUnconfirmed`: the files that the record speaks of are not known to be durable. */
+export type VisitRecord = (payload: Uint8Array, isUnconfirmed: boolean) => void
 
-/** Goes over the whole records. `visit` gets each payload but for the time of the call. */
-export function readSegment(sys: Sys, fd: number, path: string, serial: number, visit?: VisitRecord): Segment {
+/** Goes over the whole records. */
+export function readSegment(sys: Sys, fd: number, path: string, serial: number): Segment {
   const stat = sys.fstat(fd)
   if (typeof stat === 'number') throw unreadable(path, stat)
-  const first = new Uint8Array(Math.min(headerBytes, stat.size))
+  const { size } = stat
+  const first = new Uint8Array(Math.min(headerBytes, size))
   readFully(sys, fd, first, 0, path)
   const header = decodeHeader(first)
   if (header !== undefined && 'format' in header) {
     throw new EdgemountError('unsupported', `Cannot read the journal "${path}": it has format ${header.format}, of another version of edgemount; what it holds is not published yet`)
   }
-  const known = header?.serial === serial && stat.size >= headerBytes ? header : undefined
-  const walked = { recordCount: 0, end: known === undefined ? 0 : headerBytes, sequence: known?.sequence ?? 0, dumpBytes: 0 }
-  if (known === undefined) return { serial, path, size: stat.size, header: known, isDumpWhole: false, ...walked }
-  const window = new Window(sys, fd, path, stat.size)
-  for (;;) {
-    const head = recordAt(window, walked.end, known.salt, walked.sequence)
-    if (head === undefined || head.sequence !== walked.sequence) break
-    if (head.kind === recordKind.dumpEnd) walked.dumpBytes = walked.end + recordHeadBytes
-    else {
-      walked.recordCount += 1
-      if (visit !== undefined) {
-        const start = window.at(walked.end, recordBytes(head.payloadLength)) + recordHeadBytes
-        visit(window.bytes.subarray(start, start + head.payloadLength))
-      }
-    }
-    walked.end += recordBytes(head.payloadLength)
-    walked.sequence += 1
+  if (header?.serial !== serial || size < headerBytes) {
+    return { serial, path, size, header: undefined, dumpEnd: undefined, end: { offset: 0, sequence: 0, recordCount: 0 }, unconfirmed: [], leftOut: [] }
   }
-  return { serial, path, size: stat.size, header: known, isDumpWhole: walked.dumpBytes > 0, ...walked }
+  const window = new Window(sys, fd, path, size)
+  let dumpEnd: SegmentEnd | undefined
+  let unconfirmed: SegmentEnd[] = []
+  const leftOut: { start: number; end: number }[] = []
+  const end = walk(window, header, ({ kind }, before, start) => {
+    if (kind === recordKind.dumpEnd || kind === recordKind.dependentDumpEnd) dumpEnd = after(before, recordBytes(0))
+    if (kind === recordKind.dependentEdit || kind === recordKind.dependentDumpEnd) unconfirmed.push(before)
+    if (kind !== recordKind.confirm && kind !== recordKind.leaveOut) return
+    const limit = window.view.getFloat64(start, true)
+    unconfirmed = unconfirmed.filter(({ sequence }) => (kind === recordKind.confirm) === sequence >= limit)
+    if (kind === recordKind.leaveOut) leftOut.push({ start: limit, end: before.sequence })
+  })
+  return { serial, path, size, header, dumpEnd, end, unconfirmed, leftOut }
+}
+
+/** Gives every record of the owner up to the segment's end, each payload but for the time of the call. */
+export function replaySegment(sys: Sys, fd: number, segment: Segment, visit: VisitRecord): void {
+  const { header, path, dumpEnd, end, unconfirmed, leftOut } = segment
+  if (header === undefined) return
+  const uncertain = new Set(unconfirmed.map(({ sequence }) => sequence))
+  const isDumpUncertain = dumpEnd !== undefined && uncertain.has(dumpEnd.sequence - 1)
+  const window = new Window(sys, fd, path, end.offset)
+  walk(window, header, ({ kind, payloadLength, sequence }, _before, start) => {
+    const payload = window.bytes.subarray(start, start + payloadLength)
+    if (leftOut.some((part) => sequence >= part.start && sequence < part.end)) return
+    if (kind === recordKind.dump) visit(payload, isDumpUncertain)
+    else if (kind === recordKind.edit || kind === recordKind.dependentEdit) visit(payload, uncertain.has(sequence))
+  })
+}
+
+/** Visits the whole records in order and says where the last one ends. `start`: of the payload, in the window. */
+function walk(window: Window, header: SegmentHeader, visit: (head: RecordHead, before: SegmentEnd, start: number) => void): SegmentEnd {
+  let end: SegmentEnd = { offset: headerBytes, sequence: header.sequence, recordCount: 0 }
+  for (;;) {
+    const head = recordAt(window, end.offset, header.salt, end.sequence)
+    if (head === undefined || head.sequence !== end.sequence) return end
+    visit(head, end, window.at(end.offset, recordBytes(head.payloadLength)) + recordHeadBytes)
+    const isOwners = head.kind === recordKind.edit || head.kind === recordKind.dependentEdit || head.kind === recordKind.dump
+    end = after(end, recordBytes(head.payloadLength), isOwners ? 1 : 0)
+  }
+}
+
+function after(end: SegmentEnd, length: number, count = 0): SegmentEnd {
+  return { offset: end.offset + length, sequence: end.sequence + 1, recordCount: end.recordCount + count }
 }
 
 export interface Tail {
@@ -117,21 +154,22 @@ export interface Tail {
 /** What lies behind the last whole record. */
 export function examineTail(sys: Sys, fd: number, segment: Segment): Tail {
   const window = new Window(sys, fd, segment.path, segment.size)
-  let lastByte = segment.end
-  for (let offset = segment.end; offset < segment.size; offset += windowBytes) {
+  const { offset: end, sequence } = segment.end
+  let lastByte = end
+  for (let offset = end; offset < segment.size; offset += windowBytes) {
     const length = Math.min(windowBytes, segment.size - offset)
     const start = window.at(offset, length)
     const last = window.bytes.subarray(start, start + length).findLastIndex((byte) => byte !== 0)
     if (last >= 0) lastByte = offset + last + 1
   }
-  const searchEnd = Math.min(lastByte, segment.end + searchBytesMax)
+  const searchEnd = Math.min(lastByte, end + searchBytesMax)
   let recordCount = 0
-  for (let offset = segment.end; offset < searchEnd && segment.header !== undefined; ) {
-    const head = recordAt(window, offset, segment.header.salt, segment.sequence)
+  for (let offset = end; offset < searchEnd && segment.header !== undefined; ) {
+    const head = recordAt(window, offset, segment.header.salt, sequence)
     if (head !== undefined) recordCount += 1
     offset += head === undefined ? 8 : recordBytes(head.payloadLength)
   }
-  return { byteCount: lastByte - segment.end, recordCount }
+  return { byteCount: lastByte - end, recordCount }
 }
 
 /** The whole record at a place, or undefined when there is none. */

@@ -54,9 +54,9 @@ class Machine {
   #tried = 0
   #taken = 0
   #durable = 0
-  /** What the journal was told to write first, and what was. */
-  #dirty = 0
-  #cleaned = 0
+  #boot = 1
+  /** Dependent records whose files are not durable. */
+  #dirty: number[] = []
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed)
@@ -72,26 +72,31 @@ class Machine {
       sys,
       directory: '/cache/journal',
       volumeId: 'volume',
+      bootId: `boot-${this.#boot}`,
       random,
       log: silentLogger,
       sync: (fd, done) => {
-        if (this.#cleaned !== this.#dirty) throw new Error('the journal is synced before what must be')
         this.#syncs.push(() => {
           const result = sys.fdatasync(fd)
           this.#syncs.push(() => done(result))
         })
       },
       beforeSync: (done) => {
-        this.#cleaned = this.#dirty
-        done(0)
+        const last = this.#tried
+        this.#syncs.push(() => {
+          const isFailing = random.next() % 10 === 0
+          if (!isFailing) this.#dirty = this.#dirty.filter((number) => number > last)
+          done(isFailing ? -errno.EIO : 0)
+        })
       },
     })
   }
 
-  append(length: number): void {
-    this.#dirty += 1
+  append(length: number, isDependent: boolean): void {
     this.#tried = this.#taken + 1
-    if (this.#journal.append(payloadOf(this.#tried, length)) === 0) this.#taken = this.#tried
+    if (isDependent) this.#dirty.push(this.#tried)
+    if (this.#journal.append(payloadOf(this.#tried, length), isDependent) === 0) this.#taken = this.#tried
+    else if (isDependent) this.#dirty.pop()
   }
 
   sync(): void {
@@ -118,8 +123,10 @@ class Machine {
   restart(how: 'close' | 'kill' | 'power'): void {
     if (how === 'close') this.#journal.close()
     for (let attempt = 0; ; attempt += 1) {
-      if (how === 'power') this.sys.losePower(this.random)
-      else this.sys.crash()
+      if (how === 'power') {
+        this.#boot += 1
+        this.sys.losePower(this.random)
+      } else this.sys.crash()
       // Power also fails while the journal is found again, and the next time it is found all the same.
       this.sys.callsLeft = attempt < 2 && how !== 'close' ? this.random.next() % 60 : Infinity
       try {
@@ -135,9 +142,12 @@ class Machine {
     const last = reader.end()
     const least = how === 'power' ? this.#durable : this.#taken
     if (last < least || last > this.#tried) throw new Error(`record ${last} is the last after ${how}: not one of ${least} to ${this.#tried}`)
+    if (how === 'power' && this.#dirty.some((number) => number <= last)) throw new Error(`record ${last} speaks of what was lost: ${this.#dirty.join(', ')}`)
     this.#taken = last
     this.#tried = last
-    if (how === 'power') this.#durable = last
+    if (how !== 'power') return
+    this.#durable = last
+    this.#dirty = []
   }
 
   /** The power fails in the middle of what comes next. */
@@ -149,9 +159,9 @@ class Machine {
 const length = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 300 }) }, { weight: 2, arbitrary: fc.integer({ min: 300, max: 9000 }) }, fc.constant(1_200_000))
 const failing = fc.constantFrom<keyof Sys>('open', 'pwrite', 'ftruncate', 'fdatasync', 'unlink')
 const step = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ do: fc.constant('append' as const), length }) },
+  { weight: 12, arbitrary: fc.record({ do: fc.constant('append' as const), length, isDependent: fc.boolean() }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('sync' as const) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('proceed' as const), count: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('proceed' as const), count: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('checkpoint' as const), parts: fc.integer({ min: 1, max: 8 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('restart' as const), how: fc.constantFrom('close' as const, 'kill' as const, 'power' as const) }) },
@@ -161,7 +171,7 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
 function perform(machine: Machine, action: Step): void {
-  if (action.do === 'append') machine.append(action.length)
+  if (action.do === 'append') machine.append(action.length, action.isDependent)
   if (action.do === 'sync') machine.sync()
   if (action.do === 'proceed') machine.proceed(action.count)
   if (action.do === 'wait') machine.wait()

@@ -11,7 +11,7 @@ const texts = ['first', 'second', '', 'a longer fourth record', 'fifth']
 function open(sys: FakeSys, warnings: string[] = []): Journal {
   sys.crash()
   const log = { ...silentLogger, warn: (message: string) => warnings.push(message) }
-  return Journal.open({ sys, directory: '/cache/journal', volumeId: 'volume', random: new SeededRandom(7), log, sync: (fd, done) => done(sys.fdatasync(fd)) })
+  return Journal.open({ sys, directory: '/cache/journal', volumeId: 'volume', bootId: 'boot', random: new SeededRandom(7), log, sync: (fd, done) => done(sys.fdatasync(fd)) })
 }
 
 function read(journal: Journal): string[] {

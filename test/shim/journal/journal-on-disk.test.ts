@@ -13,6 +13,7 @@ function open(directory: string): Journal {
     sys: linuxSys,
     directory,
     volumeId: 'volume',
+    bootId: 'boot',
     random: systemRandom,
     log: silentLogger,
     sync: (fd, done) => fdatasync(fd, (error) => done(error === null ? 0 : -(error.errno ?? 5))),

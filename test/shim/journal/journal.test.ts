@@ -13,6 +13,7 @@ class Bed {
   readonly warnings: string[] = []
   readonly syncs: { end: (result?: number) => void }[] = []
   readonly failures: string[] = []
+  boot = 1
 
   constructor() {
     this.sys.mkdir('/cache', 0o700)
@@ -24,6 +25,7 @@ class Bed {
       sys,
       directory,
       volumeId: 'volume-1',
+      bootId: `boot-${this.boot}`,
       random: new SeededRandom(1),
       log: { ...silentLogger, warn: (message) => this.warnings.push(message) },
       sync: (fd, done) => this.syncs.push({ end: (result) => done(result ?? sys.fdatasync(fd)) }),
@@ -93,6 +95,91 @@ test('files that have to be durable first are synced first, and a failure of the
   before[1]!(0)
   bed.syncs[0]!.end()
   expect(results).toEqual([-errno.EIO, 0])
+})
+
+/** `after`: dependent records whose files have not been synced. */
+class DependentBed extends Bed {
+  readonly before: ((result: number) => void)[] = []
+  readonly journal = this.open({ beforeSync: (done) => this.before.push(done) })
+  readonly results: string[] = []
+
+  sync(name: string): void {
+    this.journal.sync((result) => this.results.push(`${name} ${result}`))
+  }
+
+  /** Power goes while all that was written is on the disk by chance. */
+  losePower(): string[] {
+    this.boot += 1
+    return this.reopen()
+  }
+}
+
+test('a record of files that were not durable does not count after a loss of power, nor what comes after it, but it does after kill -9', () => {
+  const bed = new DependentBed()
+  bed.journal.append(text('1'))
+  bed.journal.append(text('dependent'), true)
+  bed.journal.append(text('3'))
+  expect(bed.reopen()).toEqual(['1', 'dependent', '3'])
+  expect(bed.losePower()).toEqual(['1'])
+  expect(bed.warnings).toEqual(['The machine lost power before the last 2 records of the journal "/cache/journal/1.log" were synced: they are left out'])
+  bed.open().append(text('4'), true)
+  expect(bed.reopen()).toEqual(['1', '4'])
+})
+
+test('it counts once its files are durable, which no sync waits less for', () => {
+  const bed = new DependentBed()
+  bed.journal.append(text('dependent'), true)
+  bed.sync('a')
+  bed.journal.append(text('later'), true)
+  bed.sync('b')
+  bed.before[0]!(0)
+  bed.syncs[0]!.end()
+  expect(bed.results).toEqual(['a 0'])
+  expect(bed.before).toHaveLength(2)
+  expect(bed.losePower()).toEqual(['dependent'])
+})
+
+test('who replays after kill -9 is told which records nobody confirmed', () => {
+  const bed = new DependentBed()
+  bed.journal.append(text('confirmed'), true)
+  bed.sync('a')
+  bed.before[0]!(0)
+  bed.journal.append(text('plain'))
+  bed.journal.append(text('unconfirmed'), true)
+  bed.sys.crash()
+  const seen: [string, boolean][] = []
+  bed.open().replay((payload, isUnconfirmed) => seen.push([new TextDecoder().decode(payload), isUnconfirmed]))
+  expect(seen).toEqual([
+    ['confirmed', false],
+    ['plain', false],
+    ['unconfirmed', true],
+  ])
+})
+
+test('a checkpoint of what nobody confirmed does not take the place of what was before', () => {
+  const bed = new DependentBed()
+  bed.journal.append(text('1'))
+  bed.journal.append(text('dependent'), true)
+  expect(bed.journal.checkpoint([text('state')])).toBe(-errno.EAGAIN)
+  bed.sync('a')
+  bed.journal.append(text('later'), true)
+  bed.before[0]!(0)
+  bed.syncs[0]!.end()
+  expect(bed.journal.checkpoint([text('state')])).toBe(0)
+  expect(bed.sys.paths()).toHaveLength(2)
+  bed.boot += 1
+  bed.sys.crash()
+  expect(textsOf(bed.open())).toEqual(['1', 'dependent'])
+  expect(bed.sys.paths()).toEqual([`${directory}/1.log`])
+})
+
+test('closing confirms what is made durable at once', () => {
+  const bed = new Bed()
+  const journal = bed.open({ beforeSync: (done) => done(0) })
+  journal.append(text('dependent'), true)
+  journal.close()
+  bed.boot += 1
+  expect(bed.reopen()).toEqual(['dependent'])
 })
 
 test('what nobody asked to sync is synced after five seconds', () => {
