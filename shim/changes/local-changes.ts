@@ -94,6 +94,11 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     return this.#state.seq
   }
 
+  /** Everything is as in the snapshot. */
+  get isEmpty(): boolean {
+    return this.#state.isEmpty
+  }
+
   /** An inode that is changed here, also one whose last name is gone (link count 0). Undefined: it is as in the snapshot. */
   node(id: FileId): LocalNode<Body> | undefined {
     return this.#state.nodes.get(id)

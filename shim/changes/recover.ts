@@ -9,12 +9,8 @@ import { Labels } from './labels.ts'
 import { LocalChanges, type LocalChangesParts } from './local-changes.ts'
 import { Replay, type WrittenRange } from './replay.ts'
 
-export interface JournalSource<Body> {
-  /** Gives every record, in order. */
-  replay(visit: (record: Uint8Array) => void): void
-  /** The body of a state and of what was written after it; undefined when its backing file is gone. */
-  restore(state: Uint8Array, noted: readonly WrittenRange[]): Body | undefined
-}
+/** The body of a state and of what was written after it; undefined when its backing file is gone. */
+export type RestoreBody<Body> = (state: Uint8Array, noted: readonly WrittenRange[]) => Body | undefined
 
 /** What was found. */
 export interface Recovered<Body extends ChangedBody> {
@@ -30,22 +26,25 @@ export interface Recovered<Body extends ChangedBody> {
   readonly unnamedCount: number
 }
 
-/** Over which snapshot the changes of a journal lie; undefined when there are none: any will do. Throws `corrupt` for a journal that is none. */
-export function journaledSeq(replay: JournalSource<unknown>['replay']): number | undefined {
-  const { state } = replayed(replay)
-  return state.isEmpty ? undefined : state.seq
+/**
+ * Reads a journal. `seq` of what it gives says over which snapshot its changes lie. Throws `corrupt` for a journal that is none.
+ */
+export function replayChanges(replay: (visit: (record: Uint8Array) => void) => void): Replay {
+  const replayed = new Replay()
+  replay((record) => replayed.add(record))
+  return replayed
 }
 
-/** `parts.seq` is what `journaledSeq` gave, where it gave any. Throws `corrupt` for a journal that is none. */
-export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: LocalChangesParts, source: JournalSource<Body>): Recovered<Body> {
-  const { recordCount, state: saved } = replayed((visit) => source.replay(visit))
+/** Call it once with what `replayChanges` gave. `parts.seq` is its `seq`, where it has one. */
+export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: LocalChangesParts, replayed: Replay, restore: RestoreBody<Body>): Recovered<Body> {
+  const { recordCount, state: saved } = replayed
   const bodiless: NodePut<Body>[] = []
   const losers: FileId[] = []
   const forgets: FileId[] = []
   for (const { entry } of saved.nodes.values()) if (entry.linkCount === 0) forgets.push(entry.id)
   const state = saved.withBodies<Body>((body, { entry, contentSize, published }) => {
     if (entry.linkCount === 0) return undefined
-    const restored = source.restore(body.state, body.noted)
+    const restored = restore(body.state, body.noted)
     if (restored !== undefined) return restored
     bodiless.push({ entry: { ...entry, size: contentSize }, base: undefined, body: null })
     if (published === undefined) losers.push(entry.id)
@@ -62,10 +61,4 @@ export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: Loca
 function labelsOf(state: ChangeState<unknown>, ids: readonly FileId[]): string[] {
   const labels = new Labels(state)
   return ids.map((id) => labels.of(id))
-}
-
-function replayed(replay: JournalSource<unknown>['replay']): Replay {
-  const replayed = new Replay()
-  replay((record) => replayed.add(record))
-  return replayed
 }

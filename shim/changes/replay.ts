@@ -75,6 +75,11 @@ export class Replay {
   readonly #keep = (state: Uint8Array): SavedBody => this.#memory.keep(state)
   recordCount = 0
 
+  /** Undefined: there are no changes, and any snapshot will do. */
+  get seq(): number | undefined {
+    return this.state.isEmpty ? undefined : this.state.seq
+  }
+
   /** Throws `corrupt` for a record that cannot be one. The state is that of the records before it. */
   add(record: Uint8Array): void {
     const { state } = this

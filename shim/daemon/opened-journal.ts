@@ -12,7 +12,8 @@ import { systemRandom } from '../../shared/random.ts'
 import { LocalBodies } from '../bodies/local-bodies.ts'
 import type { Cache } from '../cache/cache.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
-import { journaledSeq, recoverChanges } from '../changes/recover.ts'
+import { recoverChanges, replayChanges } from '../changes/recover.ts'
+import type { Replay } from '../changes/replay.ts'
 import type { Backend } from '../fs/backend.ts'
 import type { CachedBodies } from '../fs/cached-bodies.ts'
 import { Journal } from '../journal/journal.ts'
@@ -49,6 +50,8 @@ export class OpenedJournal {
   readonly #parts: OpenedJournalParts
   /** Set before anybody asks: the file is open for writing. */
   isOpen: (id: FileId) => boolean = () => false
+  /** Until it is recovered. */
+  #replayed: Replay | undefined
   #changes: LocalChanges | undefined
   #recovered: Recovered | undefined
 
@@ -86,7 +89,8 @@ export class OpenedJournal {
       throw new EdgemountError('unavailable', `Cannot keep what is written in "${directory}": error ${-bodies}`)
     }
     this.bodies = bodies
-    this.baseSeq = journaledSeq((visit) => this.journal.replay(visit))
+    this.#replayed = replayChanges((visit) => this.journal.replay(visit))
+    this.baseSeq = this.#replayed.seq
   }
 
   /** Undefined: the journal had nothing. */
@@ -103,7 +107,9 @@ export class OpenedJournal {
       sync: (fd: number, done: (result: number) => void) => backend.sync(fd, done),
       isOpen: (id: FileId) => this.isOpen(id),
     }
-    const found = recoverChanges(parts, { replay: (visit) => this.journal.replay(visit), restore: (state, noted) => this.bodies.restore(state, noted) })
+    if (this.#replayed === undefined) throw new EdgemountError('internal', `Cannot recover the changes in "${directory}": that was done`)
+    const found = recoverChanges(parts, this.#replayed, (state, noted) => this.bodies.restore(state, noted))
+    this.#replayed = undefined
     this.bodies.endRestoring()
     this.#changes = found.changes
     const { recordCount, nameCount, inodeCount, bodyCount, lost } = found

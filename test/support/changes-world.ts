@@ -14,7 +14,7 @@ import { areSameEntries } from '../../shim/changes/entry-merge.ts'
 import { LocalChanges, type LocalChangesParts } from '../../shim/changes/local-changes.ts'
 import type { Settled } from '../../shim/changes/outbox.ts'
 import type { Batch, Published } from '../../shim/changes/publishing.ts'
-import { type Recovered, recoverChanges } from '../../shim/changes/recover.ts'
+import { type Recovered, recoverChanges, replayChanges } from '../../shim/changes/recover.ts'
 import type { ChangedName } from '../../shim/fs/backend.ts'
 import { FakeBody, FakeDisk } from './fake-body.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -192,10 +192,11 @@ export class ChangesWorld {
   commit(batch: Batch, changed: ReadonlySet<FileId>): Published {
     const tree = copyTree(this.head.tree)
     const bodies = batch.bodies.filter(({ id }) => !changed.has(id))
-    const contents = new Map(bodies.map(({ id, path }) => [id, this.disk.read(path)]))
+    const contents = new Map(bodies.map(({ id, path, mtime }) => [id, { data: this.disk.read(path), mtime }]))
     applySet(tree, batch.changes, (after) => {
-      const data = contents.get(after.id)
-      return data === undefined ? after : { ...after, size: data.length, content: { kind: 'inline', bytes: encoder.encode(data) } }
+      const read = contents.get(after.id)
+      if (read === undefined) return after
+      return { ...after, size: read.data.length, mtime: read.mtime, content: { kind: 'inline', bytes: encoder.encode(read.data) } }
     })
     const seq = this.commits.length + 1
     const nodes = batch.changes.nodes.flatMap(({ id, after }) => (after === undefined ? [] : [{ id, entry: encodeEntry(tree.nodes.get(id)!) }]))
@@ -205,6 +206,10 @@ export class ChangesWorld {
     return published
   }
 
+  release(): void {
+    this.#takeReleased(this.changes.releaseClean(10))
+  }
+
   take(settled: Settled<FakeBody>): void {
     this.#takeReleased(settled.nodes)
   }
@@ -212,14 +217,13 @@ export class ChangesWorld {
   /** The process ends; the next one has the journal, the disk and the volume. Files that had no name are gone. */
   crash(): Recovered<FakeBody> {
     this.open.clear()
+    this.disk.mapped.clear()
     for (const [id, { linkCount }] of this.tree.nodes) if (linkCount === 0) this.tree.nodes.delete(id)
     const records = this.journal.records.map((record) => record.slice())
     this.journal = new MemoryJournal()
-    this.journal.records = records
-    const recovered = recoverChanges<FakeBody>(this.#parts(), {
-      replay: (visit) => [...records].forEach(visit),
-      restore: (state, noted) => FakeBody.restore(this.disk, state, noted),
-    })
+    this.journal.records = [...records]
+    const replayed = replayChanges((visit) => records.forEach(visit))
+    const recovered = recoverChanges<FakeBody>(this.#parts(), replayed, (state, noted) => FakeBody.restore(this.disk, state, noted))
     this.changes = recovered.changes
     this.isInDoubt = true
     return recovered
@@ -265,7 +269,7 @@ export class ChangesWorld {
 
   #parts(): LocalChangesParts {
     return {
-      journal: { append: (record) => this.journal.append(record), sync: (done) => this.journal.sync(done), checkpoint: (records) => this.journal.checkpoint(records), isLong: false },
+      journal: this.journal,
       seq: this.shownSeq,
       clock: this.clock,
       random: this.random,
@@ -364,8 +368,17 @@ const startTime = { seconds: 1, nanoseconds: 0 }
 
 function emptyTree(): Tree {
   const root: Entry = {
-    ...{ kind: 'directory', id: rootFileId, mode: 0o755, uid: 0, gid: 0, mtime: startTime, ctime: startTime, size: 0, linkCount: 1 },
-    ...{ xattrs: noXattrs, content: emptyDirectory },
+    kind: 'directory',
+    id: rootFileId,
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtime: startTime,
+    ctime: startTime,
+    size: 0,
+    linkCount: 1,
+    xattrs: noXattrs,
+    content: emptyDirectory,
   }
   return { names: new Map([[rootFileId, new Map()]]), nodes: new Map([[rootFileId, root]]) }
 }
