@@ -8,6 +8,7 @@
 import { decodeEntry, decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
 import { compareBytes, decodeName, encodeName } from '../../shared/name.ts'
 import type { Change, ChangedName } from './backend.ts'
+import type { HiddenChanges } from './hidden-changes.ts'
 import { type Row, rootRow, rowFlag } from './inode-table.ts'
 import { type VolumeTree, isDirectory } from './volume-tree.ts'
 
@@ -21,28 +22,40 @@ export interface Kernel {
   everythingChanged(): void
 }
 
-/** What was changed here. */
+/** What was changed here, and what it hides. */
 export interface Ours {
-  hasName(directoryId: number, name: string): boolean
+  /** Where a changed name leads; null: it is removed; undefined: it is not changed. */
+  target(directoryId: number, name: string): number | null | undefined
   hasNode(id: number): boolean
+  readonly hidden: HiddenChanges
 }
 
 export function applyChange(tree: VolumeTree, change: Change, ours: Ours, kernel: Kernel): void {
   const root = decodeRoot(change.root)
   tree.setRoot(root, encodeEntry(root.directory))
   if (change.names === undefined) {
+    ours.hidden.noteUnlisted()
     tree.startEpoch()
     kernel.everythingChanged()
     return
   }
-  const theirs = change.names.filter(({ directoryId, name }) => !ours.hasName(directoryId, name))
+  const theirs = change.names.filter((changed) => !isHidden(changed, ours))
   if (markGone(tree, theirs, ours)) tree.startEpoch()
   for (const changed of change.names) {
-    if (changed.entry !== undefined) applyEntry(tree, changed, changed.entry)
+    if (changed.entry !== undefined) applyEntry(tree, changed, changed.entry, ours)
   }
-  for (const { id, entry } of change.inodes) applyInode(tree, id, entry)
+  for (const { id, entry } of change.inodes) applyInode(tree, id, entry, ours)
   tellNames(tree, theirs, kernel)
   for (const { id } of change.inodes) if (!ours.hasNode(id)) tellRecent(tree, tree.table.find(id), kernel)
+}
+
+/** A name that is shown as it was changed here. What the kernel will have to be told when it is not ours any more is noted. */
+function isHidden(changed: ChangedName, ours: Ours): boolean {
+  const { directoryId, name, entry } = changed
+  const target = ours.target(directoryId, name)
+  if (target === undefined) return false
+  if ((entry === undefined ? null : decodeEntry(entry).id) !== target) ours.hidden.noteName(changed)
+  return true
 }
 
 /**
@@ -55,9 +68,13 @@ function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): 
   for (const { directoryId, name, entry, beforeId } of names) {
     const row = beforeId === undefined ? 0 : table.find(beforeId)
     if (row === 0 || (entry !== undefined && decodeEntry(entry).id === beforeId)) continue
-    // What was changed here outlives its removal elsewhere.
-    if (ours.hasNode(table.ids[row]!)) continue
     if ((table.flags[row]! & rowFlag.isLinked) !== 0 || !standsAt(tree, row, directoryId, name)) continue
+    const id = table.ids[row]!
+    if (ours.hasNode(id)) {
+      // What was changed here outlives its removal elsewhere.
+      ours.hidden.noteNode(id, { bytes: undefined, isLinked: false, place: undefined })
+      continue
+    }
     tree.markGone(row)
     isDirectoryGone ||= isDirectory(table.modes[row]!)
   }
@@ -65,24 +82,32 @@ function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): 
 }
 
 /** Writes the new entry of a row that is known by its file id. */
-function applyEntry(tree: VolumeTree, { directoryId, name }: ChangedName, bytes: Uint8Array): void {
+function applyEntry(tree: VolumeTree, { directoryId, name }: ChangedName, bytes: Uint8Array, ours: Ours): void {
   const { table } = tree
   const entry = decodeEntry(bytes)
   const row = table.find(entry.id)
   // Links get their attributes from the inode tree.
   if (row === 0 || row === rootRow || entry.content.kind === 'link') return
+  if (entry.kind !== 'directory' && ours.hasNode(entry.id)) {
+    ours.hidden.noteNode(entry.id, { bytes, isLinked: false, place: { directoryId, name } })
+    return
+  }
   const parent = table.find(directoryId)
   // Parent 0: moved to where the kernel has not been; it will be found there under its old row. Where it was is no place to look for it any more.
   tree.update(row, parent, encodeName(name), { entry, bytes, isLinked: false })
 }
 
-function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined): void {
+function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined, ours: Ours): void {
   const { table } = tree
   const row = table.find(id)
   if (row === 0) return
+  if (ours.hasNode(id)) {
+    ours.hidden.noteNode(id, { bytes, isLinked: true, place: undefined })
+    return
+  }
   if (bytes !== undefined) {
     tree.update(row, table.parentOf(row), table.name(row).slice(), { entry: decodeEntry(bytes), bytes, isLinked: true })
-  } else if ((table.flags[row]! & rowFlag.isLinked) !== 0 && (table.flags[row]! & rowFlag.isLocal) === 0) {
+  } else if ((table.flags[row]! & rowFlag.isLinked) !== 0) {
     tree.markGone(row)
   }
 }

@@ -138,6 +138,13 @@ export class InodeTable {
     this.flags[row]! |= rowFlag.isDetached
   }
 
+  /** Another file id leads to this row; it has no row yet. */
+  renumber(row: Row, id: number): void {
+    this.#index.remove(row, this.ids)
+    this.ids[row] = id
+    this.#index.add(row, this.ids)
+  }
+
   /** Where the row's name stands, and its entry bytes if they are worth keeping. */
   place(row: Row, parent: Row, name: Uint8Array, entry: Uint8Array): void {
     const old = this.#records[row]!

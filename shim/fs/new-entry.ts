@@ -30,13 +30,13 @@ export interface Birth {
 export function newEntry({ id, kind, parent, node, caller, now, target, size = 0 }: Birth): Entry {
   const { mode, xattrs } = kind === 'symlink' ? { mode: 0o777, xattrs: noXattrs } : modeOf(kind, parent, node)
   const isGroupInherited = (parent.mode & setGroupIdBit) !== 0
-  const gid = isGroupInherited ? parent.gid : caller.gid
   return {
     kind,
     id,
-    mode: isGroupInherited ? modeInGroup(kind, mode, gid, caller) : mode,
+    // The bit is passed on to directories; the kernel has taken it from files that their maker may not give to the group (mode_strip_sgid).
+    mode: isGroupInherited && kind === 'directory' ? mode | setGroupIdBit : mode,
     uid: caller.uid,
-    gid,
+    gid: isGroupInherited ? parent.gid : caller.gid,
     mtime: now,
     ctime: now,
     size,
@@ -71,13 +71,6 @@ function modeOf(kind: FileKind, parent: Entry, node: NewNode): { readonly mode: 
   if (got.acl !== undefined) xattrs.set(accessAclName, encodeAcl(got.acl))
   if (kind === 'directory') xattrs.set(defaultAclName, defaults)
   return { mode: got.mode, xattrs }
-}
-
-/** Directories pass the bit on; a program may not get a group's rights by making a file for it (mode_strip_sgid). */
-function modeInGroup(kind: FileKind, mode: number, gid: number, caller: Caller): number {
-  if (kind === 'directory') return mode | setGroupIdBit
-  const isGroupProgram = (mode & (setGroupIdBit | groupExecuteBit)) === (setGroupIdBit | groupExecuteBit)
-  return isGroupProgram && caller.uid !== 0 && caller.gid !== gid ? mode & ~setGroupIdBit : mode
 }
 
 /** Device numbers as the kernel packs them (linux/kdev_t.h, new_decode_dev). */

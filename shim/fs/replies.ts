@@ -4,6 +4,7 @@
  * Every answer is the same object again, so the driver reads it before the handler is asked anything else.
  */
 import type { FileStat } from '../sys/sys.ts'
+import type { LocalBody } from '../bodies/local-body.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
 import type { Attributes, AttributesReply, EntryReply } from '../fuse/handler.ts'
 import { type Row, rowFlag } from './inode-table.ts'
@@ -22,6 +23,7 @@ export interface RepliesParts {
   readonly recent: RecentRows
   /** A snapshot that never changes: the kernel may keep everything. */
   readonly isFixed: boolean
+  readonly isOpenForWriting: (row: Row) => boolean
 }
 
 export class Replies {
@@ -44,8 +46,8 @@ export class Replies {
     reply.nodeId = row
     reply.generation = tree.table.generations[row]!
     reply.entryValidMs = this.#validMs()
-    reply.attributesValidMs = reply.entryValidMs
     this.attributes(row)
+    reply.attributesValidMs = this.#attributesValidMs(row)
     if (tree.table.lookupCounts[row] === 0 && !isFixed) this.#noteFirst(row, reply)
     return reply
   }
@@ -61,16 +63,16 @@ export class Replies {
 
   attributesReply(row: Row): AttributesReply {
     this.attributes(row)
-    this.#attributesReply.validMs = this.#validMs()
+    this.#attributesReply.validMs = this.#attributesValidMs(row)
     return this.#attributesReply
   }
 
   attributes(row: Row): Attributes {
-    const { tree, changes } = this.#parts
+    const { tree } = this.#parts
     const attributes = this.#attributes
     tree.table.readAttributes(row, attributes)
     if ((tree.table.flags[row]! & rowFlag.isLocal) === 0 || !isRegular(attributes.mode)) return attributes
-    const body = changes?.node(idOf(tree.table, row))?.body
+    const body = this.#bodyOf(row)
     const stat = body?.fstat()
     if (body !== undefined && stat !== undefined && typeof stat !== 'number') showBody(attributes, stat, body.isWhole)
     return attributes
@@ -80,6 +82,18 @@ export class Replies {
   #noteFirst(row: Row, reply: EntryReply): void {
     if (isDirectory(this.#parts.tree.table.modes[row]!)) reply.attributesValidMs = Math.min(reply.attributesValidMs, unfollowedValidMs)
     else this.#parts.recent.add(row)
+  }
+
+  /** What the kernel writes through a mapping into a body changes size and times without a word to the file system, until nobody has it any more. */
+  #attributesValidMs(row: Row): number {
+    const { tree, isOpenForWriting } = this.#parts
+    if ((tree.table.flags[row]! & rowFlag.isLocal) === 0 || !isRegular(tree.table.modes[row]!)) return this.#validMs()
+    return isOpenForWriting(row) || this.#bodyOf(row)?.isAlone === false ? 0 : this.#validMs()
+  }
+
+  #bodyOf(row: Row): LocalBody | undefined {
+    const { tree, changes } = this.#parts
+    return changes?.node(idOf(tree.table, row))?.body
   }
 
   #validMs(): number {

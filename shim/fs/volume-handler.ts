@@ -7,14 +7,15 @@
  * What each operation promises stands in `shim/SEMANTICS.md`.
  */
 import { systemMonotonicMs } from '../../shared/clock.ts'
-import { errno, messageOf } from '../../shared/error.ts'
+import { errno } from '../../shared/error.ts'
 import { decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
-import { type Entry, type FileId, type Time, isFileId } from '../../shared/format/entry.ts'
+import type { Entry, FileId, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { Logger } from '../../shared/log.ts'
 import { encodeName, nameBytesMax } from '../../shared/name.ts'
 import type { LocalBodies } from '../bodies/local-bodies.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
+import type { Published } from '../changes/publishing.ts'
 import type {
   Answer,
   Attributes,
@@ -30,22 +31,26 @@ import type {
   StatfsReply,
 } from '../fuse/handler.ts'
 import { openFlag } from '../sys/constants.ts'
-import { type Ours, applyChange } from './apply-change.ts'
 import { Attempts, type Step } from './attempt.ts'
 import type { Backend, Change } from './backend.ts'
+import { BodyKeeper } from './body-keeper.ts'
 import type { BodySource } from './cached-bodies.ts'
 import { DataOperations } from './data-operations.ts'
 import { DirectoryHandle } from './directory-handle.ts'
-import { rowFlag } from './inode-table.ts'
+import { type Row, rowFlag } from './inode-table.ts'
 import { OpenFiles, type OpenFilesStatus } from './open-files.ts'
 import { RecentRows } from './recent-rows.ts'
 import { Replies } from './replies.ts'
+import { SnapshotMoves } from './snapshot-moves.ts'
 import { seek } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
 import { VolumeTree, isRegular } from './volume-tree.ts'
-import { VolumeWriter } from './volume-writer.ts'
+import { type OpenWish, VolumeWriter } from './volume-writer.ts'
 import { WritableBodies } from './writable-bodies.ts'
 import { refusalOf } from './xattr-changes.ts'
+
+/** What failed before is tried again, and a journal that has grown long begun anew. */
+const tickMs = 1000
 
 /** A volume has no size of its own: object storage has no end. 1 EiB and all of it free, so that no program or monitor takes it for full. */
 const statfsReply: StatfsReply = { blocks: 2 ** 48, blocksFree: 2 ** 48, files: 2 ** 40, filesFree: 2 ** 40, blockBytes: 4096, nameBytesMax }
@@ -101,13 +106,11 @@ export class VolumeHandler implements Handler {
   readonly #isFixed: boolean
   readonly #onStart: (() => void) | undefined
   readonly #recent: RecentRows
-  readonly #ours: Ours = {
-    hasName: (directoryId, name) => this.#changes !== undefined && isFileId(directoryId) && this.#changes.target(directoryId, name) !== undefined,
-    hasNode: (id) => this.#changes !== undefined && isFileId(id) && this.#changes.node(id) !== undefined,
-  }
+  readonly #moves: SnapshotMoves
+  readonly #keeper: BodyKeeper | undefined
   #connection: Connection | undefined
-  #seq: number
   #lastDirectoryHandle = 0
+  #tickedMs = -Infinity
   readonly #directoryReply: OpenReply = { handle: 0, keepCache: true, directIo: false, cacheDirectory: true, noFlush: true, backingId: 0 }
   readonly #replies: Replies
 
@@ -116,7 +119,6 @@ export class VolumeHandler implements Handler {
     this.#changes = parts.writing?.changes
     this.#isFixed = parts.isFixed
     this.#onStart = parts.onStart
-    this.#seq = parts.seq
     this.#recent = new RecentRows(parts.now ?? systemMonotonicMs)
     this.#pages = new TreePages(parts.backend, parts.pageBytesMax)
     this.#attempts = new Attempts(this.#pages, parts.log)
@@ -127,15 +129,18 @@ export class VolumeHandler implements Handler {
       nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
       linksChanged: () => this.#connection?.invalidateAllEntries(),
     }, this.#changes)
-    this.#replies = new Replies({ tree: this.#tree, changes: this.#changes, recent: this.#recent, isFixed: parts.isFixed })
-    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies, writable: writableBodies(parts) })
+    this.#replies = new Replies({ tree: this.#tree, changes: this.#changes, recent: this.#recent, isFixed: parts.isFixed, isOpenForWriting: (row) => this.#files.isOpenForWriting(row) })
+    this.#moves = this.#movesOf(parts)
+    this.#keeper = this.#keeperOf(parts)
+    const closed = (_row: Row, id: FileId): void => this.#keeper?.closed(id)
+    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies, writable: writableBodies(parts), closed })
     this.writable = parts.writing === undefined ? undefined : this.#writerOf(parts.writing)
   }
 
   get status(): HandlerStatus {
     const { table } = this.#tree
     return {
-      seq: this.#seq,
+      seq: this.#moves.seq,
       isFollowing: this.#replies.isFollowing,
       inodeCount: table.knownCount,
       inodeBytes: table.bytes,
@@ -163,21 +168,27 @@ export class VolumeHandler implements Handler {
 
   /** A newer commit is there. */
   applyChange(change: Change): void {
-    if (change.seq <= this.#seq) return
-    this.#seq = change.seq
-    try {
-      applyChange(this.#tree, change, this.#ours, {
-        nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
-        listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),
-        isRecent: (row) => this.#recent.has(row),
-        everythingChanged: () => this.#forgetNames(),
-      })
-    } catch (error) {
-      // What was written is right, what was not is looked up again.
-      this.#log.error(`Cannot apply commit ${change.seq} name by name: ${messageOf(error)}`)
-      this.#tree.startEpoch()
-      this.#forgetNames()
+    this.#moves.apply(change)
+  }
+
+  /** A batch of what was changed here has become a commit. */
+  published(published: Published): void {
+    this.#moves.published(published)
+  }
+
+  /** To be called at least every 250 ms, with milliseconds that only grow. True when there is more to do now. */
+  tick(nowMs: number): boolean {
+    if (nowMs - this.#tickedMs >= tickMs) {
+      this.#tickedMs = nowMs
+      if (this.#changes !== undefined) this.#moves.settle(this.#changes.tick())
     }
+    return this.#keeper?.tick(nowMs) === true
+  }
+
+  /** Somebody has the file open and may write to it. */
+  isOpenForWriting(id: FileId): boolean {
+    const row = this.#tree.table.find(id)
+    return row !== 0 && this.#files.isOpenForWriting(row)
   }
 
   /** Whether newer commits are announced at once. When that ends, what the kernel was promised for long is taken back. */
@@ -229,7 +240,7 @@ export class VolumeHandler implements Handler {
       const isDetached = (this.#tree.table.flags[nodeId]! & rowFlag.isDetached) !== 0
       // A kernel that cannot forget all names may come here for a version that has been replaced; it will look the name up again.
       if (isDetached && (isChanging || !this.#replies.canForgetNames)) return -errno.ESTALE
-      if (isChanging && writable !== undefined) return writable.open(nodeId, { flags, caller, killsPrivileges })
+      if (isChanging && writable !== undefined) return this.#openChanging(writable, nodeId, { flags, caller, killsPrivileges })
       const again = this.#files.reopen(nodeId)
       if (again !== undefined) return again
       const entry = this.#tree.entryOf(nodeId)
@@ -309,6 +320,35 @@ export class VolumeHandler implements Handler {
     const entry = this.#files.entryOf(handle)
     if (entry === undefined) return -errno.EIO
     return this.#run('seek in', nodeId, () => seek(entry, offset, whence, this.#pages.find))
+  }
+
+  /** What the kernel was told of the file's size and times counts no more: it is about to change them itself. */
+  #openChanging(writable: VolumeWriter, row: Row, wish: OpenWish): OpenReply | number | Missing {
+    const wasWritten = this.#files.isOpenForWriting(row)
+    const reply = writable.open(row, wish)
+    if (!wasWritten && this.#files.isOpenForWriting(row)) this.#connection?.invalidateNode(row, attributesOnly, 0)
+    return reply
+  }
+
+  #movesOf({ seq, log }: VolumeHandlerParts): SnapshotMoves {
+    return new SnapshotMoves({
+      ...{ tree: this.#tree, changes: this.#changes, seq, log },
+      kernel: {
+        nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
+        listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),
+        isRecent: (row) => this.#recent.has(row),
+        everythingChanged: () => this.#forgetNames(),
+      },
+      nodeChanged: (row) => this.#connection?.invalidateNode(row, attributesOnly, 0),
+      shown: (row) => Object.values(this.#replies.attributes(row)).join(' '),
+      keep: (nodes) => this.#keeper?.keep(nodes),
+    })
+  }
+
+  #keeperOf({ writing, bodies: published }: VolumeHandlerParts): BodyKeeper | undefined {
+    if (writing === undefined) return undefined
+    const { changes, bodies } = writing
+    return new BodyKeeper({ changes, bodies, published, settled: (nodes) => this.#moves.showSettled({ nodes, lost: [] }) })
   }
 
   #writerOf({ changes, bodies, newId, now }: Writing): VolumeWriter {

@@ -47,6 +47,7 @@ export interface ChangedTree {
   node(id: FileId): ChangedNode | undefined
   /** Null: removed here; undefined: as in the snapshot. */
   target(directoryId: FileId, name: string): NameTarget | null | undefined
+  hasNames(directoryId: FileId): boolean
   /** What the changed names of a directory add to the snapshot's counts. */
   counts(directoryId: FileId): { readonly entries: number; readonly directories: number }
   /** Where a directory of the snapshot lies in it, of those that have changes. */
@@ -108,9 +109,10 @@ export class VolumeTree {
   find(parent: Row, name: Uint8Array, text?: string): Found | undefined | number | Missing {
     const root = this.directoryRoot(parent)
     if (typeof root === 'number' || isMissing(root)) return root
-    if (this.#changes !== undefined && (this.table.flags[parent]! & rowFlag.isLocal) !== 0) {
+    const id = idOf(this.table, parent)
+    if (this.#changes?.hasNames(id) === true) {
       if (this.table.linkCountOf(parent) === 0) return undefined
-      const target = this.#changes.target(idOf(this.table, parent), text ?? decodeName(name))
+      const target = this.#changes.target(id, text ?? decodeName(name))
       if (target === null) return undefined
       if (target !== undefined && this.#changes.node(target.id) !== undefined) return target
     }
@@ -197,6 +199,37 @@ export class VolumeTree {
     table.write(row, entry)
     table.flags[row]! |= rowFlag.isLocal
     if (entry.kind === 'directory') table.setLinkCount(row, entry.linkCount === 0 ? 0 : this.#directoryLinkCount(row, this.#keptRoot(row)))
+  }
+
+  /** As `mirror`, with what the body is now. */
+  mirrorPresent(row: Row): void {
+    const node = this.#changes?.node(idOf(this.table, row))
+    if (node !== undefined) this.mirror(row, presentEntry(node))
+  }
+
+  /** A row of what was changed here becomes one of the snapshot, which has it as `bytes`. `isOld`: the snapshot may have it otherwise by now. */
+  settle(row: Row, bytes: Uint8Array, isOld: boolean): void {
+    const { table } = this
+    const kept = table.entry(row)
+    // The row of a directory has the newest tree already, if the change that brought it was listed.
+    const newest = isDirectory(table.modes[row]!) && kept.length > 0 && !isOld ? kept.slice() : bytes
+    const entry = decodeEntry(newest)
+    const isLinked = entry.linkCount > 1 || (table.flags[row]! & rowFlag.isLinked) !== 0
+    this.write(row, row === rootRow ? rootRow : table.parentOf(row), table.name(row).slice(), entry, newest, isLinked)
+    if (isOld) table.epochs[row] = 0
+  }
+
+  /** The file of a row has another id now. `isLost`: its name leads elsewhere. Gives the row of the id. */
+  renumber(row: Row, id: FileId, isLost: boolean): Row {
+    const { table } = this
+    const other = table.find(id)
+    if (other !== 0) {
+      table.detach(row)
+      return other
+    }
+    table.renumber(row, id)
+    if (isLost) table.place(row, 0, table.name(row).slice(), table.entry(row).slice())
+    return row
   }
 
   /** Every directory in it has a name for it: "..". */

@@ -28,7 +28,6 @@ import {
 } from '../fuse/handler.ts'
 import { openFlag } from '../sys/constants.ts'
 import { hasPrivileges, withAttributes, withoutPrivileges } from './attribute-changes.ts'
-import { entryOfBody } from './attributes.ts'
 import type { Attempts, Step } from './attempt.ts'
 import { EditDraft } from './edit-draft.ts'
 import type { FileData } from './file-data.ts'
@@ -216,18 +215,17 @@ export class VolumeWriter implements WritableHandler {
     const { size } = change
     if (size !== undefined && before.kind !== 'file') return before.kind === 'directory' ? -errno.EISDIR : -errno.EINVAL
     if (size !== undefined && size > fileBytesMax) return -errno.EFBIG
-    if (change.killsPrivileges && size === undefined && !isMore(change)) {
+    if (isKillOnly(change)) {
       // The kernel asks so before who is not root writes; also when a stranger says chown(-1, -1), who may not change the file.
       if (!hasPrivileges(before)) return 0
       if (caller.uid !== 0 && caller.uid !== before.uid && !this.#files.isOpenForWriting(row)) return -errno.EPERM
     }
     const changed = withAttributes(before, change, caller, now)
-    // As on ext4, truncate(2) to the size that a file has does nothing to its times, and ftruncate(2) moves them.
-    const isResized = size !== undefined && (size !== before.size || change.handle !== undefined)
-    if (!isResized && size !== undefined && !change.killsPrivileges && !isMore(change)) return 0
-    const result = isResized ? this.#resize(row, size, changed, before) : this.#record(row, changed, before)
-    if (result < 0 || change.mtime === undefined) return result
-    return this.#changes.node(before.id)?.body?.setMtime(changed.mtime) ?? 0
+    // truncate(2) moves the modification time also where the size stays.
+    const entry = size === undefined || change.mtime !== undefined ? changed : { ...changed, mtime: now }
+    const result = size === undefined || size === before.size ? this.#record(row, entry, before) : this.#resize(row, size, entry, before)
+    if (result < 0 || (size === undefined && change.mtime === undefined)) return result
+    return this.#changes.node(before.id)?.body?.setMtime(entry.mtime) ?? 0
   }
 
   /** The body first, so that what is journaled is what is on disk; the body of a file that had none is in no journal until then. */
@@ -236,9 +234,7 @@ export class VolumeWriter implements WritableHandler {
     const finish = (body: LocalBody): number => {
       isDone = true
       const result = body.truncate(size)
-      if (result < 0) return result
-      const stat = body.fstat()
-      return this.#record(row, typeof stat === 'number' ? { ...changed, size } : entryOfBody(changed, stat), before, body)
+      return result < 0 ? result : this.#record(row, { ...changed, size }, before, body)
     }
     const isEmptied = size === 0
     const entry = isEmptied ? { ...changed, size } : before
@@ -305,7 +301,7 @@ export class VolumeWriter implements WritableHandler {
   }
 }
 
-/** More is to change than the size. */
-function isMore({ mode, uid, gid, atime, mtime }: AttributesChange): boolean {
-  return [mode, uid, gid, atime, mtime].some((part) => part !== undefined)
+/** Only privileges are to go. */
+function isKillOnly({ killsPrivileges, ...rest }: AttributesChange): boolean {
+  return killsPrivileges && [rest.mode, rest.uid, rest.gid, rest.size, rest.atime, rest.mtime].every((part) => part === undefined)
 }

@@ -1,0 +1,87 @@
+/**
+ * Brings rows back to the snapshot when what was changed here has become part of it. The kernel believes what it was told as long as the volume has it just
+ * so: no name, attribute or page of our own files is taken back; where others' commits made it different, it is told.
+ *
+ * Called by the handler when a batch is settled (its commit is published and shown) and when bodies are given back. INVARIANT: `LocalChanges` has dropped
+ * the inodes by then, or has newer ones for them.
+ */
+import { equalBytes } from '../../shared/bytes.ts'
+import { decodeEntry } from '../../shared/format/entry-codec.ts'
+import { encodeName } from '../../shared/name.ts'
+import { toFileId } from '../../shared/volume/file-id.ts'
+import type { LocalBody } from '../bodies/local-body.ts'
+import type { LocalChanges } from '../changes/local-changes.ts'
+import type { Settled, SettledNode } from '../changes/outbox.ts'
+import type { HiddenChanges, HiddenNode } from './hidden-changes.ts'
+import type { Row } from './inode-table.ts'
+import { type VolumeTree, isDirectory } from './volume-tree.ts'
+
+export interface SettledParts {
+  readonly tree: VolumeTree
+  readonly changes: LocalChanges
+  readonly hidden: HiddenChanges
+  /** The snapshot has commits that are newer than the settled one. */
+  readonly isBeyond: boolean
+  /** What the kernel would be told of a row now, as a text to compare. */
+  readonly shown: (row: Row) => string
+  readonly nameChanged: (parent: Row, name: string) => void
+  /** Attributes, not data. */
+  readonly nodeChanged: (row: Row) => void
+}
+
+/** False when rows below directories that were made here may be old: a commit that has both ours and others' is not listed below those. */
+export function showSettled(parts: SettledParts, { nodes, lost }: Settled<LocalBody>): boolean {
+  const { tree, changes, hidden, isBeyond } = parts
+  let isSure = true
+  for (const node of nodes) {
+    const row = tree.table.find(node.id)
+    if (row === 0) hidden.takeNode(node.keptId)
+    else {
+      if (isBeyond && isDirectory(tree.table.modes[row]!) && tree.table.entry(row).length === 0) isSure = false
+      showNode(parts, row, node, lost)
+    }
+  }
+  for (const name of lost) tellName(parts, name)
+  const isOurs = (directoryId: number, name: string): boolean => changes.target(toFileId(directoryId), name) !== undefined
+  for (const name of hidden.takeNames(isOurs)) tellName(parts, name)
+  return isSure
+}
+
+function showNode(parts: SettledParts, known: Row, { id, keptId, bytes }: SettledNode<LocalBody>, lost: readonly LostName[]): void {
+  const { tree, changes, hidden } = parts
+  const before = parts.shown(known)
+  // Ours goes on under another id, for whoever has it open, too.
+  const row = keptId === id ? known : tree.renumber(known, keptId, isLost(tree, known, lost))
+  if (changes.node(keptId) === undefined) {
+    const newer = hidden.takeNode(keptId)
+    if (bytes !== undefined) tree.settle(row, bytes, hidden.isUnlisted)
+    if (newer !== undefined) showNewer(tree, row, bytes, newer)
+    else if (bytes === undefined) tree.markGone(row)
+  } else tree.mirrorPresent(row)
+  if (parts.shown(row) !== before) parts.nodeChanged(row)
+}
+
+/** Another commit had its say about the same inode. */
+function showNewer(tree: VolumeTree, row: Row, settled: Uint8Array | undefined, { bytes, isLinked, place }: HiddenNode): void {
+  const { table } = tree
+  if (bytes === undefined) tree.markGone(row)
+  else if (settled === undefined || !equalBytes(bytes, settled)) {
+    const parent = place === undefined ? table.parentOf(row) : table.find(place.directoryId)
+    const name = place === undefined ? table.name(row).slice() : encodeName(place.name)
+    tree.settle(row, settled ?? bytes, false)
+    tree.update(row, parent, name, { entry: decodeEntry(bytes), bytes, isLinked })
+  }
+}
+
+type LostName = Settled<LocalBody>['lost'][number]
+
+/** Whether the name under which the row was found leads to another's file now. */
+function isLost({ table }: VolumeTree, row: Row, lost: readonly LostName[]): boolean {
+  const directoryId = table.ids[table.parentOf(row)]
+  return lost.some((name) => name.directoryId === directoryId && equalBytes(encodeName(name.name), table.name(row)))
+}
+
+function tellName({ tree, nameChanged }: SettledParts, { directoryId, name }: { readonly directoryId: number; readonly name: string }): void {
+  const row = tree.table.find(directoryId)
+  if (row !== 0) nameChanged(row, name)
+}
