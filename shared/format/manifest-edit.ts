@@ -1,5 +1,6 @@
 /**
- * Replacing a part of a manifest: only the pages that hold the changed runs, or touch them, are read and written.
+ * Changing parts of a manifest in one pass from its front to its end: only pages that hold changed runs, or touch them, are read and written; all
+ * others are passed on by pointer, unread. Memory is one open page a level.
  */
 import { EdgemountError } from '../error.ts'
 import type { HashFunction } from '../hash.ts'
@@ -27,83 +28,122 @@ export async function replaceRuns(
   io: ManifestEditIo,
   rules?: ManifestRules,
 ): Promise<ManifestRoot> {
-  const bytes = root.kind === 'inline' ? root.page : await io.load(root.pointer)
-  const page = new ManifestPage(bytes, root.kind === 'inline' ? undefined : root.pointer)
-  if (range.start < 0 || range.start > range.end || range.end > page.length) {
-    throw new EdgemountError('invalid', `Cannot replace bytes ${range.start} to ${range.end} of a file: it has ${page.length}`)
+  const edit = await ManifestEdit.open(root, io, rules)
+  if (range.start < 0 || range.start > range.end || range.end > edit.length) {
+    throw new EdgemountError('invalid', `Cannot replace bytes ${range.start} to ${range.end} of a file: it has ${edit.length}`)
   }
-  const editor = new ManifestEditor(range, runs, io, rules)
-  if (root.kind === 'page') editor.builder.opened(page.level, root.pointer, bytes)
-  await editor.visit(page, 0)
-  await editor.insert()
-  // A page that touches the range was opened, so the root was made here, never passed on: it has the fewest levels that will do.
-  return await editor.builder.finish()
+  await edit.keepUntil(range.start)
+  for await (const run of runs) await edit.add(run)
+  await edit.skipUntil(range.end)
+  return await edit.finish()
 }
 
-class ManifestEditor {
-  readonly builder: ManifestBuilder
-  readonly #range: ByteRange
+/** A page of the old manifest that is being gone through. */
+interface OpenPage {
+  readonly page: ManifestPage
+  /** First byte of the file that it covers. */
+  readonly base: number
+  index: number
+}
+
+/** Goes through the old manifest once: what is neither kept nor skipped explicitly is kept by `finish`. Offsets are those of the old file, and ascend. */
+export class ManifestEdit {
+  /** Bytes of the old file. */
+  readonly length: number
   readonly #io: ManifestEditIo
-  #runs: Iterable<Run> | AsyncIterable<Run> | undefined
+  readonly #builder: ManifestBuilder
+  /** From the root to the run that comes next. */
+  readonly #path: OpenPage[]
+  #offset = 0
 
-  constructor(range: ByteRange, runs: Iterable<Run> | AsyncIterable<Run>, io: ManifestEditIo, rules: ManifestRules | undefined) {
-    this.builder = new ManifestBuilder(io, rules)
-    this.#range = range
-    this.#runs = runs
+  static async open(root: ManifestRoot, io: ManifestEditIo, rules?: ManifestRules): Promise<ManifestEdit> {
+    const bytes = root.kind === 'inline' ? root.page : await io.load(root.pointer)
+    const page = new ManifestPage(bytes, root.kind === 'inline' ? undefined : root.pointer)
+    const builder = new ManifestBuilder(io, rules)
+    if (root.kind === 'page') builder.opened(page.level, root.pointer, bytes)
+    return new ManifestEdit(page, builder, io)
+  }
+
+  private constructor(root: ManifestPage, builder: ManifestBuilder, io: ManifestEditIo) {
+    this.length = root.length
     this.#io = io
+    this.#builder = builder
+    this.#path = [{ page: root, base: 0, index: 0 }]
   }
 
-  /** Lays down a page that begins at byte `base` of the file, changed. */
-  async visit(page: ManifestPage, base: number): Promise<void> {
-    for (let index = 0; index < page.count; index += 1) {
-      const start = base + page.startOf(index)
-      if (page.level === 0) await this.#keep(page.run(index), start)
-      else await this.#visitChild(page, index, start)
+  /** Where the old file is being gone through. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Takes the old runs up to an offset over. It may cut a hole, and no chunk (`invalid`). */
+  async keepUntil(end: number): Promise<void> {
+    while (this.#offset < end) await this.#step(end, true)
+  }
+
+  /** Leaves the old runs up to an offset out. */
+  async skipUntil(end: number): Promise<void> {
+    while (this.#offset < end) await this.#step(end, false)
+  }
+
+  /** Lays a run down here. */
+  async add(run: Run): Promise<void> {
+    await this.#builder.add(run)
+  }
+
+  /** Keeps the rest, and gives the new manifest. Nothing may be called after it. */
+  async finish(): Promise<ManifestRoot> {
+    await this.keepUntil(this.length)
+    // The last page was opened, never passed on, so the root was made here: it has the fewest levels that will do.
+    return await this.#builder.finish()
+  }
+
+  async #step(end: number, isKept: boolean): Promise<void> {
+    const open = this.#path.at(-1)
+    if (open === undefined) throw new EdgemountError('invalid', `Cannot edit a file of ${this.length} bytes at ${end}`)
+    const { page, base, index } = open
+    if (index === page.count) {
+      this.#path.pop()
+      return
     }
-    // The old manifest has no neighbouring holes, so away from the change a hole that ends a page is whole.
-    const isApart = base + page.length < this.#range.start || base + page.length > this.#range.end
-    if (page.level === 0 && isApart) await this.builder.endHole()
+    const itemEnd = base + page.endOf(index)
+    if (page.level > 0) {
+      open.index += 1
+      await this.#stepChild(page, index, { start: base + page.startOf(index), end: itemEnd }, { end, isKept })
+      return
+    }
+    await this.#stepRun(page.run(index), { start: base + page.startOf(index), end: itemEnd }, { end, isKept })
+    if (this.#offset < itemEnd) return
+    open.index += 1
+    // The old manifest has no neighbouring holes, so away from a change a hole that ends a page is whole.
+    if (isKept && open.index === page.count && this.#offset < end) await this.#builder.endHole()
   }
 
-  /** Lays down the new runs, once. */
-  async insert(): Promise<void> {
-    if (this.#runs === undefined) return
-    const runs = this.#runs
-    this.#runs = undefined
-    for await (const run of runs) await this.builder.add(run)
-  }
-
-  async #visitChild(page: ManifestPage, index: number, start: number): Promise<void> {
+  async #stepChild(page: ManifestPage, index: number, range: ByteRange, to: { readonly end: number; readonly isKept: boolean }): Promise<void> {
     const child = page.child(index)
-    // A page that only touches the range is opened too: a hole may grow together with its first or last run.
-    const isApart = start + child.length < this.#range.start || start > this.#range.end
-    if (isApart && this.builder.isAligned(page.level - 1)) {
-      await this.builder.pass(page.level - 1, child)
+    const isWhole = range.start === this.#offset && range.end <= to.end
+    if (isWhole && !to.isKept) {
+      this.#offset = range.end
+      return
+    }
+    // A page that touches a change is opened too: a hole may grow together with its first or last run.
+    if (isWhole && range.end < to.end && this.#builder.isAligned(page.level - 1)) {
+      await this.#builder.pass(page.level - 1, child)
+      this.#offset = range.end
       return
     }
     const bytes = await this.#io.load(child.pointer)
-    this.builder.opened(page.level - 1, child.pointer, bytes)
-    await this.visit(new ManifestPage(bytes, child.pointer, page.level - 1, child.length), start)
+    this.#builder.opened(page.level - 1, child.pointer, bytes)
+    this.#path.push({ page: new ManifestPage(bytes, child.pointer, page.level - 1, child.length), base: range.start, index: 0 })
   }
 
-  async #keep(run: Run, start: number): Promise<void> {
-    const range = this.#range
-    const end = start + run.length
-    const isInside = start >= range.start && end <= range.end
-    if (end <= range.start) {
-      await this.builder.add(run)
-    } else if (start >= range.end) {
-      await this.insert()
-      await this.builder.add(run)
-    } else if (run.kind === 'hole') {
-      if (start < range.start) await this.builder.add({ kind: 'hole', length: range.start - start })
-      await this.insert()
-      if (end > range.end) await this.builder.add({ kind: 'hole', length: end - range.end })
-    } else if (!isInside) {
-      throw new EdgemountError(
-        'invalid',
-        `Cannot replace bytes ${range.start} to ${range.end} of a file: they cut the chunk at ${start} to ${end}`,
-      )
+  async #stepRun(run: Run, range: ByteRange, to: { readonly end: number; readonly isKept: boolean }): Promise<void> {
+    const stop = Math.min(range.end, to.end)
+    const isWhole = this.#offset === range.start && stop === range.end
+    if (run.kind === 'chunk' && !isWhole) {
+      throw new EdgemountError('invalid', `Cannot replace bytes of a file at ${stop}: that cuts the chunk at ${range.start} to ${range.end}`)
     }
+    if (to.isKept) await this.#builder.add(run.kind === 'chunk' ? run : { kind: 'hole', length: stop - this.#offset })
+    this.#offset = stop
   }
 }
