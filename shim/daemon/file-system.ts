@@ -93,13 +93,15 @@ export function createFileSystem(settings: FileSystemSettings, { backend, local,
     log,
     onStart,
   })
-  const desk = changes === undefined ? undefined : new ChangesDesk({ changes, now: systemMonotonicMs, send: onPublishing, onPublished: (published) => void changes.settle(published) })
+  if (writing !== undefined) writing.isOpen = (id) => handler.isOpenForWriting(id)
+  const desk = changes === undefined ? undefined : new ChangesDesk({ changes, now: systemMonotonicMs, send: onPublishing, onPublished: (message) => handler.published(message) })
   return {
     handler,
     receive: (message) => {
       if (!publishing.receive(message)) desk?.receive(message)
     },
     tick: () => {
+      handler.tick(systemMonotonicMs())
       cache?.tick()
       writing?.tick(systemClock.now())
       desk?.tick()

@@ -55,16 +55,23 @@ export class BodyContents {
   readonly #parts: BodyContentsParts
   readonly #known = new Map<FileId, ReadBody>()
   readonly #buffers: Uint8Array[] = []
+  readonly #turns: Turns
+  #readBytes = 0
 
   constructor(parts: BodyContentsParts) {
     this.#parts = parts
+    this.#turns = new Turns(parts.now)
+  }
+
+  /** Of local bodies, since the start. */
+  get readBytes(): number {
+    return this.#readBytes
   }
 
   /** Throws when the contents cannot be brought into the store; what was brought so far stays known. */
   async read(bodies: readonly BatchBody[], signal: AbortSignal): Promise<Reading> {
     const read: ReadBody[] = []
     const unread: Unread[] = []
-    const turns = new Turns(this.#parts.now)
     const jobs = new Jobs(bodiesAtOnce)
     const keep = (body: BatchBody, outcome: ReadBody | undefined): void => {
       if (outcome === undefined) unread.push({ body, why: undefined })
@@ -75,7 +82,7 @@ export class BodyContents {
     }
     try {
       for (const body of bodies) {
-        await turns.due()
+        await this.#turns.due()
         const done = this.#knownOf(body) ?? (await orUnread(body, unread, () => readSmall(body)))
         if (done === 'unread') continue
         if (done !== undefined) keep(body, done)
@@ -123,8 +130,13 @@ export class BodyContents {
     const { size } = file
     const base = body.base === undefined ? undefined : { root: decodeManifestRoot(body.base.manifest), length: body.base.length }
     for (const { from, range } of pieces(base === undefined ? undefined : (body.written ?? []), base?.length ?? 0, size)) {
-      if (from === 'local') yield* file.read(range.start, range.end, buffer, signal)
-      else yield* this.#parts.readBase(base!.root, range, body.label, signal)
+      const bytes = from === 'local' ? file.read(range.start, range.end, buffer, signal) : this.#parts.readBase(base!.root, range, body.label, signal)
+      for await (const piece of bytes) {
+        this.#readBytes += piece.length
+        yield piece
+        // Cutting and hashing never wait for anything: those who wait for the network would.
+        await this.#turns.due()
+      }
     }
   }
 }
