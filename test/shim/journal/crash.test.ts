@@ -145,6 +145,7 @@ class Machine {
     if (how === 'power' && this.#dirty.some((number) => number <= last)) throw new Error(`record ${last} speaks of what was lost: ${this.#dirty.join(', ')}`)
     this.#taken = last
     this.#tried = last
+    this.#dirty = this.#dirty.filter((number) => number <= last)
     if (how !== 'power') return
     this.#durable = last
     this.#dirty = []

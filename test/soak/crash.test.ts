@@ -1,0 +1,31 @@
+/** As `test/e2e/crash.test.ts`, for 200 kills, with fresh volumes now and then. */
+import { afterEach, expect, test } from 'vitest'
+import { CrashRun } from '../support/crash-run.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { WritableMount } from '../support/writable-mount.ts'
+
+const killCount = Number(process.env['EDGEMOUNT_KILLS'] ?? 200)
+const killsPerVolume = 20
+
+let mount: WritableMount | undefined
+
+afterEach(async () => {
+  await mount?.dispose()
+})
+
+test(`${killCount} kills`, async () => {
+  const seed = Number(process.env['EDGEMOUNT_SEED'] ?? Date.now() % 1_000_000)
+  console.info(`seed ${seed}`)
+  const random = new SeededRandom(seed)
+  let stepCount = 0
+  for (let kill = 0; kill < killCount; kill += killsPerVolume) {
+    mount = await WritableMount.create('crash-soak')
+    const run = new CrashRun(mount, random, { workerCount: 3, killMsMax: 6000 })
+    for (let number = kill; number < Math.min(killCount, kill + killsPerVolume); number += 1) await run.round(number)
+    await mount.remount({ withEmptyCache: true })
+    expect(await run.differences()).toEqual([])
+    stepCount += run.stepCount
+    console.info(`${kill + killsPerVolume} kills, ${stepCount} steps; ready again after ${Math.round(Math.max(...run.startMs))} ms at most`)
+    await mount.dispose()
+  }
+})
