@@ -12,7 +12,7 @@ import { openFlag } from '../sys/constants.ts'
 import type { FileStat, Sys } from '../sys/sys.ts'
 import { type BodyBase, decodeBodyState } from './body-state.ts'
 import { type BodyOwner, LocalBody } from './local-body.ts'
-import { LocalFiles, type PrepareFiles, localDirectory } from './local-files.ts'
+import { LocalFiles, type PrepareFiles, type TakenFile, localDirectory } from './local-files.ts'
 import type { BaseReader } from './mixed-read.ts'
 
 export interface LocalBodiesOptions {
@@ -30,6 +30,8 @@ export interface LocalBodiesOptions {
    * anything else, since an older journal still names it. Absent: there is no journal.
    */
   readonly syncJournal?: ((done: (result: number) => void) => void) | undefined
+  /** Told how many bytes bodies take on disk when that has changed. */
+  readonly reserve?: ((bytes: number) => void) | undefined
   /** Empties and makes files off this thread (`Backend.prepare`). */
   readonly prepare: PrepareFiles
   /** Descriptors kept open at most; held ones are beyond. */
@@ -40,6 +42,8 @@ const openFilesMaxDefault = 512
 /** The journal is synced for the sake of discarded files no more often than this, unless so many wait. */
 const releaseMs = 1000
 const waitingMax = 4096
+/** Each look takes 1 µs. */
+const lookMs = 250
 
 export class LocalBodies implements BodyOwner {
   readonly #options: LocalBodiesOptions
@@ -53,6 +57,8 @@ export class LocalBodies implements BodyOwner {
   #isReleasing = false
   #releasedMs = 0
   #diskBytes = 0
+  #reservedBytes = 0
+  #lookedMs = 0
   /** The files are as this boot of the machine left them: nothing that was written can have been lost. */
   readonly #isSameBoot: boolean
 
@@ -98,7 +104,7 @@ export class LocalBodies implements BodyOwner {
     const given = give(this.#files.path(serial))
     if (given < 0) return given
     const fd = this.#files.open(serial)
-    if (fd >= 0) return this.#begin(serial, fd, undefined, undefined, mtime)
+    if (fd >= 0) return this.#begin({ serial, fd, isNew: true }, undefined, undefined, mtime)
     this.#files.discard([serial])
     return fd
   }
@@ -153,7 +159,20 @@ export class LocalBodies implements BodyOwner {
   /** Begins what is due, off this thread; true while something is under way. */
   tick(): boolean {
     this.#release()
+    this.#lookAtOpen()
+    if (this.#diskBytes !== this.#reservedBytes) {
+      this.#reservedBytes = this.#diskBytes
+      this.#options.reserve?.(this.#diskBytes)
+    }
     return this.#files.step()
+  }
+
+  /** The kernel writes to some of them, unseen. */
+  #lookAtOpen(): void {
+    const { nowMs } = this
+    if (Math.abs(nowMs - this.#lookedMs) < lookMs) return
+    this.#lookedMs = nowMs
+    for (const body of this.#open) body.fstat()
   }
 
   #release(): void {
@@ -231,18 +250,18 @@ export class LocalBodies implements BodyOwner {
   #take(base: BodyBase | undefined, size: number, mtime: Time): LocalBody | number {
     let taken = this.#files.take()
     if (taken === -errno.ENOSPC && this.#options.makeRoom()) taken = this.#files.take()
-    return typeof taken === 'number' ? taken : this.#begin(taken.serial, taken.fd, base, size, mtime)
+    return typeof taken === 'number' ? taken : this.#begin(taken, base, size, mtime)
   }
 
   /** `size` undefined: as it is. */
-  #begin(serial: number, fd: number, base: BodyBase | undefined, size: number | undefined, mtime: Time): LocalBody | number {
+  #begin({ serial, fd, isNew }: TakenFile, base: BodyBase | undefined, size: number | undefined, mtime: Time): LocalBody | number {
     const stat = this.#prepare(fd, size, mtime)
     if (typeof stat === 'number') {
       this.sys.close(fd)
       this.#files.discard([serial])
       return stat
     }
-    const body = new LocalBody(this, { serial, takenMs: stat.ctimeMs, base, written: [], punched: [] }, fd)
+    const body = new LocalBody(this, { serial, takenMs: stat.ctimeMs, base, written: [], punched: [] }, fd, isNew)
     this.#bodies.set(serial, body)
     this.opened(body)
     return body

@@ -34,6 +34,9 @@ export interface BodyOwner {
   unpinned(body: LocalBody): void
 }
 
+/** fdatasync off this thread, of a directory fsync; the descriptor stays open until `done`, which comes on this thread. */
+export type SyncFile = (fd: number, done: (result: number) => void) => void
+
 /** How the file stood at a moment: equal later, nobody has written. */
 export interface BodyStamp {
   readonly generation: number
@@ -51,6 +54,8 @@ const endOfAll = Number.MAX_SAFE_INTEGER
 export class LocalBody {
   readonly serial: number
   readonly #takenMs: number
+  /** The file's name would not survive a power failure yet. */
+  #isNameNew: boolean
   readonly #owner: BodyOwner
   #base: BodyBase | undefined
   /** INVARIANT: with a base only; below the size. `#punched` lies within. */
@@ -70,7 +75,7 @@ export class LocalBody {
   /** Used since the descriptor was last considered for closing. */
   isHot = true
 
-  constructor(owner: BodyOwner, state: BodyState, fd = closed) {
+  constructor(owner: BodyOwner, state: BodyState, fd = closed, isNameNew = true) {
     this.#owner = owner
     this.serial = state.serial
     this.#takenMs = state.takenMs
@@ -78,6 +83,7 @@ export class LocalBody {
     this.#written = new IntervalSet([...state.written])
     this.#punched = new IntervalSet([...state.punched])
     this.#fd = fd
+    this.#isNameNew = isNameNew
     this.#settleBase()
   }
 
@@ -132,6 +138,20 @@ export class LocalBody {
 
   letGo(): void {
     this.#holdCount -= 1
+  }
+
+  /** Makes the bytes durable, and the name of the backing file where that is new. `sync`: `Backend.sync`. `done` gets 0 or a negative errno, once. */
+  sync(sync: SyncFile, done: (result: number) => void): void {
+    const fd = this.hold()
+    if (fd < 0) {
+      done(fd)
+      return
+    }
+    sync(fd, (result) => {
+      this.letGo()
+      if (result < 0 || !this.#isNameNew) done(result)
+      else this.#syncName(sync, done)
+    })
   }
 
   /** Somebody reads the backing file by its path: it is not used for anything else until `unpin`. */
@@ -335,6 +355,8 @@ export class LocalBody {
   /** Closes what it has open, unless it is held. */
   closeDescriptor(): void {
     if (this.#fd < 0 || this.#holdCount > 0) return
+    // The kernel may have written to it, unseen.
+    if (!this.isDiscarded) this.fstat()
     this.#owner.sys.close(this.#fd)
     this.#fd = closed
     this.#owner.closed(this)
@@ -344,6 +366,20 @@ export class LocalBody {
   closeBase(): void {
     this.#reader?.close()
     this.#reader = undefined
+  }
+
+  #syncName(sync: SyncFile, done: (result: number) => void): void {
+    const { sys } = this.#owner
+    const fd = sys.open(this.path.slice(0, this.path.lastIndexOf('/')), openFlag.O_RDONLY, 0)
+    if (fd < 0) {
+      done(fd)
+      return
+    }
+    sync(fd, (result) => {
+      sys.close(fd)
+      if (result === 0) this.#isNameNew = false
+      done(result)
+    })
   }
 
   #noteDiskBytes(bytes: number): void {

@@ -31,6 +31,13 @@ const choresPerStep = 128
 /** Off this thread: see `Backend.prepare`. */
 export type PrepareFiles = (chores: readonly FileChore[], done: (ready: readonly boolean[]) => void) => void
 
+export interface TakenFile {
+  readonly serial: number
+  readonly fd: number
+  /** Its name would not survive a power failure yet. */
+  readonly isNew: boolean
+}
+
 export function localDirectory(directory: string): string {
   return `${directory}/local`
 }
@@ -94,17 +101,17 @@ export class LocalFiles {
   }
 
   /** An open, empty file of its own. A negative errno when the disk cannot give one. */
-  take(): { readonly serial: number; readonly fd: number } | number {
+  take(): TakenFile | number {
     this.#takenCount += 1
     if (this.#spare.length < madeAheadMin / 2) this.step()
     for (let serial = this.#spare.pop(); serial !== undefined; serial = this.#spare.pop()) {
       const fd = this.sys.open(this.path(serial), openFlags, 0)
-      if (fd >= 0) return { serial, fd }
+      if (fd >= 0) return { serial, fd, isNew: false }
     }
     for (;;) {
       const serial = this.takeSerial()
       const fd = this.sys.open(this.path(serial), openFlags | openFlag.O_CREAT | openFlag.O_EXCL, 0o600)
-      if (fd !== -errno.EEXIST) return fd < 0 ? fd : { serial, fd }
+      if (fd !== -errno.EEXIST) return fd < 0 ? fd : { serial, fd, isNew: true }
     }
   }
 

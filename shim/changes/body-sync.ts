@@ -5,10 +5,8 @@
  * (auto_da_alloc): who saves by writing beside and renaming over finds the old or the new content after a power failure, never an empty file.
  */
 import type { FileId } from '../../shared/format/entry.ts'
+import type { SyncFile } from '../bodies/local-body.ts'
 import type { ChangedBody } from './edit.ts'
-
-/** fdatasync off this thread; the descriptor stays open until `done`, which comes on this thread. */
-export type SyncFile = (fd: number, done: (result: number) => void) => void
 
 export class BodySync<Body extends ChangedBody> {
   readonly #sync: SyncFile
@@ -48,13 +46,7 @@ export class BodySync<Body extends ChangedBody> {
     }
     for (const body of bodies) {
       left += 1
-      const fd = body.hold()
-      if (fd < 0) end(fd)
-      else
-        this.#sync(fd, (code) => {
-          body.letGo()
-          end(code)
-        })
+      body.sync(this.#sync, end)
     }
     end(0)
   }

@@ -6,7 +6,7 @@
  */
 import type { Entry, FileId, FileKind, ManifestRoot } from '../../shared/format/entry.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
-import type { BodyStamp, LocalBody } from '../bodies/local-body.ts'
+import type { BodyStamp, LocalBody, SyncFile } from '../bodies/local-body.ts'
 
 /** What a name leads to. */
 export interface NameTarget {
@@ -89,9 +89,8 @@ export interface ChangedBody {
   isAt(stamp: BodyStamp): boolean
   /** For the journal: what a restart makes the body of again. Small: it is written with the edit that gives the body. */
   state(): Uint8Array
-  /** Opens the backing file until `letGo`, and gives the descriptor, or a negative errno. */
-  hold(): number
-  letGo(): void
+  /** Makes its bytes durable. `done` gets 0 or a negative errno, once. */
+  sync(sync: SyncFile, done: (result: number) => void): void
   /** Until `unpin` the backing file is not used for anything else. */
   pin(): void
   unpin(): void

@@ -1,6 +1,6 @@
 /** Bodies as `LocalChanges` knows them, over a disk that is a map and outlives them. */
 import { Reader, Writer } from '../../shared/codec.ts'
-import type { BodyStamp } from '../../shim/bodies/local-body.ts'
+import type { BodyStamp, SyncFile } from '../../shim/bodies/local-body.ts'
 import type { ChangedBody } from '../../shim/changes/edit.ts'
 
 interface DiskFile {
@@ -95,11 +95,9 @@ export class FakeBody implements ChangedBody {
     return writer.finish()
   }
 
-  hold(): number {
-    return this.serial
+  sync(sync: SyncFile, done: (result: number) => void): void {
+    sync(this.serial, done)
   }
-
-  letGo(): void {}
 
   pin(): void {
     this.pinCount += 1
