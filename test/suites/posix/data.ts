@@ -260,7 +260,7 @@ export const dataCases: Cases = {
     script.returns(0, 'run', '/bin/cp', ['/bin/sleep', 'program'])
     const started = script.ok('spawn', './program', ['60'])
     await script.run()
-    for (const flags of [O.WRONLY, O.RDWR, O.RDONLY | O.TRUNC]) script.fails('ETXTBSY', 'open', 'program', flags)
+    for (const flags of [O.WRONLY, O.RDWR, O.WRONLY | O.TRUNC]) script.fails('ETXTBSY', 'open', 'program', flags)
     script.fails('ETXTBSY', 'truncate', 'program', 10)
     script.ok('open', 'program', O.RDONLY)
     script.ok('rename', 'program', 'other')
