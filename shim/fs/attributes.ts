@@ -3,7 +3,7 @@
  *
  * Pure; called when a row of the inode table is written. Type bits: linux/stat.h. Device packing: linux/kdev_t.h, new_encode_dev.
  */
-import type { Entry, FileKind, Time } from '../../shared/format/entry.ts'
+import type { Entry, FileKind } from '../../shared/format/entry.ts'
 
 const typeBitsOfKind: Readonly<Record<FileKind, number>> = {
   file: 0o100000,
@@ -29,28 +29,6 @@ export function deviceOf(entry: Entry): number {
   if (entry.content.kind !== 'device') return 0
   const { major, minor } = entry.content
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0
-}
-
-/** What the disk says of a local body. */
-export interface BodyStat {
-  readonly size: number
-  readonly mtimeSeconds: number
-  readonly mtimeNanoseconds: number
-}
-
-/**
- * The entry of a file as its body is now. The kernel writes into bodies by itself, so a body that is newer than the entry was written to when its disk says,
- * and that is when the file's ctime moved, too.
- */
-export function entryOfBody(entry: Entry, { size, mtimeSeconds, mtimeNanoseconds }: BodyStat): Entry {
-  const { mtime, ctime } = entry
-  if (mtime.seconds === mtimeSeconds && mtime.nanoseconds === mtimeNanoseconds) return size === entry.size ? entry : { ...entry, size }
-  const written = { seconds: mtimeSeconds, nanoseconds: mtimeNanoseconds }
-  return { ...entry, size, mtime: written, ctime: isLater(written, ctime) ? written : ctime }
-}
-
-export function isLater(a: Time, b: Time): boolean {
-  return a.seconds > b.seconds || (a.seconds === b.seconds && a.nanoseconds > b.nanoseconds)
 }
 
 /**

@@ -18,8 +18,10 @@ import { findInTree } from '../../shared/format/tree-page.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
 import { rootFileId } from '../../shared/volume/file-id.ts'
+import { entryOfBody } from '../changes/body-times.ts'
 import type { NameTarget } from '../changes/edit.ts'
-import { type BodyStat, contentTagOf, entryOfBody } from './attributes.ts'
+import type { FileStat } from '../sys/sys.ts'
+import { contentTagOf } from './attributes.ts'
 import { InodeTable, type Row, rootRow, rowFlag } from './inode-table.ts'
 import type { TreePages } from './tree-pages.ts'
 
@@ -57,7 +59,7 @@ export interface ChangedTree {
 export interface ChangedNode {
   readonly entry: Entry
   readonly base: Entry | undefined
-  readonly body: { fstat(): BodyStat | number } | undefined
+  readonly body: { fstat(): FileStat | number } | undefined
 }
 
 /** What a name leads to: the snapshot's entry, or what was put there since. */
@@ -424,7 +426,7 @@ export class VolumeTree {
 /** Size and times are the body's. A disk that does not tell leaves them as they were told last. */
 function presentEntry({ entry, body }: ChangedNode): Entry {
   const stat = body?.fstat()
-  return stat === undefined || typeof stat === 'number' ? entry : entryOfBody(entry, stat)
+  return stat === undefined || typeof stat === 'number' ? entry : entryOfBody(entry, stat.size, { seconds: stat.mtimeSeconds, nanoseconds: stat.mtimeNanoseconds })
 }
 
 export interface ResolvedEntry {
