@@ -52,6 +52,7 @@ export const dataCases: Cases = {
 
   'a hole is zeros, and takes no room': (script) => {
     sparse(script)
+    script.ok('fsync', 'f')
     const stat = script.stat('f', { size: 8 * mebi + 65_536 })
     script.check('the hole takes no room', () => stat.stat.blocks * 512 >= 131_072 && stat.stat.blocks * 512 < mebi)
     script.gives('aa\0\0', 'pread', 'f', 4, 65_534)
@@ -82,6 +83,7 @@ export const dataCases: Cases = {
   'a hole is punched: zeros, room given back, size and neighbours as they were': (script) => {
     script.ok('open', 'f', O.CREAT | O.RDWR, 0o644, 'f')
     script.ok('write', 'f', { fill: 'x', length: mebi })
+    script.ok('fsync', 'f')
     const before = script.stat('f')
     script.tick()
     script.ok('fallocate', 'f', punch, 100_000, 600_001)

@@ -96,7 +96,7 @@ export const mappingCases: Cases = {
     script.ok('open', 'f', O.CREAT | O.RDWR, 0o644, 'f')
     script.ok('ftruncate', 'f', 100)
     script.ok('mmap', 'm', 'f', size, both, MAP.SHARED)
-    script.ok('mapWrite', 'm', 0, { fill: 'a', length: 4096 })
+    script.ok('mapWrite', 'm', 0, { fill: 'a', length: 100 })
     script.ok('ftruncate', 'f', size)
     script.gives('aa\0\0', 'pread', 'f', 4, 98)
     script.ok('mapWrite', 'm', 8192, 'grown')
@@ -119,6 +119,16 @@ export const mappingCases: Cases = {
     script.ok('munmap', 'm')
     script.ok('ftruncate', 'f', 10)
     script.gives('xyz\0\0\0\0\0\0\0', 'pread', 'f', 100, 0)
+  },
+
+  'what was written past the end in the last page is zeros when the file grows': (script) => {
+    script.ok('open', 'f', O.CREAT | O.RDWR, 0o644, 'f')
+    script.ok('ftruncate', 'f', 100)
+    script.ok('mmap', 'm', 'f', 4096, both, MAP.SHARED)
+    script.ok('mapWrite', 'm', 0, { fill: 'a', length: 4096 })
+    script.ok('ftruncate', 'f', size)
+    script.gives('aa\0\0', 'pread', 'f', 4, 98)
+    script.gives('a\0', 'mapRead', 'm', 99, 2)
   },
 
   'marks mtime and ctime of the file, at the latest when it is synced': (script) => {

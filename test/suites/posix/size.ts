@@ -1,9 +1,19 @@
 /** truncate, ftruncate, fallocate and posix_fallocate: sizes, holes, limits, times. */
 import { FALLOC, O, SEEK } from '../../support/posix-calls.ts'
+import type { Script } from '../../support/posix-script.ts'
 import { type Cases, alice, plainKinds } from './cases.ts'
 
 /** What ext4 allows with blocks of 4096 bytes; sizes stay below it. */
 const sizeMax = 2 ** 44 - 4096
+
+function marks(script: Script, change: () => unknown): void {
+  const before = script.stat('f')
+  script.tick()
+  change()
+  const after = script.stat('f')
+  script.check('ctime is now', () => after.stat.ctime > before.stat.ctime)
+  script.check('mtime is now', () => after.stat.mtime > before.stat.mtime)
+}
 
 export const sizeCases: Cases = {
   'a file grows with zeros and shrinks, by name and by descriptor': (script) => {
@@ -34,17 +44,15 @@ export const sizeCases: Cases = {
     script.gives('\0end', 'pread', 'f', 10, 5999)
   },
 
-  'marks mtime and ctime, also when the size stays': (script) => {
+  'marks mtime and ctime': (script) => {
     script.ok('open', 'f', O.CREAT | O.RDWR, 0o644, 'f')
-    const ways = [() => script.ok('truncate', 'f', 123), () => script.ok('ftruncate', 'f', 45), () => script.ok('truncate', 'f', 45), () => script.ok('ftruncate', 'f', 45)]
-    for (const way of ways) {
-      const before = script.stat('f')
-      script.tick()
-      way()
-      const after = script.stat('f')
-      script.check('ctime is now', () => after.stat.ctime > before.stat.ctime)
-      script.check('mtime is now', () => after.stat.mtime > before.stat.mtime)
-    }
+    for (const size of [123, 45, 45]) marks(script, () => script.ok('ftruncate', 'f', size))
+    for (const size of [678, 90]) marks(script, () => script.ok('truncate', 'f', size))
+  },
+
+  'truncate to the size that it has marks mtime and ctime': (script) => {
+    script.ok('create', 'f', 0o644)
+    for (const size of [0, 45, 45]) marks(script, () => script.ok('truncate', 'f', size))
   },
 
   'what is refused marks nothing': (script) => {
@@ -83,11 +91,18 @@ export const sizeCases: Cases = {
     script.gives('\0', 'pread', 'f', 10, sizeMax - 1)
     script.ok('pwrite', 'f', 'end', sizeMax - 3)
     script.gives('\0end', 'pread', 'f', 10, sizeMax - 4)
+    script.fails('EFBIG', 'fallocate', 'f', 0, sizeMax, 4096)
+    script.ok('fsync', 'f')
+    script.stat('f', { size: sizeMax })
+  },
+
+  'EFBIG: a write past the largest size; what fits before it is written': (script) => {
+    script.ok('open', 'f', O.CREAT | O.RDWR, 0o644, 'f')
     script.fails('EFBIG', 'pwrite', 'f', 'x', sizeMax)
     script.fails('EFBIG', 'pwrite', 'f', 'x', '9223372036854775806')
-    script.fails('EFBIG', 'fallocate', 'f', 0, sizeMax, 4096)
-    script.stat('f', { size: sizeMax })
+    script.stat('f', { size: 0 })
     script.returns(2, 'pwrite', 'f', 'xyz', sizeMax - 2)
+    script.stat('f', { size: sizeMax })
   },
 
   'EISDIR, EINVAL, ENXIO: what has no size keeps none': (script) => {
