@@ -143,8 +143,8 @@ export class Cache implements CachedFileOwner {
   }
 
   /** So much of the budget is taken by bodies that are not published: they are no cache, and go before it. */
-  set reservedBytes(bytes: number) {
-    this.#evictor.reservedBytes = bytes
+  reserve(bytes: number): void {
+    this.#evictor.reserve(bytes)
   }
 
   /** The disk is full and somebody needs room who cannot do without: false when nothing was evicted. */

@@ -23,6 +23,10 @@ export interface EvictorOptions {
 
 /** Removing a file takes some 20 µs to a few ms, so that a step stays short. */
 const filesPerStep = 32
+/** When the disk is short of room for what is written: up to 20 ms. */
+const filesPerUrgentStep = 512
+/** Bodies that have grown by so much are reason to look at the disk. */
+const reservedCheckBytes = 64 * 1024 * 1024
 const freeSpaceCheckMs = 1000
 /** After the disk said that it is full nothing is stored for so long. */
 const fullMs = 1000
@@ -46,7 +50,8 @@ export class Evictor {
   readonly #shrinker: Shrinker
   evictedCount = 0
   /** Of the budget, for bodies that are no cache. */
-  reservedBytes = 0
+  #reservedBytes = 0
+  #checkedReservedBytes = 0
 
   constructor(files: BackingFiles, active: ReadonlyMap<number, CachedFile>, options: EvictorOptions) {
     this.#files = files
@@ -56,7 +61,7 @@ export class Evictor {
   }
 
   get #bytesMax(): number {
-    return Math.max(0, this.#options.bytesMax - this.reservedBytes)
+    return Math.max(0, this.#options.bytesMax - this.#reservedBytes)
   }
 
   get canStore(): boolean {
@@ -85,6 +90,13 @@ export class Evictor {
     this.#evict(this.#target)
   }
 
+  reserve(bytes: number): void {
+    this.#reservedBytes = bytes
+    // A program can fill what is free within a second, and the kernel tells it that the disk is full without asking here.
+    if (bytes - this.#checkedReservedBytes >= reservedCheckBytes) this.checkFreeSpace()
+    if (this.#files.table.byteTotal > this.#bytesMax) this.#aim(this.#bytesMax)
+  }
+
   /** For somebody who needs room at once: evicts a tenth of the cache, or as much as one step does. False when nothing could be. */
   makeRoom(): boolean {
     const { evictedCount } = this
@@ -108,6 +120,7 @@ export class Evictor {
 
   checkFreeSpace(): void {
     this.#checkedMs = this.#options.clock.now()
+    this.#checkedReservedBytes = this.#reservedBytes
     const space = this.#options.sys.statvfs(this.#options.directory)
     if (typeof space === 'number') return
     const lacking = this.#options.freeBytesMin - space.blocksAvailable * space.blockBytes
@@ -133,7 +146,8 @@ export class Evictor {
   #evict(limit: number): void {
     const { table } = this.#files
     let row = table.oldest
-    for (let count = 0; count < filesPerStep && row >= 0 && table.byteTotal > limit; count += 1) {
+    const countMax = this.#isBelowFloor ? filesPerUrgentStep : filesPerStep
+    for (let count = 0; count < countMax && row >= 0 && table.byteTotal > limit; count += 1) {
       const next = table.younger(row)
       if (this.#active.has(row)) table.unlist(row)
       else if (this.#files.evict(row)) this.evictedCount += 1

@@ -78,6 +78,7 @@ export class OpenedJournal {
       directory,
       openBase: (base, label) => published.openBase(base, label),
       makeRoom: () => cache.makeRoom(),
+      reserve: (bytes) => cache.reserve(bytes),
       prepare: (chores, done) => backend.prepare(chores, done),
       syncJournal: (done) => {
         if (this.#changes === undefined) done(-errno.EAGAIN)
