@@ -42,7 +42,7 @@ import { OpenFiles, type OpenFilesStatus } from './open-files.ts'
 import { RecentRows } from './recent-rows.ts'
 import { Replies } from './replies.ts'
 import { SnapshotMoves } from './snapshot-moves.ts'
-import { seek } from './seek.ts'
+import { seek, seekLocal } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
 import { VolumeTree, isRegular } from './volume-tree.ts'
 import { type OpenWish, VolumeWriter } from './volume-writer.ts'
@@ -319,7 +319,8 @@ export class VolumeHandler implements Handler {
   lseek(nodeId: NodeId, handle: number, offset: number, whence: number): Answer<{ readonly offset: number }> {
     const entry = this.#files.entryOf(handle)
     if (entry === undefined) return -errno.EIO
-    return this.#run('seek in', nodeId, () => seek(entry, offset, whence, this.#pages.find))
+    const body = this.#files.bodyOf(handle)
+    return this.#run('seek in', nodeId, () => (body === undefined ? seek(entry, offset, whence, this.#pages.find) : seekLocal(body, offset, whence, this.#pages.find)))
   }
 
   /** What the kernel was told of the file's size and times counts no more: it is about to change them itself. */
