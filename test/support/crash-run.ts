@@ -59,7 +59,11 @@ export class CrashRun {
       return work(this.#mount.path(worker.name), historyFile, logOf(worker), number * this.#workers.length + index + 1, 1_000_000)
     })
     const ended = Promise.all(working)
-    await Promise.race([ended, sleep(400 + (this.#random.next() % this.#killMsMax))])
+    const isWorking = async (): Promise<void> => {
+      while (this.#workers.some((worker) => readFileSync(logOf(worker)).length === 0)) await sleep(10)
+      await sleep(this.#random.next() % this.#killMsMax)
+    }
+    await Promise.race([ended, isWorking()])
     await this.#mount.kill()
     const timer = new AbortController()
     await Promise.race([ended, sleep(workerEndMs, undefined, { signal: timer.signal }).then(() => Promise.reject(new Error('A worker hangs in a mount that is gone')))])
