@@ -57,7 +57,7 @@ function showNode(parts: SettledParts, known: Row, { id, keptId, bytes }: Settle
     if (bytes !== undefined) tree.settle(row, bytes, hidden.isUnlisted)
     if (newer !== undefined) showNewer(tree, row, bytes, newer)
     else if (bytes === undefined) tree.markGone(row)
-  } else tree.mirrorPresent(row)
+  } else tree.goOn(row, bytes)
   if (parts.shown(row) !== before) parts.nodeChanged(row)
 }
 

@@ -203,10 +203,12 @@ export class VolumeTree {
     if (entry.kind === 'directory') table.setLinkCount(row, entry.linkCount === 0 ? 0 : this.#directoryLinkCount(row, this.#keptRoot(row)))
   }
 
-  /** As `mirror`, with what the body is now. */
-  mirrorPresent(row: Row): void {
+  /** A row that was changed again since it was settled. A directory that was made here has a tree in the snapshot now, as `bytes` say if nobody said so before. */
+  goOn(row: Row, bytes: Uint8Array | undefined): void {
     const node = this.#changes?.node(idOf(this.table, row))
-    if (node !== undefined) this.mirror(row, presentEntry(node))
+    if (node === undefined) return
+    if (bytes !== undefined && node.entry.kind === 'directory' && this.table.entry(row).length === 0) this.#placeTree(row, bytes)
+    this.mirror(row, presentEntry(node))
   }
 
   /** A row of what was changed here becomes one of the snapshot, which has it as `bytes`. `isOld`: the snapshot may have it otherwise by now. */
