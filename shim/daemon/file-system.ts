@@ -86,7 +86,9 @@ export function createFileSystem(settings: FileSystemSettings, { backend, local,
   const publishing = new RemotePublishing(onPublishing)
   const changes = writing?.recover(base.seq)
   const handler = new VolumeHandler({
-    ...{ root: base.root, seq: base.seq, isFixed: settings.isFixed },
+    root: base.root,
+    seq: base.seq,
+    isFixed: settings.isFixed,
     backend,
     bodies: published,
     writing: writing === undefined || changes === undefined ? undefined : { changes, bodies: writing.bodies, newId: fileIdsFrom(systemRandom), now: coarseRealTime },

@@ -22,7 +22,7 @@ import { Follower } from '../volume/follower.ts'
 import { type MountedVolume, openMountedVolume } from '../volume/mounted-volume.ts'
 import { VolumeBackend } from '../volume/volume-backend.ts'
 import { serveByLinux } from './linux-mount.ts'
-import { type Ending, type MountDaemon, type MountEnd, type MountStatus, type StartMountOptions, type Unpublished, defaultCacheDirectory, isReadOnly, serveSettings } from './mount-options.ts'
+import { type Ending, type MountDaemon, type MountEnd, type MountStatus, type StartMountOptions, defaultCacheDirectory, isReadOnly, serveSettings } from './mount-options.ts'
 import { serveByNative } from './native-mount.ts'
 import { MountPublishing, type PublishingWait, Uploads } from './publishing.ts'
 import type { ServedFileSystem } from './served.ts'
@@ -56,7 +56,7 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
     await lifetime.defer(() => fetcher.close())
     const backend = new VolumeBackend({ pages, fetcher, clock, random, deadlineMs })
     await lifetime.defer(() => backend.close())
-    const late: Late = { served: undefined, follower: undefined, from: opened.snapshot }
+    const late: Late = { served: undefined, follower: undefined, from: opened.snapshot, unmounted: Promise.withResolvers() }
     const publishing = uploads === undefined ? undefined : publishingOf(options, { opened, uploads, late, clock, random, log, deadlineMs })
     if (publishing !== undefined) await lifetime.defer(() => publishing.close())
     const served = await serve(options, { opened, backend, publishing, late, clock, random, log, deadlineMs })
@@ -104,6 +104,7 @@ interface Late {
   follower: Follower | undefined
   /** The snapshot that the file system begins with: the newest, unless its journal has changes of an older one. */
   from: Snapshot
+  readonly unmounted: PromiseWithResolvers<undefined>
 }
 
 function publishingOf(options: StartMountOptions, parts: Surroundings & { readonly opened: MountedVolume; readonly uploads: Uploads; readonly late: Late }): MountPublishing {
@@ -139,7 +140,11 @@ function serve(options: StartMountOptions, { opened, backend, publishing, late, 
       return { seq, root: encodeRoot(late.from.root) }
     },
     onPublishing: (message) => publishing?.receive(message),
-    drain: async () => publishing?.drain() ?? false,
+    drain: async () => {
+      late.unmounted.resolve(undefined)
+      const status = await late.served?.status()
+      return (await publishing?.drain(status?.cacheDirectory)) ?? false
+    },
     clock,
     log,
   })
@@ -160,6 +165,7 @@ interface DaemonParts extends Surroundings {
 class Daemon implements MountDaemon {
   readonly directory: string
   readonly ended: Promise<MountEnd>
+  readonly unmounted: Promise<undefined>
   readonly #parts: DaemonParts
   readonly #startedMs: number
   #follower: Follower | undefined
@@ -172,6 +178,7 @@ class Daemon implements MountDaemon {
     this.directory = parts.served.directory
     this.#startedMs = parts.clock.now()
     this.#isConfirmed = parts.opened.isConnected
+    this.unmounted = parts.late.unmounted.promise
     this.ended = this.#untilEnded()
   }
 

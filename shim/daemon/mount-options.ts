@@ -89,6 +89,8 @@ export interface Unpublished {
   readonly changeCount: number
   readonly dirtyBytes: number
   readonly why: string
+  /** Where it is kept. */
+  readonly directory: string | undefined
 }
 
 /** With `discards` what is not published is dropped for ever; else it is published for `waitMs`, and what is left then is kept for the next mount. */
@@ -104,13 +106,15 @@ export interface MountDaemon {
   /** Real path of the mount point. */
   readonly directory: string
   readonly ended: Promise<MountEnd>
+  /** The mount is gone, whoever took it away, and what is left is being published. A read-only mount just ends. */
+  readonly unmounted: Promise<undefined>
   status(): Promise<MountStatus>
   /**
    * Resolves when everything that was written before is published. Throws `unavailable`, with the reason, when that has not come about in `waitMs`; without
    * it, when it does not get on any more.
    */
   flush(options?: PublishingWait): Promise<void>
-  /** What becomes of what is not published when the mount ends, whoever ends it. Without a call it is published for as long as that gets on. */
+  /** What becomes of what is not published when the mount ends, whoever ends it; the last call counts. Without one it is published for as long as that gets on. */
   prepareEnd(ending: Ending): void
   /** Unmounts, publishes what is left, and ends everything. When files are open there, programs get a moment to close them, then they fail. */
   close(): Promise<void>

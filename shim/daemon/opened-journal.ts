@@ -104,7 +104,10 @@ export class OpenedJournal {
     const startMs = performance.now()
     const { backend, log, directory } = this.#parts
     const parts = {
-      ...{ journal: this.journal, clock: systemClock, random: systemRandom, seq },
+      journal: this.journal,
+      clock: systemClock,
+      random: systemRandom,
+      seq,
       sync: (fd: number, done: (result: number) => void) => backend.sync(fd, done),
       isOpen: (id: FileId) => this.isOpen(id),
     }

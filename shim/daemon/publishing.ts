@@ -14,6 +14,7 @@ import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import { BodyContents } from '../publish/body-contents.ts'
 import { PatientStore } from '../publish/patient-store.ts'
 import { Publisher, type PublisherStatus } from '../publish/publisher.ts'
+import { type Progress, getsOn } from '../publish/progress.ts'
 import { delayMsMaxDefault } from '../publish/publish-plan.ts'
 import { UploadMeter } from '../publish/upload-meter.ts'
 import { VolumeTarget } from '../publish/volume-target.ts'
@@ -73,6 +74,9 @@ export class Uploads {
   }
 }
 
+/** The file system says this late what it has left. */
+const drainMsMin = 500
+
 export interface MountPublishingParts {
   readonly volume: Volume
   readonly snapshot: Snapshot
@@ -81,8 +85,8 @@ export interface MountPublishingParts {
   readonly delayMs: number
   /** How long programs wait for the store. */
   readonly deadlineMs: number
-  send(message: ToChanges): void
-  follower(): Pick<Follower, 'until' | 'revalidate'>
+  readonly send: (message: ToChanges) => void
+  readonly follower: () => Pick<Follower, 'until' | 'revalidate'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -91,17 +95,19 @@ export interface MountPublishingParts {
 export class MountPublishing {
   readonly #parts: MountPublishingParts
   readonly #publisher: Publisher
+  readonly #target: VolumeTarget
   readonly #end = new AbortController()
   readonly #leaving = new AbortController()
   #isStarted = false
-  #isDiscarding = false
-  #drainMs: number | undefined
+  #isDraining = false
+  #ending: Ending = {}
   #unpublished: Unpublished | undefined
 
   constructor(parts: MountPublishingParts) {
     this.#parts = parts
     const { volume, snapshot, author, clock, random, log, send } = parts
     const target = new VolumeTarget(volume, snapshot, author)
+    this.#target = target
     this.#publisher = new Publisher({
       settings: { delayMs: parts.delayMs, delayMsMax: Math.max(delayMsMaxDefault, parts.delayMs) },
       contents: new BodyContents({ target, readBase: (root, range, label, signal) => target.readBase(root, range, label, signal), now: systemMonotonicMs }),
@@ -134,6 +140,7 @@ export class MountPublishing {
   receive(message: ToPublisher): void {
     if (message.kind === 'publish') void this.#publish(message)
     else if (message.kind === 'revalidate') void this.#revalidate(message.ticket)
+    else if (message.kind === 'claim') void this.#claim(message)
     else this.#publisher.receive(message)
   }
 
@@ -149,19 +156,16 @@ export class MountPublishing {
       try {
         return await this.#publisher.flush({ deadlineMs: waitMs ?? deadlineMs, signal })
       } catch (error) {
-        const isAway = this.#publisher.status.lastError !== undefined || uploads.failure !== undefined
-        const isOver = waitMs !== undefined || isAway || before === this.#progress() || signal?.aborted === true || this.#end.signal.aborted
-        if (isOver) throw error
+        const isEnded = signal?.aborted === true || this.#end.signal.aborted
+        if (isEnded || waitMs !== undefined || !getsOn(before, this.#progress())) throw error
       }
     }
   }
 
   /** The mount is about to end. What is not published then is dropped with `discards`, else published for as long as `waitMs` says. */
-  prepareEnd({ discards = false, waitMs }: Ending): void {
-    this.#drainMs = waitMs
-    if (!discards) return
-    this.#isDiscarding = true
-    this.leave()
+  prepareEnd(ending: Ending): void {
+    this.#ending = ending
+    if (this.#isDraining && ending.discards === true) this.leave()
   }
 
   /** Ends the waiting of `drain`. */
@@ -169,16 +173,19 @@ export class MountPublishing {
     this.#leaving.abort(new EdgemountError('aborted', 'Cannot publish the rest: it is kept for the next mount'))
   }
 
-  /** The mount is gone: publishes the rest. True: what is left is to be dropped. */
-  async drain(): Promise<boolean> {
-    if (this.#isDiscarding || !this.#isStarted) return this.#isDiscarding
+  /** The mount is gone: publishes the rest. True: what is left is to be dropped. `directory` is where it is kept else. */
+  async drain(directory: string | undefined): Promise<boolean> {
+    this.#isDraining = true
+    const { discards = false, waitMs } = this.#ending
+    if (discards || !this.#isStarted) return discards
     try {
-      await this.flush({ waitMs: this.#drainMs, signal: this.#leaving.signal })
+      await this.flush({ waitMs: waitMs === undefined ? undefined : Math.max(waitMs, drainMsMin), signal: this.#leaving.signal })
     } catch (error) {
-      if (this.#isDiscarding) return true
+      if (this.#ending.discards === true) return true
       const { changeCount, dirtyBytes } = this.#publisher.status
-      this.#unpublished = { changeCount, dirtyBytes, why: messageOf(error) }
-      this.#parts.log.warn(`${changeCount} changes are not published and are kept for the next mount: ${messageOf(error)}`)
+      if (changeCount === 0) return false
+      this.#unpublished = { changeCount, dirtyBytes, why: messageOf(error), directory }
+      this.#parts.log.info(`${changeCount} changes are not published and are kept for the next mount: ${messageOf(error)}`)
     }
     return false
   }
@@ -189,9 +196,10 @@ export class MountPublishing {
     await this.#publisher.close()
   }
 
-  /** Differs when something has got on. */
-  #progress(): number {
-    return this.#parts.uploads.meter.bytes + this.#publisher.status.commitCount
+  #progress(): Progress {
+    const { readBytes, commitCount, roundCount, leftOut, lastError } = this.#publisher.status
+    const { meter, failure } = this.#parts.uploads
+    return { bytes: readBytes + meter.bytes, commitCount, roundCount, leftOut: leftOut.map(({ path }) => path), error: lastError?.message ?? failure }
   }
 
   async #publish({ ticket, id }: Extract<ToPublisher, { kind: 'publish' }>): Promise<void> {
@@ -201,9 +209,31 @@ export class MountPublishing {
   }
 
   async #revalidate(ticket: number): Promise<void> {
-    const { clock, deadlineMs, follower, send } = this.#parts
-    const result = await this.#resultOf(() => withDeadline(clock, deadlineMs, 'ask for the newest commit', this.#end.signal, (signal) => follower().revalidate(signal)))
-    send({ kind: 'revalidated', ticket, result })
+    const result = await this.#resultOf(() => this.#inTime('ask for the newest commit', (signal) => this.#parts.follower().revalidate(signal)))
+    this.#parts.send({ kind: 'revalidated', ticket, result })
+  }
+
+  /** Where the name is to be may be new here: that is published first. Whatever comes of it, the newest commit is shown before the answer. */
+  async #claim({ ticket, ...request }: Extract<ToPublisher, { kind: 'claim' }>): Promise<void> {
+    const { follower, deadlineMs, send } = this.#parts
+    let seq = 0
+    const result = await this.#resultOf(async () => {
+      await this.#publisher.flush({ deadlineMs })
+      await this.#inTime(`make "${request.path}"`, async (signal) => {
+        seq = await this.#target.claim(request, signal).catch(async (error: unknown) => {
+          if (codeOf(error) !== 'stale') throw error
+          await follower().revalidate(signal)
+          return 0
+        })
+        await follower().until(seq, signal)
+      })
+    })
+    send({ kind: 'claimed', ticket, result: result === 0 && seq === 0 ? -errno.EEXIST : result, seq })
+  }
+
+  #inTime<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, deadlineMs } = this.#parts
+    return withDeadline(clock, deadlineMs, what, this.#end.signal, work)
   }
 
   async #resultOf(work: () => Promise<void>): Promise<number> {

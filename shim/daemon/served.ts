@@ -20,11 +20,11 @@ export interface ServeParts {
   readonly settings: FileSystemSettings
   readonly backend: CountingBackend
   /** The snapshot that changes in a journal were made from. */
-  findBase(seq: number): Promise<Base>
+  readonly findBase: (seq: number) => Promise<Base>
   /** What the file system says to who publishes its changes. */
-  onPublishing(message: ToPublisher): void
+  readonly onPublishing: (message: ToPublisher) => void
   /** The mount is gone, what is left is published now. True: what is left is to be dropped. Never rejects. */
-  drain(): Promise<boolean>
+  readonly drain: () => Promise<boolean>
   /** The least busy wait before the file-system thread sleeps, in µs. */
   readonly spinUs: number
   /** Let the kernel read wholly cached files by itself, where it can. */

@@ -2,13 +2,17 @@
  * One batch on its way into the volume: its bodies become contents, those that held still go into the change set, and that becomes one commit.
  */
 import { encodeEntry } from '../../shared/format/entry-codec.ts'
-import type { FileId } from '../../shared/format/entry.ts'
+import type { FileId, Time } from '../../shared/format/entry.ts'
 import type { ChangeSet, CommittedChanges } from '../../shared/volume/change-set.ts'
+import { entryOfBody } from '../changes/body-times.ts'
 import type { Batch, Doubt, Published, ToChanges, Verified } from '../changes/publishing.ts'
 import type { BodyContents, ReadBody, Unread } from './body-contents.ts'
 
 /** What the file system is told of. */
-export type Commit = Pick<CommittedChanges, 'seq' | 'conflicts' | 'merged' | 'nodes'>
+export interface Commit extends Pick<CommittedChanges, 'seq' | 'conflicts' | 'merged' | 'nodes'> {
+  /** Of one that was found in the log: the files whose content it brought, and the modification time that this had. */
+  readonly contents?: readonly { readonly id: FileId; readonly mtime: Time }[] | undefined
+}
 
 /** The other thread, asked. */
 export interface ChangesLink {
@@ -44,7 +48,7 @@ function withContents(changes: ChangeSet, bodies: readonly ReadBody[]): ChangeSe
     const read = contents.get(node.id)
     if (read === undefined || node.after === undefined) return node
     const { size, mtime, content } = read
-    return { ...node, after: { ...node.after, size, mtime, content } }
+    return { ...node, after: { ...entryOfBody(node.after, size, mtime), content } }
   })
   return { ...changes, nodes }
 }
@@ -54,7 +58,7 @@ export function publishedOf(counter: number, bodies: readonly ReadBody[], commit
     counter,
     seq: committed.seq,
     nodes: committed.nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) })),
-    bodies: bodies.map(({ id, generation, mtime }) => ({ id, generation, mtime })),
+    bodies: [...bodies.map(({ id, generation, mtime }) => ({ id, generation, mtime })), ...(committed.contents ?? []).map(({ id, mtime }) => ({ id, generation: 0, mtime }))],
     conflicts: committed.conflicts,
     merged: committed.merged,
   }

@@ -19,9 +19,9 @@ export interface PatientStoreParts {
   /** Ends all patience. */
   readonly signal: AbortSignal
   /** Each failure, and once that it works again (undefined). */
-  onOutcome(error: unknown): void
+  readonly onOutcome: (error: unknown) => void
   /** Bytes that were stored. */
-  onStored(bytes: number): void
+  readonly onStored: (bytes: number) => void
 }
 
 const packKey = /^(?:data|meta)\//

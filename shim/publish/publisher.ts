@@ -57,6 +57,10 @@ export interface PublisherStatus {
   /** Files that the last round left out, and why. */
   readonly leftOut: readonly { readonly path: string; readonly size: number; readonly why: string }[]
   readonly commitCount: number
+  /** Rounds that are over, whatever came of them. */
+  readonly roundCount: number
+  /** Of changed files, to publish them. */
+  readonly readBytes: number
 }
 
 interface Taken {
@@ -88,6 +92,7 @@ export class Publisher {
   #conflicts: PublisherStatus['conflicts'] = []
   #conflictCount = 0
   #commitCount = 0
+  #roundCount = 0
   #leftOut: PublisherStatus['leftOut'] = []
 
   constructor(parts: PublisherParts) {
@@ -110,6 +115,8 @@ export class Publisher {
       conflictCount: this.#conflictCount,
       leftOut: this.#leftOut,
       commitCount: this.#commitCount,
+      roundCount: this.#roundCount,
+      readBytes: this.#parts.contents.readBytes,
     }
   }
 
@@ -199,6 +206,7 @@ export class Publisher {
       if (!this.#stop.signal.aborted) this.#noteFailure(error)
     }
     this.#isPublishing = false
+    this.#roundCount += 1
     this.#endedMs = this.#parts.now()
   }
 

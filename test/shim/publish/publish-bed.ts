@@ -236,7 +236,7 @@ export class PublishBed {
   #settle(published: Published): void {
     this.published.push(published)
     const entries = new Map(published.nodes.map(({ id, entry }) => [id, decodeEntry(entry)]))
-    for (const file of [...this.files.values()]) {
+    for (const file of Array.from(this.files.values())) {
       const wasOut = this.#out?.changes.nodes.some(({ id }) => id === file.id) === true
       if (!wasOut) continue
       if (file.isGone) {

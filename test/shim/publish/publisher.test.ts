@@ -32,7 +32,7 @@ async function names(): Promise<string[]> {
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const untilMs = performance.now() + 8000
   while (!(await isSo())) {
-    if (performance.now() > untilMs) throw new Error(`not so in time: ${isSo}`)
+    if (performance.now() > untilMs) throw new Error(`not so in time: ${String(isSo)}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
