@@ -319,6 +319,8 @@ export class VolumeHandler implements Handler {
   lseek(nodeId: NodeId, handle: number, offset: number, whence: number): Answer<{ readonly offset: number }> {
     const entry = this.#files.entryOf(handle)
     if (entry === undefined) return -errno.EIO
+    // It asks about bytes that it has not written back yet: what looks like a hole here may be data there. It does without, for good.
+    if (this.#connection?.hasWritebackCache === true) return -errno.ENOSYS
     const body = this.#files.bodyOf(handle)
     return this.#run('seek in', nodeId, () => (body === undefined ? seek(entry, offset, whence, this.#pages.find) : seekLocal(body, offset, whence, this.#pages.find)))
   }
