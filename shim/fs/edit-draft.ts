@@ -22,7 +22,7 @@ export class EditDraft {
   readonly #tree: VolumeTree
   readonly #changes: LocalChanges
   readonly #names: NamePut[] = []
-  readonly #nodes: NodePut<LocalBody>[] = []
+  readonly #nodes: NodePut[] = []
   readonly #places: Place[] = []
   #failure = 0
 

@@ -31,6 +31,9 @@ export interface NamespaceParts {
   readonly now: () => Time
 }
 
+/** A row (0: none), a negative errno, or the page that is lacking. */
+export type RowOutcome = number | Missing
+
 export interface Making {
   readonly kind: FileKind
   readonly node: NewNode
@@ -73,9 +76,9 @@ export class Namespace {
   }
 
   /** Makes something under a free name; its row. */
-  make(directory: Row, name: string, making: Making): Row | number | Missing {
+  make(directory: Row, name: string, making: Making): RowOutcome {
     const spot = this.#spot(directory, name)
-    if (typeof spot === 'number' || isMissing(spot)) return failed(spot)
+    if (typeof spot === 'number' || isMissing(spot)) return spot
     if (spot.found !== undefined) return -errno.EEXIST
     const size = making.target === undefined ? 0 : encodeName(making.target).length
     if (size > targetBytesMax) return -errno.ENAMETOOLONG
@@ -90,37 +93,37 @@ export class Namespace {
   }
 
   /** Makes a file without a name; its row. */
-  makeNameless(directory: Row, making: Making): Row | number | Missing {
+  makeNameless(directory: Row, making: Making): RowOutcome {
     const parent = this.#directory(directory)
-    if (typeof parent === 'number' || isMissing(parent)) return failed(parent)
+    if (typeof parent === 'number' || isMissing(parent)) return parent
     const entry = { ...newEntry({ ...making, id: this.#newId(), parent, now: this.#now() }), linkCount: 0 }
     const result = this.#draft().born(entry, making.body).commit()
     return result < 0 ? result : this.#newRow(entry, 0, new Uint8Array(0))
   }
 
   /** Gives the row that lost the name. */
-  unlink(directory: Row, name: string): Row | number | Missing {
+  unlink(directory: Row, name: string): RowOutcome {
     const spot = this.#takenSpot(directory, name)
-    if (typeof spot === 'number' || isMissing(spot)) return failed(spot)
+    if (typeof spot === 'number' || isMissing(spot)) return spot
     return spot.entry.kind === 'directory' ? -errno.EISDIR : this.#remove(spot)
   }
 
-  rmdir(directory: Row, name: string): Row | number | Missing {
+  rmdir(directory: Row, name: string): RowOutcome {
     const spot = this.#takenSpot(directory, name)
-    if (typeof spot === 'number' || isMissing(spot)) return failed(spot)
+    if (typeof spot === 'number' || isMissing(spot)) return spot
     if (spot.entry.kind !== 'directory') return -errno.ENOTDIR
     const isEmpty = isEmptyDirectory(this.#tree, this.#changes, spot.row)
-    if (typeof isEmpty !== 'boolean') return failed(isEmpty)
+    if (typeof isEmpty !== 'boolean') return isEmpty
     return isEmpty ? this.#remove(spot) : -errno.ENOTEMPTY
   }
 
   /** One more name for an inode that is no directory. */
-  link(row: Row, directory: Row, name: string): Row | number | Missing {
+  link(row: Row, directory: Row, name: string): RowOutcome {
     const { table } = this.#tree
     const entry = this.#tree.entryOf(row)
-    if (typeof entry === 'number' || isMissing(entry)) return failed(entry)
+    if (typeof entry === 'number' || isMissing(entry)) return entry
     const spot = this.#spot(directory, name)
-    if (typeof spot === 'number' || isMissing(spot)) return failed(spot)
+    if (typeof spot === 'number' || isMissing(spot)) return spot
     if (spot.found !== undefined) return -errno.EEXIST
     if (entry.kind === 'directory') return -errno.EPERM
     if (entry.linkCount >= linkCountMax) return -errno.EMLINK
@@ -136,12 +139,12 @@ export class Namespace {
   }
 
   /** Gives the row that lost its name to another, or 0. */
-  rename(directory: Row, name: string, newDirectory: Row, newName: string, flags: number): Row | number | Missing {
+  rename(directory: Row, name: string, newDirectory: Row, newName: string, flags: number): RowOutcome {
     if ((flags & ~(renameFlag.noReplace | renameFlag.exchange | renameFlag.whiteout)) !== 0) return -errno.EINVAL
     const from = this.#takenSpot(directory, name)
-    if (typeof from === 'number' || isMissing(from)) return failed(from)
+    if (typeof from === 'number' || isMissing(from)) return from
     const to = this.#spot(newDirectory, newName)
-    if (typeof to === 'number' || isMissing(to)) return failed(to)
+    if (typeof to === 'number' || isMissing(to)) return to
     const isExchange = (flags & renameFlag.exchange) !== 0
     if ((flags & renameFlag.noReplace) !== 0 && to.found !== undefined) return -errno.EEXIST
     if (isExchange && to.found === undefined) return -errno.ENOENT
@@ -150,7 +153,7 @@ export class Namespace {
     if (isExchange) return this.#exchange(from, { ...to, found: to.found!, entry: to.entry! })
     if (to.entry !== undefined) {
       const refusal = this.#replaceable(from.entry, to.row, to.entry)
-      if (refusal !== 0) return failed(refusal)
+      if (refusal !== 0) return refusal
     }
     return this.#move(from, to, (flags & renameFlag.whiteout) !== 0)
   }
@@ -164,7 +167,7 @@ export class Namespace {
     return isEmpty ? 0 : -errno.ENOTEMPTY
   }
 
-  #move(from: TakenSpot, to: Spot, leavesWhiteout: boolean): Row | number {
+  #move(from: TakenSpot, to: Spot, leavesWhiteout: boolean): RowOutcome {
     const now = this.#now()
     const draft = this.#draft()
     const whiteout = leavesWhiteout ? this.#whiteout(from, now) : undefined
@@ -182,7 +185,7 @@ export class Namespace {
     return to.row
   }
 
-  #exchange(from: TakenSpot, to: TakenSpot): Row | number {
+  #exchange(from: TakenSpot, to: TakenSpot): RowOutcome {
     const now = this.#now()
     const draft = this.#draft()
     draft.name(from.directory, from.name, from.found, targetOf(to.found))
@@ -198,7 +201,7 @@ export class Namespace {
     return noRow
   }
 
-  #remove(spot: TakenSpot): Row | number {
+  #remove(spot: TakenSpot): RowOutcome {
     const now = this.#now()
     const draft = this.#draft().name(spot.directory, spot.name, spot.found, undefined)
     draft.directory(spot.directory, touched(spot.parent, now), spot.parent)
@@ -295,9 +298,4 @@ const noRow: Row = 0
 /** A directory whose names change now. */
 function touched(entry: Entry, now: Time): Entry {
   return { ...entry, mtime: now, ctime: now }
-}
-
-/** Tells a failure from a row, both of which are numbers. */
-function failed(outcome: number | Missing): number | Missing {
-  return outcome
 }

@@ -335,7 +335,10 @@ export class VolumeHandler implements Handler {
 
   #movesOf({ seq, log }: VolumeHandlerParts): SnapshotMoves {
     return new SnapshotMoves({
-      ...{ tree: this.#tree, changes: this.#changes, seq, log },
+      tree: this.#tree,
+      changes: this.#changes,
+      seq,
+      log,
       kernel: {
         nameChanged: (parent, name) => this.#connection?.invalidateEntry(parent, name),
         listingChanged: (row) => this.#connection?.invalidateNode(row, 0, 0),

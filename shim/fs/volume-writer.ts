@@ -32,7 +32,7 @@ import type { Attempts, Step } from './attempt.ts'
 import { EditDraft } from './edit-draft.ts'
 import type { FileData } from './file-data.ts'
 import type { Row } from './inode-table.ts'
-import { type Making, Namespace } from './namespace.ts'
+import { type Making, Namespace, type RowOutcome } from './namespace.ts'
 import { kindOfMode } from './new-entry.ts'
 import type { OpenFiles } from './open-files.ts'
 import { type VolumeTree, idOf } from './volume-tree.ts'
@@ -259,7 +259,7 @@ export class VolumeWriter implements WritableHandler {
   }
 
   /** Makes a file that is open from the beginning. */
-  #createOpen(wish: OpenWish, node: NewNode, make: (making: Making) => Row | number | Missing): CreateReply | number | Missing {
+  #createOpen(wish: OpenWish, node: NewNode, make: (making: Making) => RowOutcome): CreateReply | number | Missing {
     const body = this.#bodies.create(this.#now())
     if (typeof body === 'number') return body
     const row = make({ kind: 'file', node, caller: wish.caller, body })
@@ -279,7 +279,7 @@ export class VolumeWriter implements WritableHandler {
   }
 
   /** A row that the kernel learns of. */
-  #entered(row: Row | number | Missing): EntryReply | number | Missing {
+  #entered(row: RowOutcome): EntryReply | number | Missing {
     if (typeof row !== 'number' || row < 0) return row
     const reply = this.#replies.entryReply(row)
     this.#tree.table.lookupCounts[row]! += 1
@@ -287,7 +287,7 @@ export class VolumeWriter implements WritableHandler {
   }
 
   /** A row that lost a name, or none. */
-  #done(row: Row | number | Missing): undefined | number | Missing {
+  #done(row: RowOutcome): undefined | number | Missing {
     if (typeof row !== 'number' || row < 0) return row
     if (row !== 0 && this.#tree.table.lookupCounts[row] === 0) {
       this.forgotten(row)
