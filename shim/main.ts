@@ -15,6 +15,7 @@ import { directoryOfUser } from './command/working-directory.ts'
 const closedPipeCode = 141
 
 const interruption = new AbortController()
+let hurry: (() => void) | undefined
 
 function outputOf(stream: WriteStream): Output {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -47,9 +48,15 @@ function argumentsOf(): readonly string[] {
   }
 }
 
-/** The first signal asks for an end, the second one makes it. */
+/** The first signal asks for an end, the second one makes it, unless the command has a better way. */
 function onSignal(signal: NodeJS.Signals): void {
-  if (interruption.signal.aborted) process.exit(130)
+  const act = hurry
+  if (interruption.signal.aborted && act === undefined) process.exit(130)
+  if (interruption.signal.aborted) {
+    hurry = undefined
+    act?.()
+    return
+  }
   interruption.abort(new EdgemountError('aborted', `Cannot go on: interrupted (${signal})`))
 }
 
@@ -63,9 +70,12 @@ process.on('SIGHUP', onSignal)
 process.exitCode = await run(commands, argumentsOf(), {
   output: outputOf(process.stdout),
   remarks: outputOf(process.stderr),
-  input: process.stdin,
+  input: { isTerminal: process.stdin.isTTY, [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() },
   environment: process.env,
   signal: interruption.signal,
+  onHurry: (act) => {
+    hurry = act
+  },
 })
 // What a command leaves open (a keep-alive connection, a worker) must not keep a finished process.
 process.stdout.write('', () => process.exit())

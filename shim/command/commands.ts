@@ -4,6 +4,7 @@ import type { Command } from './command.ts'
 import { cpCommand } from './cp.ts'
 import { createCommand } from './create.ts'
 import { diffCommand } from './diff.ts'
+import { flushCommand } from './flush.ts'
 import { getCommand } from './get.ts'
 import { importCommand } from './import.ts'
 import { logCommand } from './log.ts'
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   serveCommand,
   mountCommand,
   umountCommand,
+  flushCommand,
   statusCommand,
   importCommand,
   createCommand,

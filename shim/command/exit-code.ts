@@ -16,6 +16,7 @@ export const exitCode = {
   corrupt: 8,
   exhausted: 9,
   unsupported: 10,
+  kept: 11,
   interrupted: 130,
 } as const
 
@@ -30,9 +31,10 @@ export const exitCodeHelp: Readonly<Record<ExitCode, string>> = {
   5: 'No right to do this.',
   6: 'In the way: it exists already, is mounted, is not empty, is in use, or was changed by somebody else.',
   7: 'The edge or store cannot be reached, or took too long.',
-  8: 'Stored bytes are not what their hash says.',
+  8: 'Stored bytes are not what their hash says, or a volume is damaged in another way.',
   9: 'No room, or a limit was reached.',
   10: 'This machine, store or build cannot do it.',
+  11: 'Unmounted, but not everything is published: the rest is kept on this machine for the next mount of the volume.',
   130: 'Interrupted (Ctrl-C); nothing of it is visible in the volume.',
 }
 

@@ -6,7 +6,7 @@ import { parseServe } from './address.ts'
 import { defineCommand, required, type Call } from './command.ts'
 import { announceReady, startDetached } from './detach.ts'
 import { openObjectStore, type RunningEdge, startEdge } from './edge-process.ts'
-import { exitCode } from './exit-code.ts'
+import type { ExitCode } from './exit-code.ts'
 import { loggerOf } from './logger.ts'
 import { type Mounting, startMounting } from './mounting.ts'
 import { openPlace, type OpenPlace, requireVolume } from './open.ts'
@@ -14,7 +14,7 @@ import { openSettings } from './session.ts'
 import { jsonText } from './terminal.ts'
 
 const mountSettings = [
-  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'author', 'serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough'] as const,
+  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'wait', 'author', 'serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough'] as const,
   ...['allow-other', 'deadline', 'poll', 'foreground', 'daemon', 'log-file'] as const,
 ] as const
 type MountCall = Call<(typeof mountSettings)[number]>
@@ -41,15 +41,14 @@ export const mountCommand = defineCommand({
       const { place } = opened
       if (place.path !== rootPath) throw new EdgemountError('unsupported', `Cannot mount "${required(call, 0)}": only whole volumes can be mounted. Mount ${place.source}/${place.volume}`)
       await requireVolume(opened, call.terminal.signal)
-      await serveAndMount(call, opened)
-      return exitCode.ok
+      return await serveAndMount(call, opened)
     } finally {
       await opened.close()
     }
   },
 })
 
-async function serveAndMount(call: MountCall, opened: OpenPlace): Promise<void> {
+async function serveAndMount(call: MountCall, opened: OpenPlace): Promise<ExitCode> {
   const log = loggerOf(call)
   const { settings, terminal } = call
   const address = opened.place.source.startsWith('http') ? undefined : parseServe(settings.serve, String(settingOf('serve').default))
@@ -57,10 +56,10 @@ async function serveAndMount(call: MountCall, opened: OpenPlace): Promise<void> 
   try {
     const edge = whole === undefined || address === undefined ? undefined : await startEdge(whole.store, address, log)
     try {
-      const mounting = await startMounting({ opened, directory: required(call, 1), settings, environment: terminal.environment, url: edge?.url, signal: terminal.signal, log })
+      const mounting = await startMounting({ opened, directory: required(call, 1), settings, terminal, url: edge?.url, log })
       await sayReady(call, opened, mounting, edge)
       announceReady()
-      await mounting.ended(terminal.signal)
+      return await mounting.ended()
     } finally {
       await edge?.close()
     }

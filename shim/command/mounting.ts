@@ -2,18 +2,17 @@
  * A mount with its control socket, from start to end. Shared by `mount` and `start`.
  */
 import path from 'node:path'
-import { EdgemountError, messageOf } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
-import { ControlServer } from '../control/control-server.ts'
-import type { ControlRequest } from '../control/messages.ts'
-import { prepareSocketDirectory, socketDirectory, socketPath } from '../control/socket-directory.ts'
 import type { Settings } from '../config.ts'
-import type { MountDaemon } from '../daemon/mount-options.ts'
-import { unmount } from '../fuse/unmount.ts'
-import { openEdgeClient } from './edge-client.ts'
-import type { OpenPlace } from './open.ts'
+import type { MountDaemon, MountEnd } from '../daemon/mount-options.ts'
 import type { VolumeSource } from '../volume/mounted-volume.ts'
-import { authorName, userId } from './user.ts'
+import { openEdgeClient } from './edge-client.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
+import { amountText, keptText, leftOf, LeftMeter } from './left.ts'
+import { startControl } from './mount-control.ts'
+import type { OpenPlace } from './open.ts'
+import { plainText, type Terminal } from './terminal.ts'
+import { authorName } from './user.ts'
 import { untilInterrupted } from './wait.ts'
 
 export interface MountRequest {
@@ -21,14 +20,13 @@ export interface MountRequest {
   readonly directory: string
   readonly settings: Pick<
     Settings,
-    | ('read-only' | 'durability' | 'write-back-delay' | 'coherence' | 'author')
+    | ('read-only' | 'durability' | 'write-back-delay' | 'coherence' | 'author' | 'wait' | 'quiet' | 'json')
     | ('cache' | 'cache-bytes' | 'cache-free-bytes' | 'allow-other' | 'deadline' | 'poll' | 'driver' | 'passthrough')
   >
-  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Its signal gives the start up, and later ends the mount. */
+  readonly terminal: Terminal
   /** HTTP address of the edge in this process, for `status`. */
   readonly url: string | undefined
-  /** Gives the start up. */
-  readonly signal: AbortSignal
   readonly log: Logger
 }
 
@@ -37,8 +35,8 @@ export interface Mounting {
   readonly directory: string
   /** The commit that is shown. */
   readonly seq: number
-  /** Until somebody unmounts it, or the signal fires and it is unmounted here. Throws when it could not go on. */
-  ended(signal: AbortSignal): Promise<void>
+  /** Until somebody unmounts it, or the terminal's signal fires and it is unmounted here, and what was left is published or kept. Throws when it could not go on. */
+  ended(): Promise<ExitCode>
 }
 
 /** Resolves when the mount answers. */
@@ -63,21 +61,48 @@ export async function startMounting(request: MountRequest): Promise<Mounting> {
     allowOther: settings['allow-other'],
     deadlineMs: settings.deadline,
     pollMs: settings.poll,
-    signal: request.signal,
+    signal: request.terminal.signal,
     log,
   })
-  const control = await startControl(daemon, request)
-  const ended = async (signal: AbortSignal): Promise<void> => {
-    const asked = untilInterrupted(signal).then(() => daemon.close())
+  const ending = { waitMs: settings.wait }
+  daemon.prepareEnd(ending)
+  const control = await startControl({ daemon, url: request.url, ending, environment: request.terminal.environment, log })
+  const { seq, isReadOnly } = await daemon.status()
+  const ended = async (): Promise<ExitCode> => {
     try {
-      await Promise.race([daemon.ended, asked])
-      const end = await daemon.ended
-      if (end.kind === 'failed') throw end.error
+      return await untilEnded(daemon, request, isReadOnly)
     } finally {
       await control?.close()
     }
   }
-  return { directory: daemon.directory, seq: (await daemon.status()).seq, ended }
+  return { directory: daemon.directory, seq, ended }
+}
+
+async function untilEnded(daemon: MountDaemon, { settings, terminal }: MountRequest, isReadOnly: boolean): Promise<ExitCode> {
+  // A second Ctrl-C ends a read-only mount at once, as any command.
+  if (!isReadOnly) terminal.onHurry(() => daemon.leave())
+  const asked = untilInterrupted(terminal.signal).then(() => daemon.close())
+  await Promise.race([daemon.ended, daemon.unmounted, asked])
+  const end = await (isReadOnly ? daemon.ended : publishRest(daemon, settings, terminal))
+  if (end.kind === 'failed') throw end.error
+  if (end.unpublished === undefined) return exitCode.ok
+  const text = settings.json ? JSON.stringify({ unpublished: end.unpublished }) : plainText(keptText(end.unpublished), terminal.remarks)
+  await terminal.remarks.write(`${text}\n`)
+  return exitCode.kept
+}
+
+async function publishRest(daemon: MountDaemon, settings: MountRequest['settings'], terminal: Terminal): Promise<MountEnd> {
+  const isQuiet = settings.quiet || settings.json
+  const left = leftOf(await daemon.status())
+  if (!isQuiet && terminal.signal.aborted && left !== undefined && left.changeCount > 0) {
+    await terminal.remarks.write(`Publishing ${amountText(left)}. Ctrl-C again leaves at once, and keeps the rest for the next mount.\n`)
+  }
+  const meter = new LeftMeter(terminal, isQuiet, () => daemon.status())
+  try {
+    return await daemon.ended
+  } finally {
+    await meter.stop()
+  }
 }
 
 /** An edge announces commits; in a store the log is looked at. */
@@ -85,31 +110,4 @@ function sourceOf({ place, store }: OpenPlace, deadlineMs: number): VolumeSource
   if (!place.source.startsWith('http')) return { store, label: store.label, tierName: 'store' }
   const client = openEdgeClient(place, deadlineMs)
   return { store, label: store.label, tierName: 'edge', events: (request) => client.events(request) }
-}
-
-/** A mount works without its control socket; only `status` and `umount` know less of it. */
-async function startControl(daemon: MountDaemon, { environment, url, log }: MountRequest): Promise<ControlServer | undefined> {
-  try {
-    const directory = socketDirectory(environment, userId())
-    prepareSocketDirectory(directory, userId())
-    return await ControlServer.start(socketPath(directory, daemon.directory), (request) => answer(daemon, url, request))
-  } catch (error) {
-    log.warn(`"${daemon.directory}" is mounted, but has no control socket: ${messageOf(error)}`)
-    return undefined
-  }
-}
-
-async function answer(daemon: MountDaemon, url: string | undefined, request: ControlRequest): Promise<unknown> {
-  if (request.command === 'status') return { ...(await daemon.status()), url: url ?? null }
-  if (request.isForced) await daemon.close()
-  else if ((await unmount(daemon.directory, { isLazy: false })) === 'busy') throw busyError(daemon.directory)
-  await daemon.ended
-  return { directory: daemon.directory }
-}
-
-export function busyError(directory: string): EdgemountError {
-  return new EdgemountError(
-    'conflict',
-    `Cannot unmount "${directory}": it is in use. Close what is open there (fuser -vm ${directory} tells), or detach it with --force`,
-  )
 }

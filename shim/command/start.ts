@@ -12,13 +12,14 @@ import { nameOf } from '../upload/local-path.ts'
 import { parseServe } from './address.ts'
 import { type Call, defineCommand } from './command.ts'
 import { openObjectStore, type RunningEdge, startEdge } from './edge-process.ts'
-import { printProblems, runImport, summaryLine } from './import-run.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
 import { findFolder, protectedPathsFor } from './local-folder.ts'
 import { loggerOf } from './logger.ts'
 import { isImpossible } from './mount.ts'
 import { type Mounting, startMounting } from './mounting.ts'
 import { openPlace } from './open.ts'
 import { withVolume } from './session.ts'
+import { importForStart, type StartImport } from './start-import.ts'
 import { jsonText } from './terminal.ts'
 import { untilInterrupted } from './wait.ts'
 
@@ -30,8 +31,8 @@ const leftOutOfCheckout = ['/node_modules/', '/.git/', '/dist/']
 const checkout = path.resolve(import.meta.dirname, '../..')
 
 const startSettings = [
-  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'serve', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other'] as const,
-  ...['deadline', 'poll', 'exclude', 'checksum', 'jobs', 'author'] as const,
+  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'wait', 'serve', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other'] as const,
+  ...['deadline', 'poll', 'exclude', 'checksum', 'mirror', 'jobs', 'author'] as const,
 ] as const
 type StartCall = Call<(typeof startSettings)[number]>
 
@@ -40,7 +41,7 @@ export const startCommand = defineCommand({
   summary: 'Import a folder, serve it and mount it, here and now.',
   parameters: [{ name: 'folder', help: 'what to show; unless given, the checkout of edgemount itself without node_modules, .git and dist', isOptional: true }],
   settings: startSettings,
-  details: `Keeps everything in ./${stateDirectory}: the store, with the volume "${volume}", and the cache. Started again, it makes the volume equal to the folder once more, in one commit with only what is new. Serves on 127.0.0.1:8787 or the next free port, and mounts on ./${mountDirectory}; where FUSE is missing it only serves. ./${stateDirectory} and ./${mountDirectory} are never imported.`,
+  details: `Keeps everything in ./${stateDirectory}: the store, with the volume "${volume}", and the cache. Started again, it brings what changed in the folder since, in one commit with only what is new. What was written to the volume meanwhile, in ./${mountDirectory} or by another command, is never taken away by that: then the volume is shown as it is and the folder is not imported, unless --mirror is given. Serves on 127.0.0.1:8787 or the next free port, and mounts on ./${mountDirectory}; where FUSE is missing it only serves. ./${stateDirectory} and ./${mountDirectory} are never imported.`,
   examples: [
     ['edgemount start ~/photos', 'Your photos, at http://127.0.0.1:8787 and in ./mnt.'],
     ['npm start -- ~/photos', 'The same from a checkout.'],
@@ -63,19 +64,17 @@ export const startCommand = defineCommand({
       call,
       async (opened) => {
         const protectedPaths = await protectedPathsFor(source, [state, directory])
-        const outcome = await runImport({ opened, folder, protectedPaths, settings: importSettings(settings, given === undefined), terminal })
-        await printProblems(outcome.report.problems, terminal)
-        await say(call, summaryLine(outcome, volume, false))
-        return outcome.code
+        const request = { opened, folder, protectedPaths, settings: importSettings(settings, given === undefined), terminal }
+        return await importForStart({ request, stateDirectory: state, say: (line) => say(call, line) })
       },
       {},
     )
-    await serveAndMount(call, { source, directory, cache: path.join(state, 'cache') })
-    return code
+    const ended = await serveAndMount(call, { source, directory, cache: path.join(state, 'cache') })
+    return ended === exitCode.ok ? code : ended
   },
 })
 
-function importSettings(settings: StartCall['settings'], isCheckout: boolean): Parameters<typeof runImport>[0]['settings'] {
+function importSettings(settings: StartCall['settings'], isCheckout: boolean): StartImport['request']['settings'] {
   const exclude = isCheckout ? [...settings.exclude, ...leftOutOfCheckout] : settings.exclude
   return { ...settings, exclude, delete: true, 'one-file-system': false, 'dry-run': false, message: undefined }
 }
@@ -94,7 +93,7 @@ interface Places {
   readonly cache: string
 }
 
-async function serveAndMount(call: StartCall, { source, directory, cache }: Places): Promise<void> {
+async function serveAndMount(call: StartCall, { source, directory, cache }: Places): Promise<ExitCode> {
   const { settings, terminal } = call
   const log = loggerOf(call)
   const whole = await openObjectStore(source)
@@ -103,15 +102,20 @@ async function serveAndMount(call: StartCall, { source, directory, cache }: Plac
   const opened = await openPlace(`${source}/${volume}`, { timeout: settings.timeout, signal: terminal.signal })
   try {
     if (edge !== undefined && address?.port !== 0 && edge.port !== address?.port) await say(call, `Port ${address?.port} is taken; serving on ${edge.port}.`)
-    const mountRequest = { opened, directory, settings: { ...settings, cache }, environment: terminal.environment, url: edge?.url, signal: terminal.signal, log }
+    const mountRequest = { opened, directory, settings: { ...settings, cache }, terminal, url: edge?.url, log }
     const mounting = await startMounting(mountRequest).catch(async (error: unknown): Promise<undefined> => {
       if (!isImpossible(error) || edge === undefined) throw error
       await terminal.remarks.write(`${messageOf(error)}\nSo it is not mounted; everything is served over HTTP.\n`)
       return undefined
     })
     await sayReady(call, mounting, edge)
-    await (mounting === undefined ? untilInterrupted(terminal.signal) : mounting.ended(terminal.signal))
-    if (mounting !== undefined) await say(call, `Unmounted ${directory}.`)
+    if (mounting === undefined) {
+      await untilInterrupted(terminal.signal)
+      return exitCode.ok
+    }
+    const code = await mounting.ended()
+    await say(call, `Unmounted ${directory}.`)
+    return code
   } finally {
     await opened.close()
     await edge?.close()

@@ -1,6 +1,5 @@
 /** `edgemount status`: the mounts of this user. */
 import { codeOf, messageOf, EdgemountError } from '../../shared/error.ts'
-import { fieldOf } from '../../shared/wire/messages.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { askControl, listSockets } from '../control/control-client.ts'
 import { socketDirectory, socketPath } from '../control/socket-directory.ts'
@@ -8,7 +7,7 @@ import { readMountTable } from '../fuse/mount-table.ts'
 import { defineCommand } from './command.ts'
 import { exitCode } from './exit-code.ts'
 import { findMountPoint } from './mount-point.ts'
-import { counted, formatBytes, formatCount, formatDuration } from './quantity.ts'
+import { statusText } from './status-text.ts'
 import { jsonText, plainText, type Terminal } from './terminal.ts'
 import { userId } from './user.ts'
 
@@ -18,9 +17,12 @@ export const statusCommand = defineCommand({
   name: 'status',
   summary: 'Say what is mounted, and how it does.',
   parameters: [{ name: 'folder', help: 'one mount only', isOptional: true }],
-  settings: [],
+  settings: ['long'],
+  details:
+    'What waits is on this machine alone until it is published: how much, for how long, how fast it goes and what is in the way. A conflict is a file that was changed here and elsewhere: both versions are kept. --long names each file that waits, and why; --json says everything (shim/METRICS.md).',
   examples: [
     ['edgemount status', 'All mounts of this user.'],
+    ['edgemount status --long ~/photos', 'With each file that waits to be published.'],
     ['edgemount status --json ~/photos', 'Everything about one, for a script.'],
   ],
   run: async ({ settings, parameters, terminal }) => {
@@ -30,7 +32,7 @@ export const statusCommand = defineCommand({
     const answers = statuses.filter((status) => !(status instanceof SilentMount))
     if (settings.json) await terminal.output.write(jsonText({ mounts: statuses }, terminal.output))
     else if (statuses.length === 0) await terminal.output.write('Nothing is mounted.\n')
-    else await terminal.output.write(answers.map((status) => statusLines(status, terminal)).join('\n'))
+    else await terminal.output.write(answers.map((status) => statusText(status, settings.long, terminal.output)).join('\n'))
     if (!settings.json) for (const { error } of silent) await terminal.remarks.write(`${plainText(error.message, terminal.remarks)}\n`)
     return silent.length === 0 ? exitCode.ok : exitCode.unavailable
   },
@@ -71,31 +73,4 @@ async function ask(socket: string, directory: string | undefined): Promise<{ rea
   } catch (error) {
     return { answer: new SilentMount(socket, directory, error) }
   }
-}
-
-function statusLines(status: unknown, { output }: Terminal): string {
-  const text = (name: string): string => {
-    const value = fieldOf(status, name)
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : '?'
-  }
-  const number = (value: unknown, name: string): number => Number(fieldOf(value, name) ?? 0)
-  const metadata = fieldOf(status, 'metadata')
-  const state = fieldOf(status, 'isFixed') === true ? 'fixed' : fieldOf(status, 'isConnected') === true ? 'following' : 'source not reachable; showing what is known'
-  const url = fieldOf(status, 'url')
-  const lines = [
-    text('directory'),
-    `  volume    ${text('source')}`,
-    `  commit    ${text('seq')}, ${state}`,
-    `  process   ${text('pid')}, for ${formatDuration(number(status, 'uptimeMs'))}, driver ${text('driver')}`,
-    ...(typeof url === 'string' ? [`  http      ${url}`] : []),
-    cacheLine(fieldOf(fieldOf(status, 'fileSystem'), 'cache')),
-    `  metadata  ${formatBytes(number(metadata, 'bytes'))} on disk`,
-  ]
-  return lines.map((line) => `${plainText(line, output)}\n`).join('')
-}
-
-function cacheLine(cache: unknown): string {
-  const number = (name: string): number => Number(fieldOf(cache, name) ?? 0)
-  if (cache === undefined) return '  cache     none: its directory cannot be used'
-  return `  cache     ${formatBytes(number('bytes'))} of ${formatBytes(number('bytesMax'))}, ${counted(number('fileCount'), 'file')}, ${formatCount(number('evictedCount'))} evicted`
 }

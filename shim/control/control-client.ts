@@ -12,12 +12,21 @@ import { failure, failureName } from '../sys/failure.ts'
 import { answerBytesMax, type ControlRequest, decodeAnswer } from './messages.ts'
 import { isPrivate } from './socket-directory.ts'
 
-/** Asks the mount behind a socket. Gives undefined when nobody is there; its socket is removed then. Throws what the mount answered, and `denied` when somebody else could be behind it. */
-export async function askControl(clock: Clock, socket: string, request: ControlRequest, deadlineMs: number): Promise<{ readonly answer: unknown } | undefined> {
+/**
+ * Asks the mount behind a socket. Gives undefined when nobody is there; its socket is removed then. Throws what the mount answered, and `denied` when
+ * somebody else could be behind it. The signal gives the answer up, and the mount goes on with what it was asked.
+ */
+export async function askControl(
+  clock: Clock,
+  socket: string,
+  request: ControlRequest,
+  deadlineMs: number,
+  outer?: AbortSignal,
+): Promise<{ readonly answer: unknown } | undefined> {
   try {
     assertPrivate(path.dirname(socket))
     const talk = (signal: AbortSignal): Promise<string> => exchange(socket, `${JSON.stringify(request)}\n`, signal)
-    const line = await withDeadline(clock, deadlineMs, `talk to the mount behind "${socket}"`, undefined, talk)
+    const line = await withDeadline(clock, deadlineMs, `talk to the mount behind "${socket}"`, outer, talk)
     return { answer: decodeAnswer(line) }
   } catch (error) {
     const name = failureName(error)

@@ -1,7 +1,7 @@
 /**
  * The control socket of one mount, in the mount's own process. Who may open it is decided by the directory it lies in.
  */
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { systemClock } from '../../shared/clock.ts'
 import { codeOf, EdgemountError, messageOf } from '../../shared/error.ts'
@@ -21,6 +21,8 @@ export class ControlServer {
   readonly #sockets = new Set<Socket>()
   /** Answers on their way; `close` lets them finish. */
   readonly #answering = new Set<Promise<void>>()
+  /** Of the socket, once it is there. */
+  #inode: number | undefined
 
   /** Listens when it resolves. A socket that is there is taken away: the caller knows that nobody serves it. */
   static async start(path: string, answer: (request: ControlRequest) => Promise<unknown>): Promise<ControlServer> {
@@ -38,7 +40,7 @@ export class ControlServer {
 
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    rmSync(this.#path, { force: true })
+    if (this.#isOurs()) rmSync(this.#path, { force: true })
     const over = new AbortController()
     await Promise.race([Promise.all(this.#answering), systemClock.sleep(closeMs, over.signal).catch(() => undefined)])
     over.abort()
@@ -47,16 +49,26 @@ export class ControlServer {
   }
 
   async #listen(): Promise<void> {
-    rmSync(this.#path, { force: true })
+    // A server that closes takes away the path that it listened on, whosever that is by then: so it is one that nobody else has.
+    const first = `${this.#path}.${process.pid}`
+    rmSync(first, { force: true })
     try {
       await new Promise<void>((resolve, reject) => {
         this.#server.once('error', reject)
-        this.#server.listen(this.#path, resolve)
+        this.#server.listen(first, resolve)
       })
-      chmodSync(this.#path, 0o600)
+      chmodSync(first, 0o600)
+      renameSync(first, this.#path)
+      this.#inode = statSync(this.#path).ino
     } catch (error) {
       throw failure(`open the control socket "${this.#path}"`, error)
     }
+  }
+
+  /** While this mount publishes its rest, the next one may be there already. */
+  #isOurs(): boolean {
+    const found = statSync(this.#path, { throwIfNoEntry: false })
+    return found === undefined || found.ino === this.#inode
   }
 
   #accept(socket: Socket): void {

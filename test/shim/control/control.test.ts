@@ -21,7 +21,7 @@ async function startServer(answer: (request: ControlRequest) => Promise<unknown>
 
 test('a request gets its answer, an error comes back as the error it was', async () => {
   const { socket } = await startServer((request) =>
-    request.command === 'status' ? Promise.resolve({ seq: 7 }) : Promise.reject(new EdgemountError('conflict', `Cannot unmount: busy, forced ${request.isForced}`)),
+    request.command === 'umount' ? Promise.reject(new EdgemountError('conflict', `Cannot unmount: busy, forced ${request.isForced}`)) : Promise.resolve({ seq: 7 }),
   )
   expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toEqual({ answer: { seq: 7 } })
   await expect(askControl(systemClock, socket, { command: 'umount', isForced: true }, 1000)).rejects.toMatchObject({ code: 'conflict', message: 'Cannot unmount: busy, forced true' })
@@ -71,7 +71,7 @@ test('nonsense gets an error, endless nonsense an end, and both leave the server
       connection.write(text)
     })
   expect(await say('hello\n')).toContain('it is not JSON')
-  expect(await say('{"command":"explode"}\n')).toContain('neither \\"status\\" nor \\"umount\\"')
+  expect(await say('{"command":"explode"}\n')).toContain('none of \\"status\\", \\"flush\\" and \\"umount\\"')
   expect(await say('x'.repeat(100_000))).toBe('')
   expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toEqual({ answer: 'fine' })
 })
@@ -123,4 +123,31 @@ test('without a runtime directory root and others have places of their own', () 
   expect(socketDirectory({}, 0)).toBe('/run/edgemount')
   expect(socketDirectory({ XDG_RUNTIME_DIR: 'relative' }, 1001)).toMatch(/edgemount-1001$/)
   expect(socketPath('/run/edgemount', `/${'long/'.repeat(500)}`).length).toBeLessThan(108)
+})
+
+test('a server that closes leaves the socket of the next one', async () => {
+  const { socket, server } = await startServer(() => Promise.resolve('first'))
+  const next = await ControlServer.start(socket, () => Promise.resolve('next'))
+  onTestFinished(() => next.close())
+  await server.close()
+  expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toEqual({ answer: 'next' })
+  await next.close()
+  expect(existsSync(socket)).toBe(false)
+})
+
+test('flush and umount say for how long', async () => {
+  const heard: ControlRequest[] = []
+  const { socket } = await startServer((request) => Promise.resolve(heard.push(request)))
+  await askControl(systemClock, socket, { command: 'flush' }, 1000)
+  await askControl(systemClock, socket, { command: 'flush', waitMs: 0 }, 1000)
+  await askControl(systemClock, socket, { command: 'umount', isForced: false, discards: true, waitMs: 5000 }, 1000)
+  expect(heard).toEqual([{ command: 'flush' }, { command: 'flush', waitMs: 0 }, { command: 'umount', isForced: false, discards: true, waitMs: 5000 }])
+})
+
+test('who gives an answer up is free at once', async () => {
+  const { socket } = await startServer(() => sleep(300))
+  const given = new AbortController()
+  const asked = askControl(systemClock, socket, { command: 'flush' }, 10_000, given.signal)
+  given.abort(new EdgemountError('aborted', 'Cannot wait'))
+  await expect(asked).rejects.toMatchObject({ code: 'aborted' })
 })
