@@ -47,9 +47,13 @@ export class ChangesDesk {
   }
 
   tick(): void {
+    if (this.#parts.now() >= this.#nextMs) this.tell()
+  }
+
+  /** How much waits, when that is not known yet. */
+  tell(): void {
     const { changes, now } = this.#parts
     const startMs = now()
-    if (startMs < this.#nextMs) return
     const pending = changes.pending()
     const endMs = now()
     this.#nextMs = startMs + Math.max(tellEveryMs, (endMs - startMs) / countingShare)

@@ -62,6 +62,7 @@ export interface FileSystem {
   receive(message: ToChanges): void
   /** To be called at least every 250 ms. */
   tick(): void
+  /** Tells the publisher how much waits, first. */
   status(): FileSystemStatus
   /** `discards`: what is not published is dropped for ever. */
   close(discards: boolean): void
@@ -108,16 +109,19 @@ export function createFileSystem(settings: FileSystemSettings, { backend, local,
       writing?.tick(systemClock.now())
       desk?.tick()
     },
-    status: () => ({
-      ...handler.status,
-      requestCount: backend.requestCount,
-      cacheDirectory: local.directory,
-      cache: cache?.stats,
-      journal: writing?.journal.status,
-      localBytes: writing?.bodies.dirtyBytes ?? 0,
-      waiting: changes?.waiting(waitingListedMax) ?? [],
-      recovered: writing?.recovered,
-    }),
+    status: () => {
+      desk?.tell()
+      return {
+        ...handler.status,
+        requestCount: backend.requestCount,
+        cacheDirectory: local.directory,
+        cache: cache?.stats,
+        journal: writing?.journal.status,
+        localBytes: writing?.bodies.dirtyBytes ?? 0,
+        waiting: changes?.waiting(waitingListedMax) ?? [],
+        recovered: writing?.recovered,
+      }
+    },
     close: (discards) => closeLocalState(local, discards),
   }
 }

@@ -74,6 +74,8 @@ export class Uploads {
   }
 }
 
+/** The snapshot that was published last is in memory here. */
+const shownMsMax = 2000
 /** The file system says this late what it has left. */
 const drainMsMin = 500
 
@@ -154,7 +156,9 @@ export class MountPublishing {
       const before = this.#progress()
       uploads.store.nudge()
       try {
-        return await this.#publisher.flush({ deadlineMs: waitMs ?? deadlineMs, signal })
+        await this.#publisher.flush({ deadlineMs: waitMs ?? deadlineMs, signal })
+        await this.#untilShown()
+        return
       } catch (error) {
         const isEnded = signal?.aborted === true || this.#end.signal.aborted
         if (isEnded || waitMs !== undefined || !getsOn(before, this.#progress())) throw error
@@ -194,6 +198,13 @@ export class MountPublishing {
     this.#end.abort(new EdgemountError('closed', 'Cannot publish: the mount ends'))
     this.#parts.uploads.close()
     await this.#publisher.close()
+  }
+
+  /** Nothing hangs on it: only the numbers of the status are right at once. */
+  async #untilShown(): Promise<void> {
+    const { clock, follower } = this.#parts
+    const { publishedSeq } = this.#publisher.status
+    await withDeadline(clock, shownMsMax, 'show what was published', this.#end.signal, (signal) => follower().until(publishedSeq, signal)).catch(() => undefined)
   }
 
   #progress(): Progress {

@@ -57,6 +57,8 @@ export interface PublisherStatus {
   /** Files that the last round left out, and why. */
   readonly leftOut: readonly { readonly path: string; readonly size: number; readonly why: string }[]
   readonly commitCount: number
+  /** The newest commit of ours. */
+  readonly publishedSeq: number
   /** Rounds that are over, whatever came of them. */
   readonly roundCount: number
   /** Of changed files, to publish them. */
@@ -92,6 +94,7 @@ export class Publisher {
   #conflicts: PublisherStatus['conflicts'] = []
   #conflictCount = 0
   #commitCount = 0
+  #publishedSeq = 0
   #roundCount = 0
   #leftOut: PublisherStatus['leftOut'] = []
 
@@ -115,6 +118,7 @@ export class Publisher {
       conflictCount: this.#conflictCount,
       leftOut: this.#leftOut,
       commitCount: this.#commitCount,
+      publishedSeq: this.#publishedSeq,
       roundCount: this.#roundCount,
       readBytes: this.#parts.contents.readBytes,
     }
@@ -277,6 +281,7 @@ export class Publisher {
   /** The next batch is to compare with that commit, or with a newer one. */
   async #tellPublished(published: Published): Promise<void> {
     this.#link.tell({ kind: 'published', published })
+    this.#publishedSeq = published.seq
     this.#left = nothing
     await this.#parts.untilShown(published.seq, this.#stop.signal)
   }
