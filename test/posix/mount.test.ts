@@ -15,5 +15,6 @@ testMount('a mounted volume that publishes all the time', ['--write-back-delay',
 testMount('a mounted volume that the kernel caches writes of', ['--passthrough', 'off'], {
   'truncate to the size that it has marks mtime and ctime': 'The kernel keeps the times of files that it caches writes of, and marks them when the size changes (fuse_do_setattr).',
   'EFBIG: a write past the largest size; what fits before it is written': 'The kernel takes the write into its cache; fsync and close tell of it.',
+  'SEEK_DATA and SEEK_HOLE': 'Only the kernel knows what is in its cache: it is told to take all of a file for data.',
   'what was written past the end in the last page is zeros when the file grows': 'The kernel keeps the page as it is; POSIX leaves open what is there.',
 })

@@ -75,9 +75,23 @@ export const dataCases: Cases = {
     script.ok('ftruncate', 'f', 16 * mebi)
     script.fails('ENXIO', 'lseek', 'f', 9 * mebi, SEEK.DATA)
     script.returns(9 * mebi, 'lseek', 'f', 9 * mebi, SEEK.HOLE)
+    script.ok('fallocate', 'f', punch, 0, 16 * mebi)
+    script.fails('ENXIO', 'lseek', 'f', 0, SEEK.DATA)
+    script.returns(0, 'lseek', 'f', 0, SEEK.HOLE)
     script.ok('open', 'empty', O.CREAT | O.RDWR, 0o644, 'empty')
     script.fails('ENXIO', 'lseek', 'empty', 0, SEEK.DATA)
     script.fails('ENXIO', 'lseek', 'empty', 0, SEEK.HOLE)
+  },
+
+  'SEEK_DATA and SEEK_HOLE take no data for a hole': (script) => {
+    sparse(script)
+    for (const offset of [0, 1000, 65_535, 8 * mebi, 8 * mebi + 65_535]) script.returns(offset, 'lseek', 'f', offset, SEEK.DATA)
+    const hole = script.ok('lseek', 'f', 0, SEEK.HOLE)
+    script.check('the first hole is after the data', () => hole.value >= 65_536)
+    script.returns(8 * mebi + 65_536, 'lseek', 'f', 8 * mebi, SEEK.HOLE)
+    script.fails('ENXIO', 'lseek', 'f', 8 * mebi + 65_536, SEEK.DATA)
+    script.on('second').ok('open', 'f', O.RDONLY, 0, 'r')
+    script.on('second').returns(1000, 'lseek', 'r', 1000, SEEK.DATA)
   },
 
   'a hole is punched: zeros, room given back, size and neighbours as they were': (script) => {
@@ -96,7 +110,6 @@ export const dataCases: Cases = {
     script.stat('f', { size: mebi })
     script.gives('xx\0\0\0\0\0\0\0\0\0\0', 'pread', 'f', 100, mebi - 12)
     script.ok('fallocate', 'f', punch, 0, mebi)
-    script.fails('ENXIO', 'lseek', 'f', 0, SEEK.DATA)
     script.stat('f', { size: mebi, blocks: 0 })
   },
 
