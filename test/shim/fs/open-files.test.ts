@@ -72,8 +72,11 @@ describe('a published file that is opened for writing', () => {
     const bed = await DataBed.make({ f: large })
     const reply = await bed.opened('f', O_RDWR)
     expect(ofKernel(reply)).toBe('pages')
+    const count = bed.journal.records.length
     expect(await bed.write('f', reply.handle, 100_000, new Uint8Array(4096).fill(255))).toBe(4096)
     expect(bed.fetched).toEqual([])
+    // Where it was written is in the journal before the program is told so.
+    expect(bed.journal.records.length).toBe(count + 1)
     const expected = large.slice().fill(255, 100_000, 104_096)
     expect(await bed.read('f', reply.handle)).toEqual(expected)
     expect(bed.fetched.length).toBeGreaterThan(0)
