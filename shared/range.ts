@@ -24,6 +24,29 @@ export function intersectRanges(a: ByteRange, b: ByteRange): ByteRange | undefin
   return start < end ? { start, end } : undefined
 }
 
+/** The first of ascending ranges that ends behind an offset; their number when none does. */
+export function searchRanges(ranges: readonly ByteRange[], offset: number): number {
+  let low = 0
+  let high = ranges.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ranges[middle]!.end <= offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** The same bytes as ascending ranges that are apart from each other. */
+export function unionRanges(ranges: readonly ByteRange[]): ByteRange[] {
+  const union: { start: number; end: number }[] = []
+  for (const { start, end } of ranges.toSorted((a, b) => a.start - b.start)) {
+    const last = union.at(-1)
+    if (last === undefined || start > last.end) union.push({ start, end })
+    else last.end = Math.max(last.end, end)
+  }
+  return union
+}
+
 /** What a `Range` header asks of a representation. */
 export type RangePlan =
   | { readonly kind: 'whole' } // no header, or one that RFC 9110 lets a server ignore: answer 200

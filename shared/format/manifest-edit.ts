@@ -81,7 +81,7 @@ export class ManifestEdit {
     while (this.#offset < end) await this.#step(end, true)
   }
 
-  /** Leaves the old runs up to an offset out. */
+  /** Leaves the old runs up to an offset out. A chunk that it cuts must be left out with all of it, before anything is kept again. */
   async skipUntil(end: number): Promise<void> {
     while (this.#offset < end) await this.#step(end, false)
   }
@@ -140,7 +140,7 @@ export class ManifestEdit {
   async #stepRun(run: Run, range: ByteRange, to: { readonly end: number; readonly isKept: boolean }): Promise<void> {
     const stop = Math.min(range.end, to.end)
     const isWhole = this.#offset === range.start && stop === range.end
-    if (run.kind === 'chunk' && !isWhole) {
+    if (run.kind === 'chunk' && to.isKept && !isWhole) {
       throw new EdgemountError('invalid', `Cannot replace bytes of a file at ${stop}: that cuts the chunk at ${range.start} to ${range.end}`)
     }
     if (to.isKept) await this.#builder.add(run.kind === 'chunk' ? run : { kind: 'hole', length: stop - this.#offset })

@@ -3,8 +3,7 @@
  * pack in batches, so that the chunks of a body lie side by side. While one buffer is being hashed the next one fills.
  */
 import type { Chunker } from '../chunker.ts'
-import type { Hash, ManifestRoot, Pointer } from '../format/entry.ts'
-import type { ManifestBuilder } from '../format/manifest-build.ts'
+import type { Hash, Pointer, Run } from '../format/entry.ts'
 import type { HashFunction } from '../hash.ts'
 import type { DedupIndex } from './dedup-index.ts'
 import type { PackWriter, Part } from './pack-writer.ts'
@@ -13,12 +12,23 @@ import { isAllZeros } from './zeros.ts'
 /** WebCrypto is twice as fast with several digests under way; eight are enough (measured on Node and Deno). */
 const hashesAtOnce = 8
 
+/** Takes runs, in order. */
+export interface RunSink {
+  add(run: Run): Promise<void>
+}
+
+/** A body on its way, and how to give back what it holds. Close it in any case. */
+export interface OpenBody {
+  readonly writer: BodyWriter
+  readonly close: () => Promise<void>
+}
+
 export interface BodyWriterParts {
   readonly chunker: Chunker
   readonly hash: HashFunction
   readonly known: DedupIndex
   readonly data: PackWriter
-  readonly manifest: ManifestBuilder
+  readonly manifest: RunSink
   readonly staging: StagingPool
 }
 
@@ -49,6 +59,8 @@ export class BodyWriter {
   /** The batch under way. Its chunks are views of the spare buffer. */
   #settling: Promise<void> = Promise.resolve()
   size = 0
+  /** Bytes that are in chunks by now. */
+  cutBytes = 0
   newBytes = 0
 
   constructor(parts: BodyWriterParts) {
@@ -69,10 +81,15 @@ export class BodyWriter {
     this.size += bytes.length
   }
 
-  async finish(): Promise<ManifestRoot> {
+  /** Makes chunks of what was pushed as far as their ends can be told, so that `cutBytes` is up to date. */
+  async cut(): Promise<void> {
+    await this.#cut(false)
+  }
+
+  /** The rest becomes the last chunk, and all runs are laid down. */
+  async finish(): Promise<void> {
     await this.#cut(true)
     await this.#settling
-    return this.#parts.manifest.finish()
   }
 
   /** Gives the buffers back. Call it in any case, once nothing else is running. */
@@ -91,6 +108,8 @@ export class BodyWriter {
       chunks.push(this.#staging.subarray(start, start + length))
       start += length
     }
+    this.cutBytes += start
+    if (start === 0 && !isLast) return
     await this.#settling
     const rest = this.#staging.subarray(start, this.#filled)
     this.#filled = rest.length

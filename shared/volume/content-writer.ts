@@ -9,7 +9,7 @@ import { type Content, type FileId, type Hash, type Pointer, type Run, inlineByt
 import { ManifestBuilder } from '../format/manifest-build.ts'
 import { openManifest } from '../format/manifest-page.ts'
 import { Limiter } from '../lifetime.ts'
-import { BodyWriter, StagingPool } from './body-writer.ts'
+import { BodyWriter, type OpenBody, type RunSink, StagingPool } from './body-writer.ts'
 import type { ChangeSet, CommitChangesOptions, CommittedChanges } from './change-set.ts'
 import { commitChangeSet } from './commit-changes.ts'
 import { type CommitOptions, type CommitResult, type CommitSession, commitOperations } from './commit.ts'
@@ -21,6 +21,7 @@ import type { Operation } from './operation.ts'
 import { PackUploads, PackWriter } from './pack-writer.ts'
 import { readPages } from './page-loop.ts'
 import type { VolumeParts } from './parts.ts'
+import { type RewriteRequest, rewriteWith } from './rewrite-request.ts'
 
 /** Each has up to two staging buffers of 4 MiB. */
 const bodiesAtOnce = 8
@@ -95,7 +96,8 @@ export class ContentWriter implements CommitSession {
     this.#uploads.throwIfFailed()
     const head: Uint8Array[] = []
     let headBytes = 0
-    let body: { readonly writer: BodyWriter; readonly close: () => Promise<void> } | undefined
+    const manifest = this.#newManifest()
+    let body: OpenBody | undefined
     try {
       for await (const bytes of source) {
         throwIfAborted(signal)
@@ -105,18 +107,33 @@ export class ContentWriter implements CommitSession {
           continue
         }
         if (body === undefined) {
-          body = await this.#openBody(options)
+          body = await this.#openBody(manifest, options)
           for (const early of head) await body.writer.push(early)
         }
         await body.writer.push(bytes)
       }
       throwIfAborted(signal)
       if (body === undefined) return { content: { kind: 'inline', bytes: concatBytes(head) }, size: headBytes, newBytes: headBytes }
-      const root = await body.writer.finish()
+      await body.writer.finish()
+      const root = await manifest.finish()
       return { content: { kind: 'manifest', root }, size: body.writer.size, newBytes: body.writer.newBytes }
     } finally {
       await body?.close()
     }
+  }
+
+  /**
+   * The content of a body of which little changed: reads and stores the chunks around the changes alone (one changed byte: less than two of the longest
+   * chunks), and the pages of the manifest that lead to them. See `RewriteRequest`. Durable after the next `commit` or `flush`. Throws `invalid` for
+   * ranges that are not as they should be, and whatever the readers throw.
+   */
+  async rewrite(request: RewriteRequest): Promise<Written> {
+    this.#uploads.throwIfFailed()
+    return rewriteWith(this.#parts, request, {
+      io: { load: (pointer) => this.#parts.pages.load(pointer, request.signal), store: (page) => this.storePage(page), hash: this.#parts.hash },
+      openBody: (manifest) => this.#openBody(manifest, { signal: request.signal }),
+      remember: (run) => this.remember(run),
+    })
   }
 
   /** The content of a body whose chunks are stored already: a copy, or parts of other files put together. */
@@ -152,7 +169,7 @@ export class ContentWriter implements CommitSession {
     await this.#uploads.drain()
   }
 
-  async #openBody(options: WriteOptions): Promise<{ readonly writer: BodyWriter; readonly close: () => Promise<void> }> {
+  async #openBody(manifest: RunSink, options: WriteOptions): Promise<OpenBody> {
     const release = await this.#bodies.acquire(options.signal)
     try {
       if (options.previous !== undefined) await this.#rememberAll(options.previous, options.signal)
@@ -165,7 +182,7 @@ export class ContentWriter implements CommitSession {
       hash: this.#parts.hash,
       known: this.#known,
       data: this.#data,
-      manifest: this.#newManifest(),
+      manifest,
       staging: this.#staging,
     })
     const close = async (): Promise<void> => {
