@@ -239,9 +239,12 @@ describe('the process ends in the middle', () => {
 
   test('after the commit, before anybody heard of it: it is found, and what changed since is no conflict', async () => {
     const landed = Promise.withResolvers<undefined>()
+    let isLanded = false
     bed.plan = ({ operation, key }) => {
-      if (operation === 'create' && key.startsWith('log/')) landed.resolve(undefined)
-      return key.startsWith('log/') ? { kind: 'lost' } : undefined
+      if (!key.startsWith('log/')) return undefined
+      isLanded ||= operation === 'create'
+      if (isLanded) landed.resolve(undefined)
+      return isLanded ? { kind: 'lost' } : undefined
     }
     bed.write('a', 'one')
     bed.write('b', 'one')
