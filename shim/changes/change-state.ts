@@ -19,6 +19,8 @@ export class NodeState<Body> implements LocalNode<Body> {
   changedAt: number
   /** The size of `entry.content`; `entry.size` is the body's where there is one. */
   contentSize: number
+  /** Of the body, as counted in `bodyBytes`. */
+  bodyBytes = 0
   published: BodyStamp | undefined = undefined
   /** What the batch that is out says; undefined: it is not in it. */
   taken: Entry | undefined = undefined
@@ -58,7 +60,7 @@ export class ChangeState<Body> {
   taken: Taken | undefined
   nameCount = 0
   bodyCount = 0
-  /** As far as entries know; a body may have grown since. */
+  /** As far as we were told; the kernel may have written since. */
   bodyBytes = 0
 
   constructor(seq: number) {
@@ -155,6 +157,11 @@ export class ChangeState<Body> {
     node.entry = entry
     node.contentSize = contentSize
     this.#countBody(node, 1)
+  }
+
+  noteBodyBytes(node: NodeState<Body>, bytes: number): void {
+    this.bodyBytes += bytes - node.bodyBytes
+    node.bodyBytes = bytes
   }
 
   setBody(node: NodeState<Body>, body: Body | undefined): void {
@@ -279,6 +286,7 @@ export class ChangeState<Body> {
   #countBody(node: NodeState<Body>, by: number): void {
     if (node.body === undefined) return
     this.bodyCount += by
-    this.bodyBytes += by * node.entry.size
+    if (by > 0) node.bodyBytes = node.entry.size
+    this.bodyBytes += by * node.bodyBytes
   }
 }

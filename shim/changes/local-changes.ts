@@ -181,6 +181,13 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     return 0
   }
 
+  /** The last handle on a file is closed: what the kernel wrote of it counts from now on. */
+  noteClosed(id: FileId): void {
+    const node = this.#state.nodes.get(id)
+    const stat = node?.body?.fstat()
+    if (node !== undefined && typeof stat === 'object') this.#state.noteBodyBytes(node, stat.size)
+  }
+
   /** fsync: the bytes of `bodies`, then the journal up to now. `done` gets 0 or a negative errno, once. */
   sync(bodies: readonly Body[], done: (result: number) => void): void {
     this.#syncs.sync(bodies, (result) => {

@@ -31,12 +31,12 @@ export function pendingOf<Body extends ChangedBody>(state: ChangeState<Body>, { 
     const { body, entry, base } = node
     if (isClean(node)) {
       dirtyFileCount -= 1
-      dirtyBytes -= entry.size
+      dirtyBytes -= node.bodyBytes
       if (base !== undefined && areSameEntries({ ...entry, size: node.contentSize }, base)) continue
-    } else if (body !== undefined && base !== undefined && dirtyFileCount <= lookedAtMax) {
-      // A file that grows while it is open: what its entry says is of before.
+    } else if (body !== undefined && state.bodyCount <= lookedAtMax) {
+      // A file that grows while it is open: what was counted is of before.
       const stat = body.fstat()
-      if (typeof stat !== 'number') dirtyBytes += stat.size - entry.size
+      if (typeof stat !== 'number') dirtyBytes += stat.size - node.bodyBytes
     }
     changeCount += 1
   }

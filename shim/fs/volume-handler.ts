@@ -132,7 +132,10 @@ export class VolumeHandler implements Handler {
     this.#replies = new Replies({ tree: this.#tree, changes: this.#changes, recent: this.#recent, isFixed: parts.isFixed, isOpenForWriting: (row) => this.#files.isOpenForWriting(row) })
     this.#moves = this.#movesOf(parts)
     this.#keeper = this.#keeperOf(parts)
-    const closed = (_row: Row, id: FileId): void => this.#keeper?.closed(id)
+    const closed = (_row: Row, id: FileId): void => {
+      this.#changes?.noteClosed(id)
+      this.#keeper?.closed(id)
+    }
     this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies, writable: writableBodies(parts), closed })
     this.writable = parts.writing === undefined ? undefined : this.#writerOf(parts.writing)
   }
