@@ -94,6 +94,11 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     return this.#state.seq
   }
 
+  /** Counts the changes; see `Pending`. */
+  get counter(): number {
+    return this.#state.counter
+  }
+
   /** Everything is as in the snapshot. */
   get isEmpty(): boolean {
     return this.#state.isEmpty

@@ -75,11 +75,16 @@ export class Namespace {
     this.#now = parts.now
   }
 
+  /** What would be made. */
+  plan(directory: Row, name: string, making: Making): Entry | number | Missing {
+    const spot = this.#freeSpot(directory, name)
+    return typeof spot === 'number' || isMissing(spot) ? spot : newEntry({ ...making, id: this.#newId(), parent: spot.parent, now: this.#now() })
+  }
+
   /** Makes something under a free name; its row. */
   make(directory: Row, name: string, making: Making): RowOutcome {
-    const spot = this.#spot(directory, name)
+    const spot = this.#freeSpot(directory, name)
     if (typeof spot === 'number' || isMissing(spot)) return spot
-    if (spot.found !== undefined) return -errno.EEXIST
     const size = making.target === undefined ? 0 : encodeName(making.target).length
     if (size > targetBytesMax) return -errno.ENAMETOOLONG
     const now = this.#now()
@@ -122,9 +127,8 @@ export class Namespace {
     const { table } = this.#tree
     const entry = this.#tree.entryOf(row)
     if (typeof entry === 'number' || isMissing(entry)) return entry
-    const spot = this.#spot(directory, name)
+    const spot = this.#freeSpot(directory, name)
     if (typeof spot === 'number' || isMissing(spot)) return spot
-    if (spot.found !== undefined) return -errno.EEXIST
     if (entry.kind === 'directory') return -errno.EPERM
     if (entry.linkCount >= linkCountMax) return -errno.EMLINK
     const now = this.#now()
@@ -273,6 +277,12 @@ export class Namespace {
     const entry = this.#tree.entryOf(row)
     if (typeof entry === 'number' || isMissing(entry)) return entry
     return { directory, name, key, parent, found, row, entry }
+  }
+
+  #freeSpot(directory: Row, name: string): Spot | number | Missing {
+    const spot = this.#spot(directory, name)
+    if (typeof spot === 'number' || isMissing(spot)) return spot
+    return spot.found === undefined ? spot : -errno.EEXIST
   }
 
   #takenSpot(directory: Row, name: string): TakenSpot | number | Missing {

@@ -4,7 +4,7 @@
  * Called by the handler, which the network thread feeds. A commit of ours comes here twice, in any order: as a `Change` when the mount follows to it, and as
  * `Published` from the publisher; `LocalChanges` gives its inodes free when both are here, in the same step in which rows are brought to it.
  */
-import { messageOf } from '../../shared/error.ts'
+import { errno, messageOf } from '../../shared/error.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
@@ -38,6 +38,7 @@ export class SnapshotMoves {
   #seq: number
   /** The newest commit of ours. */
   #publishedSeq = 0
+  #waiting: { readonly seq: number; readonly done: (result: number) => void }[] = []
 
   constructor(parts: MoveParts) {
     this.#parts = parts
@@ -61,6 +62,19 @@ export class SnapshotMoves {
       this.#lookAgain()
     }
     if (changes !== undefined) this.settle(changes.baseMoved(change))
+    const ready = this.#waiting.filter(({ seq }) => seq <= change.seq)
+    this.#waiting = this.#waiting.filter(({ seq }) => seq > change.seq)
+    for (const { done } of ready) done(0)
+  }
+
+  /** Calls back with 0 once a commit is shown, with a negative errno when the mount is over before. */
+  whenShown(seq: number, done: (result: number) => void): void {
+    if (seq <= this.#seq) done(0)
+    else this.#waiting.push({ seq, done })
+  }
+
+  stop(): void {
+    for (const { done } of this.#waiting.splice(0)) done(-errno.EIO)
   }
 
   /** A batch of ours has become a commit. */

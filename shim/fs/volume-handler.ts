@@ -37,6 +37,7 @@ import { BodyKeeper } from './body-keeper.ts'
 import type { BodySource } from './cached-bodies.ts'
 import { DataOperations } from './data-operations.ts'
 import { DirectoryHandle } from './directory-handle.ts'
+import type { OpenWish } from './inode-changes.ts'
 import { type Row, rowFlag } from './inode-table.ts'
 import { OpenFiles, type OpenFilesStatus } from './open-files.ts'
 import { RecentRows } from './recent-rows.ts'
@@ -44,9 +45,12 @@ import { Replies } from './replies.ts'
 import { SnapshotMoves } from './snapshot-moves.ts'
 import { seek, seekLocal } from './seek.ts'
 import { TreePages } from './tree-pages.ts'
-import { VolumeTree, isRegular } from './volume-tree.ts'
-import { type OpenWish, VolumeWriter } from './volume-writer.ts'
+import { VolumeTree, idOf, isRegular } from './volume-tree.ts'
+import { VolumeWriter } from './volume-writer.ts'
+import { settledBy } from './waiting.ts'
 import { WritableBodies } from './writable-bodies.ts'
+import { WriteGate } from './write-gate.ts'
+import { type PromiseSettings, WritePromises } from './write-promises.ts'
 import { refusalOf } from './xattr-changes.ts'
 
 /** What failed before is tried again, and a journal that has grown long begun anew. */
@@ -63,6 +67,9 @@ export interface Writing {
   readonly newId: () => FileId
   /** The time of day, by the clock that disks use for files. */
   readonly now: () => Time
+  readonly promises?: PromiseSettings | undefined
+  /** More than this should not wait to be published. */
+  readonly dirtyBytesMax?: number | undefined
 }
 
 export interface VolumeHandlerParts {
@@ -108,6 +115,8 @@ export class VolumeHandler implements Handler {
   readonly #recent: RecentRows
   readonly #moves: SnapshotMoves
   readonly #keeper: BodyKeeper | undefined
+  readonly #gate: WriteGate | undefined
+  readonly #promises: WritePromises | undefined
   #connection: Connection | undefined
   #lastDirectoryHandle = 0
   #tickedMs = -Infinity
@@ -136,8 +145,12 @@ export class VolumeHandler implements Handler {
       this.#changes?.noteClosed(id)
       this.#keeper?.closed(id)
     }
-    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies, writable: writableBodies(parts), closed })
-    this.writable = parts.writing === undefined ? undefined : this.#writerOf(parts.writing)
+    const { writing } = parts
+    const isFlushed = writing?.promises?.isCloud === true
+    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies, writable: writableBodies(parts), closed, isFlushed })
+    this.#gate = writing === undefined ? undefined : gateOf(writing, parts.now ?? systemMonotonicMs)
+    this.#promises = writing === undefined ? undefined : new WritePromises(writing.promises, writing.changes, this.#moves)
+    this.writable = writing === undefined ? undefined : this.#writerOf(writing, this.#gate!, this.#promises!)
   }
 
   get status(): HandlerStatus {
@@ -163,6 +176,8 @@ export class VolumeHandler implements Handler {
 
   stop(): void {
     this.#pages.stop({ code: 'closed', message: 'the mount is over' })
+    this.#gate?.stop()
+    this.#moves.stop()
     this.#files.closeAll()
     this.#files.connection = undefined
     this.#connection = undefined
@@ -185,6 +200,7 @@ export class VolumeHandler implements Handler {
       this.#tickedMs = nowMs
       if (this.#changes !== undefined) this.#moves.settle(this.#changes.tick())
     }
+    this.#gate?.tick()
     return this.#keeper?.tick(nowMs) === true
   }
 
@@ -236,29 +252,18 @@ export class VolumeHandler implements Handler {
   open(nodeId: NodeId, flags: number, caller: Caller, killsPrivileges = false): Answer<OpenReply> {
     const isChanging = (flags & openFlag.O_ACCMODE) !== openFlag.O_RDONLY || (flags & openFlag.O_TRUNC) !== 0
     const { writable } = this
-    if (isChanging && writable === undefined) return -errno.EROFS
-    return this.#run<OpenReply>('open', nodeId, () => {
-      const state = this.#tree.refresh(nodeId)
-      if (state !== 0) return state
-      const isDetached = (this.#tree.table.flags[nodeId]! & rowFlag.isDetached) !== 0
-      // A kernel that cannot forget all names may come here for a version that has been replaced; it will look the name up again.
-      if (isDetached && (isChanging || !this.#replies.canForgetNames)) return -errno.ESTALE
-      if (isChanging && writable !== undefined) return this.#openChanging(writable, nodeId, { flags, caller, killsPrivileges })
-      const again = this.#files.reopen(nodeId)
-      if (again !== undefined) return again
-      const entry = this.#tree.entryOf(nodeId)
-      if (typeof entry === 'number' || isMissing(entry)) return entry
-      if (!isRegular(this.#tree.table.modes[nodeId]!)) return -errno.EINVAL
-      return this.#files.open({ row: nodeId, flags, entry, path: this.#tree.pathOf(nodeId), record: readsOnly })
-    })
+    if (!isChanging) return this.#fresh(() => this.#openToRead(nodeId, flags))
+    if (writable === undefined) return -errno.EROFS
+    return this.#fresh(() => this.#openToWrite(writable, nodeId, { flags, caller, killsPrivileges }))
   }
 
   read(_nodeId: NodeId, handle: number, offset: number, length: number): Answer<ReadReply> {
     return this.#files.read(handle, offset, length)
   }
 
-  flush(_nodeId: NodeId, _handle: number): Answer<undefined> {
-    return undefined
+  flush(nodeId: NodeId, handle: number): Answer<undefined> {
+    if (this.#promises === undefined || !this.#files.isWriting(handle)) return undefined
+    return this.#promises.published(idOf(this.#tree.table, nodeId), undefined)
   }
 
   release(_nodeId: NodeId, handle: number): void {
@@ -328,12 +333,40 @@ export class VolumeHandler implements Handler {
     return this.#run('seek in', nodeId, () => (body === undefined ? seek(entry, offset, whence, this.#pages.find) : seekLocal(body, offset, whence, this.#pages.find)))
   }
 
-  /** What the kernel was told of the file's size and times counts no more: it is about to change them itself. */
-  #openChanging(writable: VolumeWriter, row: Row, wish: OpenWish): OpenReply | number | Missing {
-    const wasWritten = this.#files.isOpenForWriting(row)
-    const reply = writable.open(row, wish)
-    if (!wasWritten && this.#files.isOpenForWriting(row)) this.#connection?.invalidateNode(row, attributesOnly, 0)
-    return reply
+  #openToRead(nodeId: NodeId, flags: number): Answer<OpenReply> {
+    return this.#run<OpenReply>('open', nodeId, () => {
+      const state = this.#refreshToOpen(nodeId, false)
+      if (state !== 0) return state
+      const again = this.#files.reopen(nodeId)
+      if (again !== undefined) return again
+      const entry = this.#tree.entryOf(nodeId)
+      if (typeof entry === 'number' || isMissing(entry)) return entry
+      if (!isRegular(this.#tree.table.modes[nodeId]!)) return -errno.EINVAL
+      return this.#files.open({ row: nodeId, flags, entry, path: this.#tree.pathOf(nodeId), record: readsOnly })
+    })
+  }
+
+  #openToWrite(writable: VolumeWriter, nodeId: NodeId, wish: OpenWish): Answer<OpenReply> {
+    const state = this.#run<true>('open', nodeId, () => this.#refreshToOpen(nodeId, true) || true)
+    return settledBy(state, () => settledBy(writable.open(nodeId, wish), (reply) => {
+      // What the kernel was told of the file's size and times counts no more: it changes them itself from now on.
+      this.#connection?.invalidateNode(nodeId, attributesOnly, 0)
+      return reply
+    }))
+  }
+
+  /** 0 when the row may be opened. */
+  #refreshToOpen(row: Row, isChanging: boolean): number | Missing {
+    const state = this.#tree.refresh(row)
+    if (state !== 0) return state
+    const isDetached = (this.#tree.table.flags[row]! & rowFlag.isDetached) !== 0
+    // A version that has been replaced is for those who have it open. Who comes here for it by a name is to look that up again.
+    const isNewestWanted = isChanging || !this.#replies.canForgetNames || this.#promises?.isStrict === true
+    return isDetached && isNewestWanted ? -errno.ESTALE : 0
+  }
+
+  #fresh<T>(operation: () => Answer<T>): Answer<T> {
+    return this.#promises === undefined ? operation() : this.#promises.fresh(operation)
   }
 
   #movesOf({ seq, log }: VolumeHandlerParts): SnapshotMoves {
@@ -360,9 +393,9 @@ export class VolumeHandler implements Handler {
     return new BodyKeeper({ changes, bodies, published, settled: (nodes) => this.#moves.showSettled({ nodes, lost: [] }) })
   }
 
-  #writerOf({ changes, bodies, newId, now }: Writing): VolumeWriter {
+  #writerOf({ changes, bodies, newId, now }: Writing, gate: WriteGate, promises: WritePromises): VolumeWriter {
     const shared = { tree: this.#tree, changes, attempts: this.#attempts, files: this.#files, now }
-    return new VolumeWriter({ ...shared, bodies, newId, data: new DataOperations(shared), replies: this.#replies })
+    return new VolumeWriter({ ...shared, bodies, newId, gate, promises, data: new DataOperations(shared), replies: this.#replies })
   }
 
   #run<T>(what: string, nodeId: NodeId, step: Step<T>): Answer<T> {
@@ -386,6 +419,10 @@ export class VolumeHandler implements Handler {
     if (this.#connection === undefined) return
     if (!this.#connection.invalidateAllEntries()) this.#log.debug('This kernel cannot forget all names at once; they expire by time')
   }
+}
+
+function gateOf({ changes, bodies, dirtyBytesMax = Infinity }: Writing, nowMs: () => number): WriteGate {
+  return new WriteGate({ localBytes: () => bodies.dirtyBytes, dirtyBytes: () => changes.pending().dirtyBytes, bytesMax: dirtyBytesMax, nowMs })
 }
 
 function writableBodies({ writing, bodies }: VolumeHandlerParts): WritableBodies | undefined {
