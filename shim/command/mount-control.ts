@@ -37,7 +37,9 @@ async function answer({ daemon, url, ending }: MountControlParts, request: Contr
   if (request.command === 'status') return { ...(await daemon.status()), url: url ?? null }
   if (request.command === 'umount') return await end(daemon, ending, request)
   await daemon.flush({ waitMs: request.waitMs })
-  return { directory: daemon.directory, seq: (await daemon.status()).seq }
+  const { seq, publishing } = await daemon.status()
+  // The newest commit may not be shown yet.
+  return { directory: daemon.directory, seq: Math.max(seq, publishing?.publishedSeq ?? 0) }
 }
 
 /** The answer comes when everything is published that will be. */
