@@ -10,7 +10,7 @@ import type { CacheStats } from '../cache/cache.ts'
 import type { WaitingFile } from '../changes/pending.ts'
 import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import type { Backend } from '../fs/backend.ts'
-import { type HandlerStatus, VolumeHandler } from '../fs/volume-handler.ts'
+import { type HandlerStatus, VolumeHandler, type Writing } from '../fs/volume-handler.ts'
 import type { JournalStatus } from '../journal/journal.ts'
 import { coarseRealTime } from '../sys/real-time.ts'
 import { ChangesDesk } from './changes-desk.ts'
@@ -92,7 +92,7 @@ export function createFileSystem(settings: FileSystemSettings, { backend, local,
     isFixed: settings.isFixed,
     backend,
     bodies: published,
-    writing: writing === undefined || changes === undefined ? undefined : { changes, bodies: writing.bodies, newId: fileIdsFrom(systemRandom), now: coarseRealTime },
+    writing: writing === undefined || changes === undefined ? undefined : { changes, bodies: writing.bodies, newId: fileIdsFrom(systemRandom), now: coarseRealTime, ...promisesOf(settings, publishing) },
     log,
     onStart,
   })
@@ -124,4 +124,11 @@ export function createFileSystem(settings: FileSystemSettings, { backend, local,
     },
     close: (discards) => closeLocalState(local, discards),
   }
+}
+
+function promisesOf({ writing, cacheBytesMax }: FileSystemSettings, publishing: RemotePublishing): Pick<Writing, 'promises' | 'dirtyBytesMax'> {
+  if (writing === undefined) return {}
+  const { durability, coherence, dirtyBytesMax } = writing
+  // What waits shares the budget with what is cached.
+  return { promises: { publishing, isCloud: durability === 'cloud', isStrict: coherence === 'strict' }, dirtyBytesMax: Math.min(dirtyBytesMax, cacheBytesMax) }
 }
