@@ -146,8 +146,9 @@ export class ChangesWorld {
   /** Opens for writing: from now on the file has a body. */
   openForWriting(id: FileId): void {
     this.open.add(id)
-    if (this.changes.node(id)?.body !== undefined) return
-    const entry = this.tree.nodes.get(id)!
+    const node = this.changes.node(id)
+    if (node?.body !== undefined) return
+    const entry = node?.entry ?? this.shown.nodes.get(id)!
     const body = new FakeBody(this.disk, this.disk.create(this.bytes.get(id)!))
     this.#apply([], [{ entry, body, isClean: true }])
   }

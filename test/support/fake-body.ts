@@ -39,7 +39,9 @@ export class FakeBody implements ChangedBody {
   readonly #disk: FakeDisk
   generation = 0
   pinCount = 0
-  base: ChangedBody['base'] = undefined
+  syncCount = 0
+  syncResult = 0
+  base: ChangedBody['base']
   writtenEdges: number[] = []
 
   constructor(disk: FakeDisk, serial: number) {
@@ -96,7 +98,8 @@ export class FakeBody implements ChangedBody {
   }
 
   sync(sync: SyncFile, done: (result: number) => void): void {
-    sync(this.serial, done)
+    this.syncCount += 1
+    sync(this.serial, (result) => done(this.syncResult < 0 ? this.syncResult : result))
   }
 
   pin(): void {
