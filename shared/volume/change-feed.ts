@@ -96,7 +96,7 @@ class Feed {
     const index = state.puts.indexOf(slot)
     const from = state.vacated[index]
     const { id, kind } = finalEntry(state)!
-    const other = state.seen ?? state.puts[0]!
+    const other = state.seen?.isVacated === false ? state.seen : state.puts[0]!
     if (from !== undefined) this.performed.tell({ op: 'rename', path: this.#headPathOf(from), to: path, id })
     else if (state.held !== undefined || index > 0) this.performed.tell({ op: 'link', path: this.pathOf(other), to: path, id })
     else this.performed.tell({ op: kind === 'file' ? 'create' : kind === 'symlink' ? 'symlink' : 'mknod', path, id })

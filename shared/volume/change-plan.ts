@@ -89,7 +89,7 @@ export class ChangePlan {
     if (slot?.held === undefined || slot.heldId !== id) return
     const isRemoved = this.index.names(id).put.length === 0
     if (this.#context.kept.has(id)) {
-      if (isRemoved) this.#conflict(slot, slot, id, id)
+      if (isRemoved && change.after === undefined) this.#conflict(slot, slot, id, id)
       return
     }
     slot.isVacated = true
