@@ -112,7 +112,6 @@ function publishingOf(options: StartMountOptions, parts: Surroundings & { readon
   return new MountPublishing({
     ...parts,
     volume: opened.volume,
-    snapshot: opened.snapshot,
     author: options.author ?? 'edgemount',
     delayMs: options.writeBackDelayMs ?? writeBackDelayMsDefault,
     send: (message) => late.served?.tellChanges(message),

@@ -8,7 +8,6 @@ import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Random } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
-import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { Volume } from '../../shared/volume/volume.ts'
 import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import { BodyContents } from '../publish/body-contents.ts'
@@ -81,7 +80,6 @@ const drainMsMin = 500
 
 export interface MountPublishingParts {
   readonly volume: Volume
-  readonly snapshot: Snapshot
   readonly uploads: Uploads
   readonly author: string
   readonly delayMs: number
@@ -107,12 +105,12 @@ export class MountPublishing {
 
   constructor(parts: MountPublishingParts) {
     this.#parts = parts
-    const { volume, snapshot, author, clock, random, log, send } = parts
-    const target = new VolumeTarget(volume, snapshot, author)
+    const { volume, author, clock, random, log, send } = parts
+    const target = new VolumeTarget(volume, author)
     this.#target = target
     this.#publisher = new Publisher({
       settings: { delayMs: parts.delayMs, delayMsMax: Math.max(delayMsMaxDefault, parts.delayMs) },
-      contents: new BodyContents({ target, readBase: (root, range, label, signal) => target.readBase(root, range, label, signal), now: systemMonotonicMs }),
+      contents: new BodyContents(target, systemMonotonicMs),
       commit: (set, options) => target.commit(set, options),
       find: (name, signal) => target.find(name, signal),
       untilShown: (seq, signal) => parts.follower().until(seq, signal),

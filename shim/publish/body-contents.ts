@@ -5,27 +5,12 @@
  * Small bodies, of which there are thousands, are read many in a turn of the event loop; a few of the others at once, each through a buffer of its own.
  * A body that cannot be read from the disk is about that file alone: it is told, and left out.
  */
-import { decodeManifestRoot } from '../../shared/format/content-codec.ts'
-import { type Content, type FileId, type ManifestRoot, type Time, inlineBytesMax } from '../../shared/format/entry.ts'
-import type { ByteRange } from '../../shared/range.ts'
+import { type Content, type FileId, type Time, inlineBytesMax } from '../../shared/format/entry.ts'
 import type { BatchBody } from '../changes/publishing.ts'
 import { Jobs } from '../upload/jobs.ts'
 import { Turns } from '../upload/turns.ts'
 import { BodyFile, BodyFileError } from './body-file.ts'
-import { pieces } from './body-pieces.ts'
-
-/** As much of the engine's content writer as is needed here. */
-export interface ContentTarget {
-  write(source: AsyncIterable<Uint8Array>, options: { readonly previous?: Content | undefined; readonly signal?: AbortSignal | undefined }): Promise<{ readonly content: Content; readonly size: number }>
-}
-
-export interface BodyContentsParts {
-  readonly target: ContentTarget
-  /** Bytes of a version that was published. */
-  readBase(manifest: ManifestRoot, range: ByteRange, label: string, signal: AbortSignal): AsyncIterable<Uint8Array>
-  /** Milliseconds that only grow. */
-  readonly now: () => number
-}
+import { BodyReader, type ContentTarget } from './body-reader.ts'
 
 /** A body as it was read. */
 export interface ReadBody {
@@ -49,23 +34,21 @@ export interface Reading {
 
 /** Each holds a buffer here and two of the writer's. */
 const bodiesAtOnce = 4
-const bufferBytes = 1024 * 1024
 
 export class BodyContents {
-  readonly #parts: BodyContentsParts
+  readonly #reader: BodyReader
   readonly #known = new Map<FileId, ReadBody>()
-  readonly #buffers: Uint8Array[] = []
   readonly #turns: Turns
-  #readBytes = 0
 
-  constructor(parts: BodyContentsParts) {
-    this.#parts = parts
-    this.#turns = new Turns(parts.now)
+  /** `now`: milliseconds that only grow. */
+  constructor(target: ContentTarget, now: () => number) {
+    this.#reader = new BodyReader(target, now)
+    this.#turns = new Turns(now)
   }
 
-  /** Of local bodies, since the start. */
+  /** Of local bodies that are not small, since the start. */
   get readBytes(): number {
-    return this.#readBytes
+    return this.#reader.readBytes
   }
 
   /** Throws when the contents cannot be brought into the store; what was brought so far stays known. */
@@ -111,32 +94,14 @@ export class BodyContents {
 
   async #readLarge(body: BatchBody, signal: AbortSignal): Promise<ReadBody | undefined> {
     const file = BodyFile.open(body.path, body.label)
-    const buffer = this.#buffers.pop() ?? new Uint8Array(bufferBytes)
     try {
       if (body.isOpen) await file.settle()
       const { size, mtime } = file
-      const previous: Content | undefined = body.previous === undefined ? undefined : { kind: 'manifest', root: decodeManifestRoot(body.previous) }
-      const written = await this.#parts.target.write(this.#piecesOf(body, file, buffer, signal), { previous, signal })
-      if (!file.isSteady() || written.size !== size) return undefined
-      return { id: body.id, generation: body.generation, mtime, size, content: written.content }
+      if (size !== body.size || !isSameTime(mtime, body.mtime)) return undefined
+      const content = await this.#reader.read(body, file, signal)
+      return content === undefined ? undefined : { id: body.id, generation: body.generation, mtime, size, content }
     } finally {
       file.close()
-      this.#buffers.push(buffer)
-    }
-  }
-
-  /** The local bytes, and those of the base elsewhere. */
-  async *#piecesOf(body: BatchBody, file: BodyFile, buffer: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const { size } = file
-    const base = body.base === undefined ? undefined : { root: decodeManifestRoot(body.base.manifest), length: body.base.length }
-    for (const { from, range } of pieces(base === undefined ? undefined : (body.written ?? []), base?.length ?? 0, size)) {
-      const bytes = from === 'local' ? file.read(range.start, range.end, buffer, signal) : this.#parts.readBase(base!.root, range, body.label, signal)
-      for await (const piece of bytes) {
-        this.#readBytes += piece.length
-        yield piece
-        // Cutting and hashing never wait for anything: those who wait for the network would.
-        await this.#turns.due()
-      }
     }
   }
 }

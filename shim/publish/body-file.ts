@@ -4,9 +4,11 @@
  */
 import { closeSync, constants, fdatasync, fstatSync, openSync, read, type BigIntStats } from 'node:fs'
 import { throwIfAborted } from '../../shared/abort.ts'
-import { EdgemountError } from '../../shared/error.ts'
+import { EdgemountError, errno } from '../../shared/error.ts'
 import type { Time } from '../../shared/format/entry.ts'
+import type { ByteRange } from '../../shared/range.ts'
 import { failure } from '../sys/failure.ts'
+import { linuxSys } from '../sys/linux-sys.ts'
 import { readNow } from '../sys/read-now.ts'
 
 /** NOFOLLOW: it is a file of our own folder, so a link there is somebody's trap. */
@@ -45,6 +47,11 @@ export class BodyFile {
     return Number(this.#stat.size)
   }
 
+  /** What it takes on the disk. */
+  get diskBytes(): number {
+    return Number(this.#stat.blocks) * 512
+  }
+
   get mtime(): Time {
     return timeOf(this.#stat.mtimeNs)
   }
@@ -63,6 +70,22 @@ export class BodyFile {
         }
       })
     })
+  }
+
+  /** Where it has data, in order; a disk that does not tell has it everywhere. */
+  *dataWithin({ start, end }: ByteRange): Generator<ByteRange> {
+    for (let at = start; at < end; ) {
+      const dataStart = linuxSys.seekData(this.#fd, at)
+      if (dataStart === -errno.ENXIO || dataStart >= end) return
+      if (dataStart < 0) {
+        yield { start: at, end }
+        return
+      }
+      const dataEnd = linuxSys.seekHole(this.#fd, dataStart)
+      const stop = dataEnd < 0 ? end : Math.min(end, dataEnd)
+      yield { start: Math.max(at, dataStart), end: stop }
+      at = stop
+    }
   }
 
   /** All of a small file, when its bytes are in memory. */

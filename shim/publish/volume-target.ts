@@ -1,15 +1,13 @@
 /**
  * The volume, as the publisher writes to it: one writing session for as long as the mount stands, so that chunks that were stored once are known.
  */
-import type { Entry, ManifestRoot } from '../../shared/format/entry.ts'
-import type { ByteRange } from '../../shared/range.ts'
 import type { ChangeSet } from '../../shared/volume/change-set.ts'
 import type { ContentWriter, WriteOptions, Written } from '../../shared/volume/content-writer.ts'
-import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import type { RewriteRequest } from '../../shared/volume/rewrite-request.ts'
 import type { Volume } from '../../shared/volume/volume.ts'
 import type { ClaimRequest } from '../changes/publishing.ts'
 import type { Commit } from './batch-commit.ts'
-import type { ContentTarget } from './body-contents.ts'
+import type { ContentTarget } from './body-reader.ts'
 import { whatCommitDid } from './found-commit.ts'
 import type { CommitName } from './publisher.ts'
 
@@ -17,18 +15,19 @@ export class VolumeTarget implements ContentTarget {
   readonly #volume: Volume
   readonly #author: string
   #writer: ContentWriter
-  /** Reads bodies by their manifests; any will do. */
-  readonly #reader: Snapshot
 
-  constructor(volume: Volume, reader: Snapshot, author: string) {
+  constructor(volume: Volume, author: string) {
     this.#volume = volume
-    this.#reader = reader
     this.#author = author
     this.#writer = volume.writer()
   }
 
   write(source: AsyncIterable<Uint8Array>, options: WriteOptions): Promise<Written> {
     return this.#writer.write(source, options)
+  }
+
+  rewrite(request: RewriteRequest): Promise<Written> {
+    return this.#writer.rewrite(request)
   }
 
   async commit(set: ChangeSet, { baseSeq, nonce, signal }: CommitName & { readonly signal: AbortSignal }): Promise<Commit> {
@@ -56,12 +55,5 @@ export class VolumeTarget implements ContentTarget {
   /** A session that has failed stays so: what it had not committed has to be written again. */
   startOver(): void {
     this.#writer = this.#volume.writer()
-  }
-
-  readBase(root: ManifestRoot, range: ByteRange, label: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const time = { seconds: 0, nanoseconds: 0 }
-    const attributes = { id: this.#reader.root.directory.id, mode: 0, uid: 0, gid: 0, mtime: time, ctime: time, linkCount: 1, xattrs: new Map<string, Uint8Array>() }
-    const entry: Entry = { kind: 'file', ...attributes, size: range.end, content: { kind: 'manifest', root } }
-    return this.#reader.read(entry, range, { label, signal })
   }
 }

@@ -2,7 +2,7 @@
  * A publisher over a volume in memory, and in place of the file-system thread a folder of backing files whose changes are known: files in the volume's root
  * directory, written and removed by the test.
  */
-import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { aroundCalls } from '../../../edge/store/around.ts'
@@ -46,6 +46,8 @@ export class PublishBed {
   plan: FaultPlan = () => undefined
   /** Keys that were created. */
   readonly puts: string[] = []
+  /** Of packs. */
+  storedBytes = 0
   readonly lines: string[] = []
   readonly published: Published[] = []
   readonly batches: Batch[] = []
@@ -89,13 +91,13 @@ export class PublishBed {
       if (call.operation === 'create') this.puts.push(call.key)
       return run(call.signal)
     })
-    this.#store = new PatientStore({ store: counted, clock, random, signal: this.#stop.signal, onOutcome: () => undefined, onStored: () => undefined })
+    this.#store = new PatientStore({ store: counted, clock, random, signal: this.#stop.signal, onOutcome: () => undefined, onStored: (bytes) => void (this.storedBytes += bytes) })
     this.volume = await Volume.open(engineOf(this.#store, { clock, seed: 100 + this.#nonceCount }))
-    const target = new VolumeTarget(this.volume, await this.volume.head(), 'bed')
+    const target = new VolumeTarget(this.volume, 'bed')
     const keep = (message: string, fields: LogFields = {}): void => void this.lines.push(`${message} ${JSON.stringify(fields)}`)
     this.publisher = new Publisher({
       settings: { delayMs, delayMsMax: 30_000 },
-      contents: new BodyContents({ target, readBase: (root, range, label, signal) => target.readBase(root, range, label, signal), now: () => performance.now() }),
+      contents: new BodyContents(target, () => performance.now()),
       commit: (set, name) => target.commit(set, name),
       find: (name, signal) => target.find(name, signal),
       untilShown: async (seq) => {
@@ -131,6 +133,18 @@ export class PublishBed {
     writeFileSync(file.path, bytes)
     file.generation += 1
     file.written = ranges.flatMap(([start, part]) => [start, start + part.length])
+    file.isChanged = true
+    this.#noteChange()
+  }
+
+  /** Makes a file longer without filling it, and writes a little into it. */
+  extend(name: string, size: number, parts: readonly (readonly [start: number, bytes: Uint8Array])[]): void {
+    const file = this.files.get(name)!
+    truncateSync(file.path, size)
+    const fd = openSync(file.path, 'r+')
+    for (const [start, bytes] of parts) writeSync(fd, bytes, 0, bytes.length, start)
+    closeSync(fd)
+    file.generation += 1
     file.isChanged = true
     this.#noteChange()
   }

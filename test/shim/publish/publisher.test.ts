@@ -79,14 +79,34 @@ describe('what is written becomes the volume', () => {
     expect((await bed.volume.head()).root.directory.content).toMatchObject({ root: { entryCount: 10_000 } })
   })
 
-  test('of a changed file only what changed is sent', async () => {
+  test.each(['whole', 'partial'])('of a changed file only what changed is sent: a %s body', async (kind) => {
     const bytes = randomBytes(2, 2_000_000)
     bed.write('big', bytes)
     await bed.flush()
+    const before = bed.storedBytes
     bytes[1_000_000]! ^= 255
-    bed.write('big', bytes)
+    if (kind === 'whole') bed.write('big', bytes)
+    else bed.writeRanges('big', bytes.length, [[1_000_000, bytes.subarray(1_000_000, 1_000_001)]])
+    const read = bed.publisher.status.readBytes
     await bed.flush()
     expectBytes(await bytesOf(await bed.volume.head(), '/big'), bytes)
+    // Chunks of this volume are 16 KiB at most.
+    expect(bed.storedBytes - before).toBeLessThan(64 * 1024)
+    if (kind === 'partial') expect(bed.publisher.status.readBytes - read).toBe(1)
+  })
+
+  test('holes of a file are not read, however long they are', async () => {
+    bed.write('sparse', '')
+    bed.extend('sparse', 2 ** 40, [
+      [2 ** 39, utf8('in the middle')],
+      [2 ** 40 - 3, utf8('end')],
+    ])
+    await bed.flush()
+    const head = await bed.volume.head()
+    const entry = await head.resolve('/sparse')
+    expect(entry.size).toBe(2 ** 40)
+    expect(new TextDecoder().decode(await bytesOf(head, entry, { start: 2 ** 39 - 1, end: 2 ** 39 + 14 }))).toBe('\0in the middle\0')
+    expect(new TextDecoder().decode(await bytesOf(head, entry, { start: 2 ** 40 - 4, end: 2 ** 40 }))).toBe('\0end')
   })
 
   test('a partial body is its base with what was written over it', async () => {
