@@ -224,6 +224,7 @@ export class ChangesWorld {
     this.journal = new MemoryJournal()
     this.journal.records = [...records]
     const replayed = replayChanges((visit) => records.forEach(visit))
+    if (replayed.seq !== undefined && replayed.seq !== this.shownSeq) throw new EdgemountError('internal', `The journal is over snapshot ${replayed.seq}`)
     const recovered = recoverChanges<FakeBody>(this.#parts(), replayed, (state, noted) => FakeBody.restore(this.disk, state, noted))
     this.changes = recovered.changes
     this.isInDoubt = true
@@ -410,6 +411,9 @@ export function applySet(tree: Tree, { names, nodes, places }: ChangeSet, withCo
   const fail = (why: string): never => {
     throw new EdgemountError('internal', `Cannot apply a change set: ${why}`)
   }
+  const isNew = new Set(nodes.flatMap(({ id, before }) => (before === undefined ? [id] : [])))
+  const isPlaced = new Set([rootFileId, ...places.map(({ id }) => id)])
+  for (const { directoryId } of names) if (!isPlaced.has(directoryId) && !isNew.has(directoryId)) fail(`nothing says where directory ${directoryId} is`)
   for (const { id, parentId, name } of places) if (tree.names.get(parentId)?.get(name) !== id) fail(`directory ${id} is not at ${parentId}/${name}`)
   for (const { id, before, after } of nodes) {
     const held = tree.nodes.get(id)

@@ -117,6 +117,9 @@ class Chaos {
       this.crash()
       return
     }
+    // The commit is shown before it is known to be ours, or after.
+    if (world.below(2) === 0) world.show()
+    if (world.below(2) === 0) this.step()
     world.take(world.changes.settle(published))
   }
 

@@ -296,6 +296,28 @@ describe('the journal', () => {
     expect(world.faults()).toEqual([])
   })
 
+  test('knows which bodies hold what is published', () => {
+    world.create(rootFileId, 'a', 'x')
+    publish()
+    world.openForWriting(idAt('a'))
+    world.journal.isLong = true
+    world.changes.tick()
+    world.crash()
+    expect([changeCount(), world.changes.isEmpty]).toEqual([0, false])
+    expect(world.changes.releaseClean(1)).toHaveLength(1)
+  })
+
+  test('has places of directories as long as something in them is changed', () => {
+    world.makeDirectory(rootFileId, 'd')
+    publish()
+    const id = idAt('d')
+    expect(world.changes.hasPlace(id)).toBe(false)
+    world.create(id, 'a', 'x')
+    expect(world.changes.place(id)).toEqual({ id, parentId: rootFileId, name: 'd' })
+    publish()
+    expect(world.changes.hasPlace(id)).toBe(false)
+  })
+
   test('keeps a file without its bytes when they never reached the disk, and says so', () => {
     world.create(rootFileId, 'a', 'x')
     world.create(rootFileId, 'b', 'x')
