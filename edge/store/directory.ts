@@ -21,6 +21,7 @@ import { type FoundFile, filesInOrder } from './directory/listing.ts'
 import { FileLocks, type HeldLock } from './directory/lock.ts'
 import { OpenFiles } from './directory/open-files.ts'
 import { currentProcess } from './directory/process-identity.ts'
+import { Root } from './directory/root.ts'
 import { Staging } from './directory/staging.ts'
 import { laterThan, smallBytesMax, tagOfBytes, tagOfFile } from './directory/tag.ts'
 import { checkKey, checkLimit, checkPrefix } from './key.ts'
@@ -39,6 +40,7 @@ const statCountMax = 16
 export class DirectoryStore implements ObjectStore {
   readonly label: string
   readonly #root: string
+  readonly #directory: Root
   readonly #disk: Disk
   readonly #files: OpenFiles
   readonly #staging: Staging
@@ -49,6 +51,7 @@ export class DirectoryStore implements ObjectStore {
     this.#root = path.resolve(root)
     this.label = `dir:${this.#root}`
     this.#disk = disk
+    this.#directory = new Root(this.#root, disk)
     this.#files = new OpenFiles(disk, smallBytesMax + 1)
     const self = currentProcess()
     this.#staging = new Staging({ root: this.#root, disk, clock, random, self })
@@ -61,6 +64,7 @@ export class DirectoryStore implements ObjectStore {
       const stat = await orAbsent(this.#disk.stat(path.join(this.#root, '.')))
       if (stat === undefined) return
       if (stat.isFile) throw new EdgemountError('invalid', `Cannot open ${this.label}: it is a file, not a directory`)
+      await this.#directory.check(`open ${this.label}`)
       await orAbsent(this.#staging.sweep())
       await orAbsent(this.#locks.sweep())
     })
@@ -75,7 +79,7 @@ export class DirectoryStore implements ObjectStore {
     checkKey(key)
     throwIfAborted(options.signal)
     const doing = `read "${key}" from ${this.label}`
-    const found = await this.#orDiskError(doing, () => this.#find(this.#pathOf(key)))
+    const found = await this.#orDiskError(doing, async () => (await this.#find(this.#pathOf(key))) ?? (await this.#absent(doing)))
     throwIfAborted(options.signal)
     if (found === undefined) return undefined
     const { size, etag, small } = found
@@ -93,7 +97,7 @@ export class DirectoryStore implements ObjectStore {
     throwIfAborted(options.signal)
     const final = this.#pathOf(key)
     const doing = `create "${key}" in ${this.label}`
-    return this.#orDiskError(doing, async () => {
+    return this.#writing(doing, async () => {
       if (await this.#isTaken(final, doing)) return false
       return this.#staging.run(body, async (staged) => {
         throwIfAborted(options.signal)
@@ -112,7 +116,7 @@ export class DirectoryStore implements ObjectStore {
     checkKey(key)
     throwIfAborted(options.signal)
     const final = this.#pathOf(key)
-    await this.#orDiskError(`write "${key}" to ${this.label}`, () =>
+    await this.#writing(`write "${key}" to ${this.label}`, () =>
       this.#staging.run(body, (staged) => this.#locks.run(key, (lock) => this.#rename(staged, final, lock), options.signal)),
     )
   }
@@ -121,7 +125,7 @@ export class DirectoryStore implements ObjectStore {
     checkKey(key)
     throwIfAborted(options.signal)
     const final = this.#pathOf(key)
-    return this.#orDiskError(`replace "${key}" in ${this.label}`, async () => {
+    return this.#writing(`replace "${key}" in ${this.label}`, async () => {
       if ((await this.#find(final))?.etag !== etag) return undefined
       return this.#staging.run(body, (staged) =>
         this.#locks.run(
@@ -141,7 +145,7 @@ export class DirectoryStore implements ObjectStore {
     checkKey(key)
     throwIfAborted(options.signal)
     const final = this.#pathOf(key)
-    await this.#orDiskError(`delete "${key}" from ${this.label}`, async () => {
+    await this.#writing(`delete "${key}" from ${this.label}`, async () => {
       if ((await this.#statObject(final)) === undefined) return
       const remove = async (lock: HeldLock): Promise<void> => {
         await lock.assertHeld()
@@ -169,6 +173,7 @@ export class DirectoryStore implements ObjectStore {
         if (found.length === limit) return found
       }
       found.push(...(await this.#summaries(batch)))
+      if (found.length === 0) await this.#directory.check(`list "${prefix}" in ${this.label}`)
       return found
     })
   }
@@ -233,6 +238,21 @@ export class DirectoryStore implements ObjectStore {
       }),
     )
     return summaries.filter((summary) => summary !== undefined)
+  }
+
+  /** Where the whole store is gone, nothing is known of what is in it. */
+  async #absent(doing: string): Promise<undefined> {
+    await this.#directory.check(doing)
+  }
+
+  /** After it, too: what went to another directory is not stored. */
+  async #writing<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    return this.#orDiskError(doing, async () => {
+      await this.#directory.check(doing)
+      const result = await work()
+      await this.#directory.check(doing)
+      return result
+    })
   }
 
   async #orDiskError<T>(doing: string, work: () => Promise<T>): Promise<T> {
