@@ -10,6 +10,7 @@ import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { FileStat, Sys } from '../sys/sys.ts'
+import { BodyFile } from './body-file.ts'
 import { type BodyBase, decodeBodyState } from './body-state.ts'
 import { type BodyOwner, LocalBody } from './local-body.ts'
 import { LocalFiles, type PrepareFiles, type TakenFile, localDirectory } from './local-files.ts'
@@ -49,7 +50,7 @@ export class LocalBodies implements BodyOwner {
   readonly #options: LocalBodiesOptions
   readonly #files: LocalFiles
   readonly #bodies = new Map<number, LocalBody>()
-  readonly #open = new Set<LocalBody>()
+  readonly #open = new Set<BodyFile>()
   /** Files that were there at the start and that nobody has asked for yet. */
   #unclaimed: Set<number> | undefined
   /** Serials that the journal names no more, but may on disk. */
@@ -119,7 +120,7 @@ export class LocalBodies implements BodyOwner {
     if (this.#unclaimed?.delete(decoded.serial) !== true) return undefined
     const body = new LocalBody(this, decoded)
     if (!this.#isSameBoot && body.isStale) {
-      body.closeDescriptor()
+      body.end()
       this.#files.discard([body.serial])
       return undefined
     }
@@ -146,13 +147,12 @@ export class LocalBodies implements BodyOwner {
   /** Gives the backing file to somebody who moves it away from the path (`take` says whether it did, as a negative errno); then the body is no more. */
   giveAway(body: LocalBody, take: (path: string) => number): number {
     if (body.isPinned || body.isHeld) return -errno.EBUSY
-    body.closeDescriptor()
+    body.close()
     const result = take(body.path)
     if (result < 0) return result
     body.isDiscarded = true
     this.#bodies.delete(body.serial)
-    body.forgetDiskBytes()
-    body.closeBase()
+    body.end()
     return 0
   }
 
@@ -172,7 +172,7 @@ export class LocalBodies implements BodyOwner {
     const { nowMs } = this
     if (Math.abs(nowMs - this.#lookedMs) < lookMs) return
     this.#lookedMs = nowMs
-    for (const body of this.#open) body.fstat()
+    for (const file of this.#open) file.fstat()
   }
 
   #release(): void {
@@ -194,10 +194,7 @@ export class LocalBodies implements BodyOwner {
 
   /** Gives every descriptor back. */
   close(): void {
-    for (const body of this.#bodies.values()) {
-      body.closeBase()
-      body.closeDescriptor()
-    }
+    for (const body of this.#bodies.values()) body.close()
   }
 
   get nowMs(): number {
@@ -212,14 +209,14 @@ export class LocalBodies implements BodyOwner {
     return this.#options.openBase(base, label)
   }
 
-  opened(body: LocalBody): void {
-    this.#open.add(body)
+  opened(file: BodyFile): void {
+    this.#open.add(file)
     const limit = this.#options.openFilesMax ?? openFilesMaxDefault
     // Second chance: who was used since the last round goes to the end of the line.
     for (let tries = this.#open.size * 2; this.#open.size > limit && tries > 0; tries -= 1) {
       const [first] = this.#open
       if (first === undefined) return
-      if (first.isHot || first.isHeld || first === body) {
+      if (first.isHot || first.isHeld || first === file) {
         this.#open.delete(first)
         this.#open.add(first)
         first.isHot = false
@@ -227,8 +224,8 @@ export class LocalBodies implements BodyOwner {
     }
   }
 
-  closed(body: LocalBody): void {
-    this.#open.delete(body)
+  closed(file: BodyFile): void {
+    this.#open.delete(file)
   }
 
   makeRoom(): boolean {
@@ -241,9 +238,7 @@ export class LocalBodies implements BodyOwner {
 
   unpinned(body: LocalBody): void {
     if (!body.isDiscarded || !this.#bodies.delete(body.serial)) return
-    body.forgetDiskBytes()
-    body.closeBase()
-    body.closeDescriptor()
+    body.end()
     this.#waiting.push(body.serial)
   }
 
@@ -261,9 +256,10 @@ export class LocalBodies implements BodyOwner {
       this.#files.discard([serial])
       return stat
     }
-    const body = new LocalBody(this, { serial, takenMs: stat.ctimeMs, base, written: [], punched: [] }, fd, isNew)
+    const file = new BodyFile(this, serial, fd, isNew)
+    const body = new LocalBody(this, { serial, takenMs: stat.ctimeMs, base, written: [], punched: [] }, file)
     this.#bodies.set(serial, body)
-    this.opened(body)
+    this.opened(file)
     return body
   }
 

@@ -11,31 +11,23 @@ import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { IntervalSet } from '../cache/interval-set.ts'
 import type { FileSlice, Waiter } from '../fetch/waiter.ts'
-import { allocateMode, openFlag } from '../sys/constants.ts'
+import { allocateMode } from '../sys/constants.ts'
 import type { FileStat, Sys } from '../sys/sys.ts'
+import { BodyFile, type FileOwner, type SyncFile } from './body-file.ts'
 import { type BodyBase, type BodyState, encodeBodyState } from './body-state.ts'
 import { type BaseReader, readMixed } from './mixed-read.ts'
+import { Overlay } from './overlay.ts'
 
 /** What a body needs of its owner. */
-export interface BodyOwner {
-  readonly sys: Sys
-  path(serial: number): string
+export interface BodyOwner extends FileOwner {
   openBase(base: BodyBase, label: string): BaseReader
-  /** A descriptor was opened; another may have to be closed. */
-  opened(body: LocalBody): void
-  closed(body: LocalBody): void
   /** Makes room on a disk that is full; false when there is none to make. */
   makeRoom(): boolean
-  /** The size that a body had when it was last looked at has changed by so much. */
-  grew(bytes: number): void
   /** Milliseconds since the epoch. */
   readonly nowMs: number
   /** Nobody pins it any more. */
   unpinned(body: LocalBody): void
 }
-
-/** fdatasync off this thread, of a directory fsync; the descriptor stays open until `done`, which comes on this thread. */
-export type SyncFile = (fd: number, done: (result: number) => void) => void
 
 /** How the file stood at a moment: equal later, nobody has written. */
 export interface BodyStamp {
@@ -47,62 +39,52 @@ export interface BodyStamp {
 /** Kernels before 6.13 give times of a tick, up to 10 ms long: who writes twice within one leaves one time. */
 const tickMs = 20
 
-const closed = -1
 const noBytes: FileSlice = { kind: 'bytes', bytes: new Uint8Array(0) }
-const endOfAll = Number.MAX_SAFE_INTEGER
 
 export class LocalBody {
-  readonly serial: number
   readonly #takenMs: number
-  /** The file's name would not survive a power failure yet. */
-  #isNameNew: boolean
   readonly #owner: BodyOwner
-  #base: BodyBase | undefined
-  /** INVARIANT: with a base only; below the size. `#punched` lies within. */
-  readonly #written: IntervalSet
-  readonly #punched: IntervalSet
+  readonly #file: BodyFile
+  /** Undefined: the body is whole. */
+  #overlay: Overlay | undefined
   #reader: BaseReader | undefined
-  #fd: number
-  #holdCount = 0
   #pinCount = 0
-  #diskBytes = 0
   /** Counts the changes that came through this process; what the kernel writes shows in the backing file's mtime. */
   generation = 0
   /** Path or name of the file, for messages. */
   label = ''
   /** Its file was replaced or removed while somebody read it: it goes when it is unpinned. */
   isDiscarded = false
-  /** Used since the descriptor was last considered for closing. */
-  isHot = true
 
-  constructor(owner: BodyOwner, state: BodyState, fd = closed, isNameNew = true) {
+  constructor(owner: BodyOwner, state: BodyState, file = new BodyFile(owner, state.serial, -1, true)) {
     this.#owner = owner
-    this.serial = state.serial
+    this.#file = file
     this.#takenMs = state.takenMs
-    this.#base = state.base
-    this.#written = new IntervalSet([...state.written])
-    this.#punched = new IntervalSet([...state.punched])
-    this.#fd = fd
-    this.#isNameNew = isNameNew
-    this.#settleBase()
+    if (state.base !== undefined) this.#overlay = new Overlay(state.base, state.written, state.punched)
+    this.#endOverlay()
+  }
+
+  /** Names the backing file for as long as the body lives. */
+  get serial(): number {
+    return this.#file.serial
   }
 
   /** Every byte is in the backing file. */
   get isWhole(): boolean {
-    return this.#base === undefined
+    return this.#overlay === undefined
   }
 
   get base(): BodyBase | undefined {
-    return this.#base
+    return this.#overlay?.base
   }
 
   /** Of a partial body, which bytes are local: start, end, start, end …; not to be changed. */
   get writtenEdges(): readonly number[] {
-    return this.#written.edges
+    return this.#overlay?.written ?? []
   }
 
   get path(): string {
-    return this.#owner.path(this.serial)
+    return this.#file.path
   }
 
   get isPinned(): boolean {
@@ -110,48 +92,17 @@ export class LocalBody {
   }
 
   get isHeld(): boolean {
-    return this.#holdCount > 0
-  }
-
-  /** What it took on disk when it was last looked at. */
-  get diskBytes(): number {
-    return this.#diskBytes
+    return this.#file.isHeld
   }
 
   /** The backing file's descriptor, or a negative errno. Valid until control returns to the thread's loop; whoever needs it longer calls `hold`. */
   get fd(): number {
-    this.isHot = true
-    if (this.#fd >= 0) return this.#fd
-    const fd = this.#owner.sys.open(this.path, openFlag.O_RDWR, 0)
-    if (fd < 0) return fd
-    this.#fd = fd
-    this.#owner.opened(this)
-    return fd
+    return this.#file.fd
   }
 
-  /** Keeps the descriptor open until `letGo`, and gives it, or a negative errno (then nothing is held). */
-  hold(): number {
-    const { fd } = this
-    if (fd >= 0) this.#holdCount += 1
-    return fd
-  }
-
-  letGo(): void {
-    this.#holdCount -= 1
-  }
-
-  /** Makes the bytes durable, and the name of the backing file where that is new. `sync`: `Backend.sync`. `done` gets 0 or a negative errno, once. */
+  /** Makes its bytes durable. `sync`: `Backend.sync`. `done` gets 0 or a negative errno, once. */
   sync(sync: SyncFile, done: (result: number) => void): void {
-    const fd = this.hold()
-    if (fd < 0) {
-      done(fd)
-      return
-    }
-    sync(fd, (result) => {
-      this.letGo()
-      if (result < 0 || !this.#isNameNew) done(result)
-      else this.#syncName(sync, done)
-    })
+    this.#file.sync(sync, done)
   }
 
   /** Somebody reads the backing file by its path: it is not used for anything else until `unpin`. */
@@ -166,9 +117,7 @@ export class LocalBody {
 
   /** Size, modification time and blocks as they are now, whoever wrote. */
   fstat(): FileStat | number {
-    const stat = this.#fd < 0 ? this.#owner.sys.stat(this.path) : this.#owner.sys.fstat(this.#fd)
-    if (typeof stat !== 'number') this.#noteDiskBytes(stat.blocks * 512)
-    return stat
+    return this.#file.fstat()
   }
 
   /** Undefined while it was changed so lately that the next change might leave the same time; or the disk fails. */
@@ -190,21 +139,17 @@ export class LocalBody {
 
   /** Nobody else has the backing file open or mapped, now; or the file system cannot say (then the answer is no). */
   get isAlone(): boolean {
-    const { fd } = this
-    if (fd < 0 || this.isHeld || this.#owner.sys.takeLease(fd) !== 0) return false
-    this.#owner.sys.dropLease(fd)
-    return true
+    return this.#file.isAlone
   }
 
   state(): Uint8Array {
-    return encodeBodyState({ serial: this.serial, takenMs: this.#takenMs, base: this.#base, written: this.#written.edges, punched: this.#punched.edges })
+    return encodeBodyState({ serial: this.serial, takenMs: this.#takenMs, base: this.base, written: this.writtenEdges, punched: this.#overlay?.punched ?? [] })
   }
 
   /** Takes in what the journal says was written after its last `state`. */
   addWritten(start: number, end: number): void {
-    if (this.#base === undefined) return
-    this.#written.add(start, end)
-    this.#settleBase()
+    this.#overlay?.note(start, end, false)
+    this.#endOverlay()
   }
 
   /** After a restart, of a file that another body had before: the disk has not heard of the change of hands, so what it holds is that body's. */
@@ -220,14 +165,12 @@ export class LocalBody {
    */
   believeDisk(): void {
     const stat = this.fstat()
-    if (typeof stat === 'number' || this.#base === undefined) return
-    this.#base = { ...this.#base, length: Math.min(this.#base.length, stat.size) }
-    this.#written.remove(stat.size, endOfAll)
-    this.#punched.remove(stat.size, endOfAll)
-    for (const { start, end } of this.#written.within(0, stat.size)) {
-      for (const part of this.#punched.missing(start, end)) for (const hole of holesWithin(this.#owner.sys, this.fd, part)) this.#written.remove(hole.start, hole.end)
-    }
-    this.#settleBase()
+    const overlay = this.#overlay
+    if (typeof stat === 'number' || overlay === undefined) return
+    overlay.cut(stat.size)
+    const lost = [...overlay.data()].flatMap((part) => holesWithin(this.#owner.sys, this.fd, part))
+    for (const hole of lost) overlay.forget(hole)
+    this.#endOverlay()
   }
 
   /** Clamped to the file's end. */
@@ -238,14 +181,14 @@ export class LocalBody {
     if (range.start >= range.end) return noBytes
     const lacks = this.lacks(range)
     if (lacks.length === 0) return { kind: 'file', fd: this.fd, offset, length: range.end - range.start }
-    this.#reader ??= this.#owner.openBase(this.#base!, this.label)
+    this.#reader ??= this.#owner.openBase(this.base!, this.label)
     if (lacks.length === 1 && lacks[0]!.start === range.start && lacks[0]!.end === range.end) return this.#reader.read(offset, range.end - range.start)
     return readMixed({ range, lacks, base: this.#reader, sys: this.#owner.sys, fillLocal: (into) => this.#fillLocal(range, into) })
   }
 
   /** The parts of the range that only the base has. */
   lacks(range: ByteRange): ByteRange[] {
-    return this.#base === undefined ? [] : this.#written.missing(range.start, Math.min(range.end, this.#base.length))
+    return this.#overlay?.lacks(range) ?? []
   }
 
   /** Bytes written: all, unless the disk is full or fails. */
@@ -283,12 +226,14 @@ export class LocalBody {
   appendBase(version: Omit<BodyBase, 'length'>, length: number): number {
     const stat = this.fstat()
     if (typeof stat === 'number') return stat
-    const base = this.#base
+    const { base } = this
     const isCopy = base === undefined ? stat.size === 0 : base.root.contentId === version.root.contentId && base.length === stat.size
     if (!isCopy || length > version.size) return -errno.EOPNOTSUPP
     const result = this.truncate(length)
-    if (result === 0) this.#base = { ...version, length }
-    return result
+    if (result < 0) return result
+    if (this.#overlay === undefined) this.#overlay = new Overlay({ ...version, length })
+    else this.#overlay.extend(length)
+    return 0
   }
 
   truncate(size: number): number {
@@ -297,11 +242,8 @@ export class LocalBody {
     const result = this.#withRoom(() => this.#owner.sys.ftruncate(fd, size))
     if (result < 0) return result
     this.generation += 1
-    if (this.#base === undefined) return 0
-    this.#base = { ...this.#base, length: Math.min(this.#base.length, size) }
-    this.#written.remove(size, endOfAll)
-    this.#punched.remove(size, endOfAll)
-    this.#settleBase()
+    this.#overlay?.cut(size)
+    this.#endOverlay()
     return 0
   }
 
@@ -324,14 +266,8 @@ export class LocalBody {
   /** The backing file's bytes count here from now on. */
   noteLocal(start: number, end: number, isHole: boolean): void {
     this.generation += 1
-    if (this.#base === undefined) return
-    // Beyond the base nothing has to be noted: the backing file is all there is.
-    const within = Math.min(end, this.#base.length)
-    if (start >= within) return
-    this.#written.add(start, within)
-    // What is written there later and lost with the power is a hole again, and not the base.
-    if (isHole) this.#punched.add(start, within)
-    this.#settleBase()
+    this.#overlay?.note(start, end, isHole)
+    this.#endOverlay()
   }
 
   /** Where in a range that is local the backing file first has data, or a hole; undefined: nowhere. */
@@ -346,51 +282,27 @@ export class LocalBody {
 
   /** Undefined: now, by the disk's own clock. */
   setMtime(mtime: Time | undefined): number {
-    const { fd } = this
-    if (fd < 0) return fd
     this.generation += 1
-    return this.#owner.sys.setMtime(fd, mtime)
+    return this.#file.setMtime(mtime)
+  }
+
+  /** It is gone: closes what it has open, and counts for nothing. */
+  end(): void {
+    this.closeBase()
+    this.#file.closeDescriptor()
+    this.#file.forgetDiskBytes()
   }
 
   /** Closes what it has open, unless it is held. */
-  closeDescriptor(): void {
-    if (this.#fd < 0 || this.#holdCount > 0) return
-    // The kernel may have written to it, unseen.
-    if (!this.isDiscarded) this.fstat()
-    this.#owner.sys.close(this.#fd)
-    this.#fd = closed
-    this.#owner.closed(this)
+  close(): void {
+    this.closeBase()
+    this.#file.closeDescriptor()
   }
 
   /** Nobody reads it for the time being. */
   closeBase(): void {
     this.#reader?.close()
     this.#reader = undefined
-  }
-
-  #syncName(sync: SyncFile, done: (result: number) => void): void {
-    const { sys } = this.#owner
-    const fd = sys.open(this.path.slice(0, this.path.lastIndexOf('/')), openFlag.O_RDONLY, 0)
-    if (fd < 0) {
-      done(fd)
-      return
-    }
-    sync(fd, (result) => {
-      sys.close(fd)
-      if (result === 0) this.#isNameNew = false
-      done(result)
-    })
-  }
-
-  #noteDiskBytes(bytes: number): void {
-    if (bytes === this.#diskBytes) return
-    this.#owner.grew(bytes - this.#diskBytes)
-    this.#diskBytes = bytes
-  }
-
-  /** Leaves nothing counted. */
-  forgetDiskBytes(): void {
-    this.#noteDiskBytes(0)
   }
 
   /** After the base was read: local bytes over it, and zeros where it does not count any more. False when the disk fails. */
@@ -409,11 +321,9 @@ export class LocalBody {
   }
 
   /** A base of which no byte counts is none. */
-  #settleBase(): void {
-    if (this.#base === undefined || !this.#written.has(0, this.#base.length)) return
-    this.#base = undefined
-    this.#written.remove(0, endOfAll)
-    this.#punched.remove(0, endOfAll)
+  #endOverlay(): void {
+    if (this.#overlay?.isOver !== true) return
+    this.#overlay = undefined
     this.closeBase()
   }
 

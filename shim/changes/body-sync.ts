@@ -5,7 +5,7 @@
  * (auto_da_alloc): who saves by writing beside and renaming over finds the old or the new content after a power failure, never an empty file.
  */
 import type { FileId } from '../../shared/format/entry.ts'
-import type { SyncFile } from '../bodies/local-body.ts'
+import type { SyncFile } from '../bodies/body-file.ts'
 import type { ChangedBody } from './edit.ts'
 
 export class BodySync<Body extends ChangedBody> {

@@ -6,7 +6,8 @@
  */
 import type { Entry, FileId, FileKind, ManifestRoot } from '../../shared/format/entry.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
-import type { BodyStamp, LocalBody, SyncFile } from '../bodies/local-body.ts'
+import type { SyncFile } from '../bodies/body-file.ts'
+import type { BodyStamp, LocalBody } from '../bodies/local-body.ts'
 
 /** What a name leads to. */
 export interface NameTarget {

@@ -1,6 +1,7 @@
 /** Bodies as `LocalChanges` knows them, over a disk that is a map and outlives them. */
 import { Reader, Writer } from '../../shared/codec.ts'
-import type { BodyStamp, SyncFile } from '../../shim/bodies/local-body.ts'
+import type { SyncFile } from '../../shim/bodies/body-file.ts'
+import type { BodyStamp } from '../../shim/bodies/local-body.ts'
 import type { ChangedBody } from '../../shim/changes/edit.ts'
 
 interface DiskFile {
