@@ -24,7 +24,7 @@ export class Root {
     this.#inode ??= inode
     if (inode === this.#inode) return
     const what = inode === undefined ? 'the directory is not there any more' : 'another directory is in its place'
-    throw new EdgemountError('unavailable', `Cannot ${doing}: ${what}. Is its disk mounted?`)
+    throw new EdgemountError('unavailable', `Cannot ${doing}: ${what} (is its disk mounted?)`)
   }
 
   async #look(): Promise<bigint | undefined> {
