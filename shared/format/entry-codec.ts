@@ -91,6 +91,16 @@ export function encodeEntry(entry: Entry): Uint8Array {
   return writer.finish()
 }
 
+/** What an entry is, without the cost of decoding the rest of it. */
+export function decodeEntryHead(bytes: Uint8Array): { readonly kind: FileKind; readonly id: FileId; readonly isLink: boolean } {
+  const reader: Reader = new Reader(bytes, 'an entry')
+  const kind = kinds[reader.u8() & kindMask]
+  const code = reader.u8()
+  const id = reader.varint()
+  if (kind === undefined || !isFileId(id)) reader.fail('it has no kind and id')
+  return { kind, id, isLink: code === linkCode }
+}
+
 export function decodeEntry(bytes: Uint8Array): Entry {
   const reader: Reader = new Reader(bytes, 'an entry')
   const first = reader.u8()

@@ -5,7 +5,7 @@
  * nothing. Rows are written first and notifications queued after, so that a lookup that comes in between is answered from the new tree.
  * Names and inodes that were changed here stay as they are: they are shown until they are merged, or they are what this very commit has from here.
  */
-import { decodeEntry, decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
+import { decodeEntry, decodeEntryHead, decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
 import { compareBytes, decodeName, encodeName } from '../../shared/name.ts'
 import type { Change, ChangedName } from './backend.ts'
 import type { HiddenChanges } from './hidden-changes.ts'
@@ -54,7 +54,7 @@ function isHidden(changed: ChangedName, ours: Ours): boolean {
   const { directoryId, name, entry } = changed
   const target = ours.target(directoryId, name)
   if (target === undefined) return false
-  if ((entry === undefined ? null : decodeEntry(entry).id) !== target) ours.hidden.noteName(changed)
+  if ((entry === undefined ? null : decodeEntryHead(entry).id) !== target) ours.hidden.noteName(changed)
   return true
 }
 
@@ -67,7 +67,7 @@ function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): 
   let isDirectoryGone = false
   for (const { directoryId, name, entry, beforeId } of names) {
     const row = beforeId === undefined ? 0 : table.find(beforeId)
-    if (row === 0 || (entry !== undefined && decodeEntry(entry).id === beforeId)) continue
+    if (row === 0 || (entry !== undefined && decodeEntryHead(entry).id === beforeId)) continue
     if ((table.flags[row]! & rowFlag.isLinked) !== 0 || !standsAt(tree, row, directoryId, name)) continue
     const id = table.ids[row]!
     if (ours.hasNode(id)) {
@@ -84,17 +84,17 @@ function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): 
 /** Writes the new entry of a row that is known by its file id. */
 function applyEntry(tree: VolumeTree, { directoryId, name }: ChangedName, bytes: Uint8Array, ours: Ours): void {
   const { table } = tree
-  const entry = decodeEntry(bytes)
-  const row = table.find(entry.id)
+  const { id, kind, isLink } = decodeEntryHead(bytes)
+  const row = table.find(id)
   // Links get their attributes from the inode tree.
-  if (row === 0 || row === rootRow || entry.content.kind === 'link') return
-  if (entry.kind !== 'directory' && ours.hasNode(entry.id)) {
-    ours.hidden.noteNode(entry.id, { bytes, isLinked: false, place: { directoryId, name } })
+  if (row === 0 || row === rootRow || isLink) return
+  if (kind !== 'directory' && ours.hasNode(id)) {
+    ours.hidden.noteNode(id, { bytes, isLinked: false, place: { directoryId, name } })
     return
   }
   const parent = table.find(directoryId)
   // Parent 0: moved to where the kernel has not been; it will be found there under its old row. Where it was is no place to look for it any more.
-  tree.update(row, parent, encodeName(name), { entry, bytes, isLinked: false })
+  tree.update(row, parent, encodeName(name), { entry: decodeEntry(bytes), bytes, isLinked: false })
 }
 
 function applyInode(tree: VolumeTree, id: number, bytes: Uint8Array | undefined, ours: Ours): void {
@@ -122,7 +122,7 @@ function tellNames(tree: VolumeTree, names: readonly ChangedName[], kernel: Kern
   for (const { directoryId, name, entry, beforeId } of names) {
     const row = tree.table.find(directoryId)
     if (row === 0) continue
-    const isSameInode = entry !== undefined && beforeId !== undefined && decodeEntry(entry).id === beforeId
+    const isSameInode = entry !== undefined && beforeId !== undefined && decodeEntryHead(entry).id === beforeId
     if (isSameInode) {
       tellRecent(tree, tree.table.find(beforeId), kernel)
       continue

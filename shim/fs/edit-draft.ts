@@ -5,7 +5,7 @@
  * INVARIANT: until `commit` nothing is changed, so a step that lacks a page can be run again from its beginning.
  */
 import { errno } from '../../shared/error.ts'
-import { decodeEntry } from '../../shared/format/entry-codec.ts'
+import { decodeEntryHead } from '../../shared/format/entry-codec.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { decodeName } from '../../shared/name.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
@@ -114,6 +114,6 @@ export class EditDraft {
 
 export function targetOf(found: Found): NameTarget {
   if (!(found instanceof Uint8Array)) return found
-  const { id, kind } = decodeEntry(found)
+  const { id, kind } = decodeEntryHead(found)
   return { id, kind }
 }

@@ -37,6 +37,13 @@ const startRows = 1024
 const rowBytes = 7 * 8 + 13 * 4 + 1
 const noBytes = new Uint8Array(0)
 
+export interface Shown {
+  readonly owner: string
+  readonly times: string
+  readonly mtime: string
+  readonly ctime: string
+}
+
 export class InodeTable {
   /** Columns, indexed by row. `modes` holds the type bits too, `devices` the kernel's packing. */
   ids = new Float64Array(startRows)
@@ -194,11 +201,16 @@ export class InodeTable {
     this.flags[row] = entry.xattrs.size > 0 ? flags | rowFlag.hasXattrs : flags
   }
 
-  /** All that the kernel is told of a directory, for comparing. */
-  shownOf(row: Row): string {
-    const times = [this.#atimeSeconds, this.#atimeNanoseconds, this.#mtimeSeconds, this.#mtimeNanoseconds, this.#ctimeSeconds, this.#ctimeNanoseconds]
-    const rest = [this.modes, this.#uids, this.#gids, this.#linkCounts, this.flags]
-    return [...times, ...rest].map((column) => column[row]).join(' ')
+  /** What the kernel is told of a row, for comparing. */
+  shownOf(row: Row): Shown {
+    const mtime = `${this.#mtimeSeconds[row]!}.${this.#mtimeNanoseconds[row]!}`
+    const ctime = `${this.#ctimeSeconds[row]!}.${this.#ctimeNanoseconds[row]!}`
+    return {
+      owner: `${this.modes[row]!} ${this.#uids[row]!} ${this.#gids[row]!} ${this.#linkCounts[row]!} ${this.flags[row]! & rowFlag.hasXattrs}`,
+      times: `${this.#atimeSeconds[row]!}.${this.#atimeNanoseconds[row]!} ${mtime} ${ctime}`,
+      mtime,
+      ctime,
+    }
   }
 
   /** Reads the row's attributes into an object that is used again and again. */

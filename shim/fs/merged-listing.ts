@@ -2,7 +2,7 @@
  * The names of a directory: the snapshot's tree with the changed names over it, in byte order. Called by listings and by what needs an empty directory.
  */
 import type { FileId, FileKind, TreeRoot } from '../../shared/format/entry.ts'
-import { decodeEntry } from '../../shared/format/entry-codec.ts'
+import { decodeEntryHead } from '../../shared/format/entry-codec.ts'
 import { type Missing, type PageSource, isMissing } from '../../shared/format/page.ts'
 import { listTree } from '../../shared/format/tree-page.ts'
 import { compareBytes } from '../../shared/name.ts'
@@ -34,13 +34,13 @@ const batchCount = 256
 
 const noNames: readonly ListedName[] = []
 
-/** Taken at once, because `LocalChanges` goes on changing. */
+/** Taken at once, because `LocalChanges` goes on changing. A name whose inode is no change any more is as in the tree. */
 export function stateOf(tree: VolumeTree, changes: LocalChanges | undefined, row: Row): DirectoryState | number | Missing {
   const root = tree.directoryRoot(row)
   if (typeof root === 'number' || isMissing(root)) return root
   const id = idOf(tree.table, row)
   if (changes === undefined || tree.table.linkCountOf(row) === 0 || !changes.hasNames(id)) return { root, names: noNames }
-  return { root, names: [...changes.namesAfter(id, undefined)] }
+  return { root, names: [...changes.namesAfter(id, undefined)].filter(({ to }) => to === null || changes.node(to.id) !== undefined) }
 }
 
 /** Up to `limit` entries with names after `after` (from the first when undefined), in order. Fewer, even none, may come before the end. */
@@ -89,7 +89,7 @@ export function isEmptyDirectory(tree: VolumeTree, changes: LocalChanges, row: R
 
 /** What a listed entry is, for READDIR. */
 export function kindOf(found: Found): { readonly id: FileId; readonly kind: FileKind } {
-  return found instanceof Uint8Array ? decodeEntry(found) : found
+  return found instanceof Uint8Array ? decodeEntryHead(found) : found
 }
 
 /** Index of the first name behind `key`. */

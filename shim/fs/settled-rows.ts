@@ -13,8 +13,8 @@ import type { LocalBody } from '../bodies/local-body.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
 import type { Settled, SettledNode } from '../changes/outbox.ts'
 import type { HiddenChanges, HiddenNode } from './hidden-changes.ts'
-import type { Row } from './inode-table.ts'
-import { type VolumeTree, isDirectory } from './volume-tree.ts'
+import type { Row, Shown } from './inode-table.ts'
+import { type VolumeTree, isDirectory, isRegular } from './volume-tree.ts'
 
 export interface SettledParts {
   readonly tree: VolumeTree
@@ -22,8 +22,6 @@ export interface SettledParts {
   readonly hidden: HiddenChanges
   /** The snapshot has commits that are newer than the settled one. */
   readonly isBeyond: boolean
-  /** What the kernel would be told of a row now, as a text to compare. */
-  readonly shown: (row: Row) => string
   readonly nameChanged: (parent: Row, name: string) => void
   /** Attributes, not data. */
   readonly nodeChanged: (row: Row) => void
@@ -49,7 +47,7 @@ export function showSettled(parts: SettledParts, { nodes, lost }: Settled<LocalB
 
 function showNode(parts: SettledParts, known: Row, { id, keptId, bytes }: SettledNode<LocalBody>, lost: readonly LostName[]): void {
   const { tree, changes, hidden } = parts
-  const before = parts.shown(known)
+  const before = tree.table.shownOf(known)
   // Ours goes on under another id, for whoever has it open, too.
   const row = keptId === id ? known : tree.renumber(known, keptId, isLost(tree, known, lost))
   if (changes.node(keptId) === undefined) {
@@ -58,7 +56,7 @@ function showNode(parts: SettledParts, known: Row, { id, keptId, bytes }: Settle
     if (newer !== undefined) showNewer(tree, row, bytes, newer)
     else if (bytes === undefined) tree.markGone(row)
   } else tree.goOn(row, bytes)
-  if (parts.shown(row) !== before) parts.nodeChanged(row)
+  if (!isShown(tree, row, before)) parts.nodeChanged(row)
 }
 
 /** Another commit had its say about the same inode. */
@@ -71,6 +69,13 @@ function showNewer(tree: VolumeTree, row: Row, settled: Uint8Array | undefined, 
     tree.settle(row, settled ?? bytes, false)
     tree.update(row, parent, name, { entry: decodeEntry(bytes), bytes, isLinked })
   }
+}
+
+/** Whether the kernel was told what the row says now. Size and times of a body that is settled are those that it had: else it would not be settled. */
+function isShown({ table }: VolumeTree, row: Row, before: Shown): boolean {
+  const now = table.shownOf(row)
+  if (before.owner !== now.owner) return false
+  return before.times === now.times || (isRegular(table.modes[row]!) && (before.ctime === now.ctime || now.ctime === now.mtime))
 }
 
 type LostName = Settled<LocalBody>['lost'][number]

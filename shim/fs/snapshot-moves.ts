@@ -25,8 +25,6 @@ export interface MoveParts {
   readonly kernel: Kernel
   /** Attributes of a node, not its data. */
   readonly nodeChanged: (row: Row) => void
-  /** What the kernel would be told of a row now, as a text to compare. */
-  readonly shown: (row: Row) => string
   /** Bodies that are nobody's any more. */
   readonly keep: (nodes: readonly SettledNode<LocalBody>[]) => void
   readonly log: Logger
@@ -92,10 +90,10 @@ export class SnapshotMoves {
 
   /** These are as the snapshot has them from now on. */
   showSettled(settled: Settled<LocalBody>): void {
-    const { tree, changes, kernel, nodeChanged, shown } = this.#parts
+    const { tree, changes, kernel, nodeChanged } = this.#parts
     if (changes === undefined) return
     const isBeyond = this.#seq > this.#publishedSeq
-    const isSure = showSettled({ tree, changes, hidden: this.#hidden, isBeyond, shown, nodeChanged, nameChanged: (row, name) => kernel.nameChanged(row, name) }, settled)
+    const isSure = showSettled({ tree, changes, hidden: this.#hidden, isBeyond, nodeChanged, nameChanged: (row, name) => kernel.nameChanged(row, name) }, settled)
     if (!isSure) this.#lookAgain()
     if (changes.isEmpty) this.#hidden.clear()
   }

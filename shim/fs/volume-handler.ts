@@ -14,6 +14,7 @@ import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { Logger } from '../../shared/log.ts'
 import { encodeName, nameBytesMax } from '../../shared/name.ts'
 import type { LocalBodies } from '../bodies/local-bodies.ts'
+import type { LocalBody } from '../bodies/local-body.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
 import type { Published } from '../changes/publishing.ts'
 import type {
@@ -141,9 +142,10 @@ export class VolumeHandler implements Handler {
     this.#replies = new Replies({ tree: this.#tree, changes: this.#changes, recent: this.#recent, isFixed: parts.isFixed, isOpenForWriting: (row) => this.#files.isOpenForWriting(row) })
     this.#moves = this.#movesOf(parts)
     this.#keeper = this.#keeperOf(parts)
-    const closed = (_row: Row, id: FileId): void => {
+    const closed = (row: Row, local: LocalBody | undefined): void => {
+      const id = idOf(this.#tree.table, row)
       this.#changes?.noteClosed(id)
-      this.#keeper?.closed(id)
+      this.#keeper?.closed(id, local)
     }
     const { writing } = parts
     const isFlushed = writing?.promises?.isCloud === true
@@ -382,7 +384,6 @@ export class VolumeHandler implements Handler {
         everythingChanged: () => this.#forgetNames(),
       },
       nodeChanged: (row) => this.#connection?.invalidateNode(row, attributesOnly, 0),
-      shown: (row) => Object.values(this.#replies.attributes(row)).join(' '),
       keep: (nodes) => this.#keeper?.keep(nodes),
     })
   }
@@ -390,7 +391,7 @@ export class VolumeHandler implements Handler {
   #keeperOf({ writing, bodies: published }: VolumeHandlerParts): BodyKeeper | undefined {
     if (writing === undefined) return undefined
     const { changes, bodies } = writing
-    return new BodyKeeper({ changes, bodies, published, settled: (nodes) => this.#moves.showSettled({ nodes, lost: [] }) })
+    return new BodyKeeper({ changes, bodies, published, settled: (nodes) => this.#moves.showSettled({ nodes, lost: [] }), isReading: (body) => this.#files.isReading(body) })
   }
 
   #writerOf({ changes, bodies, newId, now }: Writing, gate: WriteGate, promises: WritePromises): VolumeWriter {

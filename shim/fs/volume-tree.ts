@@ -22,7 +22,7 @@ import { entryOfBody } from '../changes/body-times.ts'
 import type { NameTarget } from '../changes/edit.ts'
 import type { FileStat } from '../sys/sys.ts'
 import { contentTagOf } from './attributes.ts'
-import { InodeTable, type Row, rootRow, rowFlag } from './inode-table.ts'
+import { InodeTable, type Row, type Shown, rootRow, rowFlag } from './inode-table.ts'
 import type { TreePages } from './tree-pages.ts'
 
 /** Entries up to this many bytes are kept in the arena; longer ones (bodies, manifests, xattrs) are found again by name. Directories always are kept. */
@@ -154,7 +154,7 @@ export class VolumeTree {
   #localRow(parent: Row, name: Uint8Array, { id }: NameTarget): Row | Missing {
     const { table } = this
     const node = this.#changes?.node(id)
-    if (node === undefined) throw new EdgemountError('internal', `Cannot find "${decodeName(name)}": a changed name leads to file ${id}, which is not among the changes`)
+    if (node === undefined) return this.#settledRow(parent, name, id)
     const known = table.find(id)
     if (known !== 0 && (table.flags[known]! & rowFlag.isLocal) !== 0) {
       if (table.parentOf(known) === 0) table.place(known, parent, name, table.entry(known).slice())
@@ -167,6 +167,14 @@ export class VolumeTree {
     table.epochs[row] = this.#epoch
     this.mirror(row, presentEntry(node))
     return row
+  }
+
+  /** It was a change when its name was found, and is none any more. */
+  #settledRow(parent: Row, name: Uint8Array, id: FileId): Row | Missing {
+    const found = this.find(parent, name)
+    if (isMissing(found)) return found
+    if (found instanceof Uint8Array) return this.rowOf(parent, name, found)
+    throw new EdgemountError('internal', `Cannot find "${decodeName(name)}": a changed name leads to file ${id}, which is not among the changes`)
   }
 
   /** What the row of a changed inode keeps: of a directory the snapshot's entry, of others nothing. One that is not where it was has the tree it had. */
@@ -301,7 +309,7 @@ export class VolumeTree {
     // A directory's listing is dropped by name, when a name in it changed; its tree alone is nothing that the kernel sees.
     const shown = found.entry.kind === 'directory' ? table.shownOf(row) : undefined
     this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
-    if (shown !== undefined && shown === table.shownOf(row)) return row
+    if (shown !== undefined && isSame(shown, table.shownOf(row))) return row
     if (isNewData && shown === undefined) table.flags[row]! |= rowFlag.hasStalePages
     this.#watcher.nodeChanged(row, isNewData && shown === undefined)
     return row
@@ -442,6 +450,10 @@ export function idOf(table: InodeTable, row: Row): FileId {
   const id = table.ids[row]!
   if (isFileId(id)) return id
   throw new EdgemountError('internal', `Cannot use row ${row}: ${id} is no file id`)
+}
+
+function isSame(a: Shown, b: Shown): boolean {
+  return a.owner === b.owner && a.times === b.times
 }
 
 /** A path in a message is no deeper; a cycle of rows cannot happen, but a message must not hang on it. */
