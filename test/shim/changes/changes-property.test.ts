@@ -119,6 +119,8 @@ class Chaos {
     }
     // The commit is shown before it is known to be ours, or after.
     if (world.below(2) === 0) world.show()
+    const faults = world.faults()
+    if (faults.length > 0) throw new Error(`Before it is settled: ${faults.join(', ')}`)
     if (world.below(2) === 0) this.step()
     world.take(world.changes.settle(published))
   }
