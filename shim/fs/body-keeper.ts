@@ -19,6 +19,8 @@ export interface KeeperParts {
   readonly published: BodySource
   /** These files are none of the changes any more: they are as the snapshot has them. */
   readonly settled: (nodes: readonly SettledNode<LocalBody>[]) => void
+  /** Somebody has a file open that reads from the body. */
+  readonly isReading: (body: LocalBody) => boolean
 }
 
 /** Each takes some 20 µs. */
@@ -30,20 +32,32 @@ export class BodyKeeper {
   readonly #parts: KeeperParts
   /** Closed lately, in order. */
   readonly #closed = new Set<FileId>()
+  /** Nobody's any more, but somebody has the file open for reading; with the entry whose content they hold. */
+  readonly #read = new Map<LocalBody, Uint8Array | undefined>()
   #triedMs = 0
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
   }
 
-  /** The last handle of the file is closed. */
-  closed(id: FileId): void {
-    if (this.#parts.changes.node(id)?.published !== undefined) this.#closed.add(id)
+  /** The last handle of the file is closed, which read from `body`. */
+  closed(id: FileId, body: LocalBody | undefined): void {
+    const node = this.#parts.changes.node(id)
+    if (node?.published !== undefined) this.#closed.add(id)
+    if (body === undefined || !this.#read.has(body)) return
+    const bytes = this.#read.get(body)
+    this.#read.delete(body)
+    // It may have been opened for writing again meanwhile, and be journaled again.
+    if (node?.body !== body) this.#store(body, bytes)
   }
 
-  /** Their bodies are nobody's any more. */
+  /** Their bodies are in the journal no more. Who has them open for reading goes on with them. */
   keep(nodes: readonly SettledNode<LocalBody>[]): void {
-    for (const { bytes, body } of nodes) if (body !== undefined) this.#store(body, bytes)
+    for (const { bytes, body } of nodes) {
+      if (body === undefined) continue
+      if (this.#parts.isReading(body)) this.#read.set(body, bytes)
+      else this.#store(body, bytes)
+    }
   }
 
   /** True when there is more to do now. */

@@ -9,7 +9,7 @@
  * A file that is opened for writing gets a local body first (`writable-bodies.ts`), and every handle on it, older ones too, reads from that.
  */
 import { errno } from '../../shared/error.ts'
-import type { Entry, FileId } from '../../shared/format/entry.ts'
+import type { Entry } from '../../shared/format/entry.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
 import type { Answer, Connection, OpenReply, ReadReply } from '../fuse/handler.ts'
 import { openFlag } from '../sys/constants.ts'
@@ -19,7 +19,6 @@ import type { Taking, WritableBodies } from './writable-bodies.ts'
 
 interface OpenFile {
   readonly row: Row
-  readonly id: FileId
   /** The version that handles read while there is no local body. */
   readonly entry: Entry
   readonly inline: Uint8Array | undefined
@@ -58,14 +57,15 @@ export interface OpenFilesParts {
   readonly writable?: WritableBodies | undefined
   /** A close waits until what was written is in the volume, so it has to be seen. */
   readonly isFlushed?: boolean | undefined
-  /** The last handle of a node is closed. */
-  readonly closed?: ((row: Row, id: FileId) => void) | undefined
+  /** The last handle of a node is closed; `local` is what its handles read and wrote at the end. */
+  readonly closed?: ((row: Row, local: LocalBody | undefined) => void) | undefined
 }
 
 export class OpenFiles {
   readonly #parts: OpenFilesParts
   readonly #files = new Map<Row, OpenFile>()
   readonly #handles = new Map<number, OpenHandle>()
+  readonly #inUse = new Set<LocalBody>()
   #connection: Connection | undefined
   #lastHandle = 0
   #passthroughOpenCount = 0
@@ -95,9 +95,9 @@ export class OpenFiles {
     return (this.#files.get(row)?.writerCount ?? 0) > 0
   }
 
-  /** Local bodies of files that are open for writing. */
-  *writtenBodies(): Generator<readonly [FileId, LocalBody]> {
-    for (const { id, local, writerCount } of this.#files.values()) if (local !== undefined && writerCount > 0) yield [id, local]
+  /** A handle reads from the body. */
+  isReading(body: LocalBody): boolean {
+    return this.#inUse.has(body)
   }
 
   /** One more handle for reading on a file that is open already; undefined when it is not. It reads what the others read. */
@@ -133,7 +133,7 @@ export class OpenFiles {
     if (writable === undefined) return -errno.EROFS
     const file = this.#files.get(taking.row)
     const body = writable.take(taking, isEmptied, file === undefined ? undefined : { ...file, isPassthrough: file.backingId > 0 })
-    if (typeof body !== 'number' && file !== undefined) file.local = body
+    if (typeof body !== 'number' && file !== undefined) this.#useLocal(file, body)
     return body
   }
 
@@ -197,7 +197,8 @@ export class OpenFiles {
     if (file.backingId > 0) this.#connection?.closeBacking(file.backingId)
     file.clean?.close()
     file.local?.closeBase()
-    this.#parts.closed?.(file.row, file.id)
+    if (file.local !== undefined) this.#inUse.delete(file.local)
+    this.#parts.closed?.(file.row, file.local)
   }
 
   closeAll(): void {
@@ -208,7 +209,7 @@ export class OpenFiles {
     const local = this.#parts.writable?.bodyOf(entry.id)
     if (local !== undefined) return this.#startLocal(row, entry, local)
     const { content } = entry
-    const blank = { row, id: entry.id, entry, local: undefined, openCount: 0, writerCount: 0 }
+    const blank = { row, entry, local: undefined, openCount: 0, writerCount: 0 }
     if (content.kind === 'inline') return this.#add({ ...blank, inline: content.bytes, clean: undefined, backingId: 0 })
     const clean = this.#parts.bodies.open(entry, path)
     if (typeof clean === 'number') return clean
@@ -217,7 +218,14 @@ export class OpenFiles {
 
   #startLocal(row: Row, entry: Entry, local: LocalBody): OpenFile {
     const backingId = local.isWhole ? this.#backingFor(() => local.fd) : 0
-    return this.#add({ row, id: entry.id, entry, inline: undefined, clean: undefined, local, backingId, openCount: 0, writerCount: 0 })
+    this.#inUse.add(local)
+    return this.#add({ row, entry, inline: undefined, clean: undefined, local, backingId, openCount: 0, writerCount: 0 })
+  }
+
+  #useLocal(file: OpenFile, body: LocalBody): void {
+    if (file.local !== undefined) this.#inUse.delete(file.local)
+    this.#inUse.add(body)
+    file.local = body
   }
 
   #add(file: OpenFile): OpenFile {
