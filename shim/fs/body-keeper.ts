@@ -28,12 +28,22 @@ const filesPerStep = 64
 /** A program may have a file mapped for hours; looking is cheap. */
 const retryMs = 2000
 
+/** A batch may leave thousands at once; to move one into the cache takes some 30 µs. */
+const storedPerStep = 256
+
+/** Nobody's any more, with the entry whose content it holds. */
+interface LeftBody {
+  readonly body: LocalBody
+  readonly bytes: Uint8Array | undefined
+}
+
 export class BodyKeeper {
   readonly #parts: KeeperParts
   /** Closed lately, in order. */
   readonly #closed = new Set<FileId>()
   /** Nobody's any more, but somebody has the file open for reading; with the entry whose content they hold. */
   readonly #read = new Map<LocalBody, Uint8Array | undefined>()
+  readonly #left = new Map<FileId, LeftBody>()
   #triedMs = 0
 
   constructor(parts: KeeperParts) {
@@ -48,20 +58,47 @@ export class BodyKeeper {
     const bytes = this.#read.get(body)
     this.#read.delete(body)
     // It may have been opened for writing again meanwhile, and be journaled again.
-    if (node?.body !== body) this.#store(body, bytes)
+    if (node?.body !== body) this.#store({ body, bytes })
   }
 
   /** Their bodies are in the journal no more. Who has them open for reading goes on with them. */
   keep(nodes: readonly SettledNode<LocalBody>[]): void {
-    for (const { bytes, body } of nodes) {
+    for (const { keptId, bytes, body } of nodes) {
       if (body === undefined) continue
       if (this.#parts.isReading(body)) this.#read.set(body, bytes)
-      else this.#store(body, bytes)
+      else this.#left.set(keptId, { body, bytes })
     }
+    this.#storeSome()
+  }
+
+  /** What is published, with the bodies that wait to be stored: one whose file is opened does not wait any longer. */
+  get source(): BodySource {
+    const { published } = this.#parts
+    return {
+      open: (entry, path) => {
+        this.#storeNow(entry.id)
+        return published.open(entry, path)
+      },
+      adopt: (entry, path, diskBytes) => published.adopt(entry, path, diskBytes),
+    }
+  }
+
+  #storeNow(id: FileId): void {
+    const left = this.#left.get(id)
+    if (left === undefined) return
+    this.#left.delete(id)
+    this.#store(left)
+  }
+
+  /** Those that were closed, all at once. */
+  releaseClosed(): void {
+    for (const id of this.#closed) this.#release(1, id)
+    this.#closed.clear()
   }
 
   /** True when there is more to do now. */
   tick(nowMs: number): boolean {
+    this.#storeSome()
     let count = 0
     for (const id of this.#closed) {
       if (count >= filesPerStep) return true
@@ -71,7 +108,7 @@ export class BodyKeeper {
     }
     if (Math.abs(nowMs - this.#triedMs) < retryMs) return false
     this.#triedMs = nowMs
-    return this.#release(filesPerStep, undefined) === filesPerStep
+    return this.#release(filesPerStep, undefined) === filesPerStep || this.#left.size > 0
   }
 
   #release(limit: number, id: FileId | undefined): number {
@@ -82,7 +119,17 @@ export class BodyKeeper {
     return nodes.length
   }
 
-  #store(body: LocalBody, bytes: Uint8Array | undefined): void {
+  #storeSome(): void {
+    let count = 0
+    for (const [id, left] of this.#left) {
+      if (count >= storedPerStep) return
+      count += 1
+      this.#left.delete(id)
+      this.#store(left)
+    }
+  }
+
+  #store({ body, bytes }: LeftBody): void {
     const { bodies, published } = this.#parts
     const entry = bytes === undefined ? undefined : decodeEntry(bytes)
     const stat = entry?.content.kind === 'manifest' && body.isWhole ? body.fstat() : -errno.EINVAL

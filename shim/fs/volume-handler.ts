@@ -149,7 +149,8 @@ export class VolumeHandler implements Handler {
     }
     const { writing } = parts
     const isFlushed = writing?.promises?.isCloud === true
-    this.#files = new OpenFiles({ table: this.#tree.table, bodies: parts.bodies, writable: writableBodies(parts), closed, isFlushed })
+    const bodies = this.#keeper === undefined ? parts.bodies : this.#keeper.source
+    this.#files = new OpenFiles({ table: this.#tree.table, bodies, writable: writableBodies(bodies, writing), closed, isFlushed })
     this.#gate = writing === undefined ? undefined : gateOf(writing, parts.now ?? systemMonotonicMs)
     this.#promises = writing === undefined ? undefined : new WritePromises(writing.promises, writing.changes, this.#moves)
     this.writable = writing === undefined ? undefined : this.#writerOf(writing, this.#gate!, this.#promises!)
@@ -188,6 +189,8 @@ export class VolumeHandler implements Handler {
 
   /** A newer commit is there. */
   applyChange(change: Change): void {
+    // A file that was closed and is as it was published hides nobody else's version.
+    this.#keeper?.releaseClosed()
     this.#moves.apply(change)
   }
 
@@ -426,7 +429,7 @@ function gateOf({ changes, bodies, dirtyBytesMax = Infinity }: Writing, nowMs: (
   return new WriteGate({ localBytes: () => bodies.dirtyBytes, dirtyBytes: () => changes.pending().dirtyBytes, bytesMax: dirtyBytesMax, nowMs })
 }
 
-function writableBodies({ writing, bodies }: VolumeHandlerParts): WritableBodies | undefined {
+function writableBodies(bodies: BodySource, writing: Writing | undefined): WritableBodies | undefined {
   return writing === undefined ? undefined : new WritableBodies(writing.bodies, bodies, (id) => writing.changes.node(id))
 }
 

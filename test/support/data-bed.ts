@@ -6,13 +6,15 @@ import { MemoryStore } from '../../edge/store/memory.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { toHex } from '../../shared/bytes.ts'
 import { encodeManifestRoot } from '../../shared/format/content-codec.ts'
-import type { ManifestRoot } from '../../shared/format/entry.ts'
-import { encodeRoot } from '../../shared/format/entry-codec.ts'
+import type { Content, ManifestRoot } from '../../shared/format/entry.ts'
+import { encodeEntry, encodeRoot } from '../../shared/format/entry-codec.ts'
 import { encodeManifestPage } from '../../shared/format/manifest-shape.ts'
 import { silentLogger } from '../../shared/log.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import type { Volume } from '../../shared/volume/volume.ts'
 import { LocalBodies } from '../../shim/bodies/local-bodies.ts'
 import { Cache } from '../../shim/cache/cache.ts'
 import { LocalChanges } from '../../shim/changes/local-changes.ts'
@@ -25,6 +27,7 @@ import { VolumeHandler } from '../../shim/fs/volume-handler.ts'
 import type { VolumeWriter } from '../../shim/fs/volume-writer.ts'
 import type { Attributes, CreateReply, OpenReply, WriteContext } from '../../shim/fuse/handler.ts'
 import { openFlag } from '../../shim/sys/constants.ts'
+import { changeBetween } from '../../shim/volume/change.ts'
 import { prepareNow } from './bodies-bed.ts'
 import { FakeSys } from './fake-sys.ts'
 import { chunkRun } from './file-entry.ts'
@@ -58,15 +61,19 @@ export class DataBed {
   readonly fetched: { readonly start: number; readonly end: number }[] = []
   /** Fetches that are not answered yet; undefined: all are at once. */
   waiting: (() => void)[] | undefined
-  readonly #contents: ReadonlyMap<string, Uint8Array>
+  readonly #contents: Map<string, Uint8Array>
+  readonly #volume: Volume
+  #snapshot: Snapshot
   readonly cache: Cache
   readonly bodies: LocalBodies
   readonly changes: LocalChanges
   readonly handler: VolumeHandler
   nowMs = Date.UTC(2026, 0, 1)
 
-  private constructor(snapshot: Awaited<ReturnType<typeof headOf>>, contents: ReadonlyMap<string, Uint8Array>, canPassthrough: boolean) {
+  private constructor(volume: Volume, snapshot: Snapshot, contents: Map<string, Uint8Array>, canPassthrough: boolean) {
     this.#contents = contents
+    this.#volume = volume
+    this.#snapshot = snapshot
     this.connection.canPassthrough = canPassthrough
     const clock = { now: () => this.nowMs, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms, signal) }
     this.cache = Cache.open({ directory: '/c', bytesMax: 2 ** 40, freeBytesMin: 0, sys: this.sys, clock, bootId: 'boot', log: silentLogger })
@@ -109,13 +116,30 @@ export class DataBed {
   static async make(files: Readonly<Record<string, Uint8Array>>, { canPassthrough = true } = {}): Promise<DataBed> {
     const contents = new Map<string, Uint8Array>()
     const operations = Object.entries(files).map(([name, bytes]): Operation => {
-      const path = `/${name}`
-      if (bytes.length <= 4096) return { op: 'create', path, content: { kind: 'inline', bytes }, size: bytes.length, mtime: bedMtime }
-      const root: ManifestRoot = { kind: 'inline', page: encodeManifestPage(0, [chunkRun(hashOf(bytes), bytes.length)]), contentId: hashOf(bytes) }
-      contents.set(toHex(encodeManifestRoot(root)), bytes)
-      return { op: 'create', path, content: { kind: 'manifest', root }, size: bytes.length, mtime: bedMtime }
+      return { op: 'create', path: `/${name}`, content: contentOf(bytes, contents), size: bytes.length, mtime: bedMtime }
     })
-    return new DataBed(await headOf(operations), contents, canPassthrough)
+    const volume = await newVolume({ store: new MemoryStore() })
+    await volume.writer().commit(operations)
+    return new DataBed(volume, await volume.head(), contents, canPassthrough)
+  }
+
+  /** Everything, with whole bodies alone; as the publisher does, and nobody else commits. */
+  async publish(): Promise<void> {
+    const batch = this.changes.takeBatch({ isEverything: true })
+    if (batch === undefined || !('bodies' in batch)) throw new Error('There is no batch')
+    const bodies = new Map(batch.bodies.map(({ id, path, size, mtime }) => [id, { bytes: this.sys.readFile(path), size, mtime }]))
+    const nodes = batch.changes.nodes.map((node) => {
+      const body = bodies.get(node.id)
+      if (body === undefined || node.after === undefined) return node
+      const { bytes, size, mtime } = body
+      return { ...node, after: { ...node.after, content: contentOf(bytes, this.#contents), size, mtime } }
+    })
+    const committed = await this.#volume.writer().commitChanges({ ...batch.changes, nodes }, { base: this.#snapshot })
+    const change = await changeBetween(this.#snapshot, committed.snapshot)
+    this.#snapshot = committed.snapshot
+    const published = committed.nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) }))
+    this.handler.published({ counter: batch.counter, seq: committed.seq, nodes: published, bodies: batch.bodies, conflicts: [], merged: [] })
+    this.handler.applyChange(change)
   }
 
   get writable(): VolumeWriter {
@@ -223,8 +247,9 @@ export class DataBed {
 
 export const bedMtime = { seconds: 1_600_000_000, nanoseconds: 7 }
 
-async function headOf(operations: readonly Operation[]) {
-  const volume = await newVolume({ store: new MemoryStore() })
-  await volume.writer().commit(operations)
-  return volume.head()
+function contentOf(bytes: Uint8Array, contents: Map<string, Uint8Array>): Content {
+  if (bytes.length <= 4096) return { kind: 'inline', bytes }
+  const root: ManifestRoot = { kind: 'inline', page: encodeManifestPage(0, [chunkRun(hashOf(bytes), bytes.length)]), contentId: hashOf(bytes) }
+  contents.set(toHex(encodeManifestRoot(root)), bytes)
+  return { kind: 'manifest', root }
 }

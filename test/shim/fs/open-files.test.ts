@@ -236,6 +236,80 @@ test.each(['written', 'mapped', 'open'])('a file that is %s does not go back', a
   expect(bed.bodies.count).toBe(0)
 })
 
+describe('when a file has been published', () => {
+  test.each([
+    ['large', large, 1],
+    ['small enough for its entry', inline, 0],
+  ])('its body (%s) is the cached file, or used again', async (_, bytes, cachedCount) => {
+    const bed = await DataBed.make({})
+    const { open } = await bed.create('f')
+    bed.writeBacking(open.backingId, 0, bytes)
+    await bed.release('f', open.handle)
+    await bed.publish()
+    bed.tick()
+    expect(bed.bodies.count).toBe(0)
+    expect(bed.cache.stats.fileCount).toBe(cachedCount)
+    expect(await bed.content('f')).toEqual(bytes)
+    expect(bed.fetched).toEqual([])
+    expect(bed.changes.pending().changeCount).toBe(0)
+  })
+
+  test.each([true, false])('who has it open goes on with what it has (for writing: %s)', async (isWriting) => {
+    for (const canPassthrough of [true, false]) {
+      const bed = await DataBed.make({}, { canPassthrough })
+      const { open } = await bed.create('f')
+      await bed.write('f', open.handle, 0, large)
+      const reader = await bed.opened('f')
+      if (!isWriting) await bed.release('f', open.handle)
+      await bed.publish()
+      bed.tick()
+      expect(await bed.read('f', reader.handle)).toEqual(large)
+      const again = await bed.opened('f', O_RDWR)
+      expect(again.backingId).toBe(reader.backingId)
+      await bed.write('f', again.handle, 0, inline)
+      expect((await bed.read('f', reader.handle, 0, 4)) as Uint8Array).toEqual(Uint8Array.of(1, 2, 3, 3))
+      for (const handle of isWriting ? [open.handle, reader.handle, again.handle] : [reader.handle, again.handle]) await bed.release('f', handle)
+      await bed.publish()
+      bed.tick()
+      expect(bed.bodies.count).toBe(0)
+      expect(await bed.content('f')).toEqual(Uint8Array.from([...inline, ...large.subarray(3)]))
+      expect(bed.fetched).toEqual([])
+    }
+  })
+
+  test('and was read while it was, its body is stored when the last reader is gone', async () => {
+    const bed = await DataBed.make({}, { canPassthrough: false })
+    const { open } = await bed.create('f')
+    await bed.write('f', open.handle, 0, large)
+    const reader = await bed.opened('f')
+    await bed.release('f', open.handle)
+    await bed.publish()
+    expect(await bed.read('f', reader.handle)).toEqual(large)
+    bed.tick()
+    expect(bed.cache.stats.fileCount).toBe(0)
+    await bed.release('f', reader.handle)
+    bed.tick()
+    expect(bed.cache.stats.fileCount).toBe(1)
+    expect(bed.bodies.count).toBe(0)
+  })
+
+  test('with thousands of others it is there as soon as it is opened', async () => {
+    const bed = await DataBed.make({})
+    const count = 400
+    for (let index = 0; index < count; index += 1) {
+      const { open } = await bed.create(`f${index}`)
+      bed.writeBacking(open.backingId, 0, new Uint8Array(4097).fill(index))
+      await bed.release(`f${index}`, open.handle)
+    }
+    await bed.publish()
+    expect(bed.cache.stats.fileCount).toBeLessThan(count)
+    for (const index of [0, 399]) expect(await bed.content(`f${index}`)).toEqual(new Uint8Array(4097).fill(index))
+    expect(bed.fetched).toEqual([])
+    bed.tick()
+    expect(bed.cache.stats.fileCount).toBe(count)
+  })
+})
+
 test('truncate makes a body of what is left, without fetching the rest', async () => {
   const bed = await DataBed.make({ f: large })
   const node = await bed.node('f')
