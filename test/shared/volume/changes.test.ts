@@ -222,6 +222,20 @@ const rows: readonly Row[] = [
     becomes: ['/b file ours'],
   },
   {
+    what: 'an edit through a name that they removed is seen through the others',
+    base: all(file('/a', 'a'), link('/a', '/b')),
+    theirs: remove('/a'),
+    ours: write('/a', 'ours'),
+    becomes: ['/b file ours'],
+  },
+  {
+    what: 'names that come back with a directory count for a file that got another one',
+    base: all(directory('/d'), file('/f', 'f'), link('/f', '/d/f')),
+    theirs: remove('/d'),
+    ours: all(link('/f', '/g'), move('/d', '/m')),
+    becomes: ['/f file f', '/g file f', '/m directory', '/m/f file f'],
+  },
+  {
     what: 'a directory and a file of one name are both kept',
     theirs: file('/d', 'theirs'),
     ours: all(directory('/d'), file('/d/a', 'ours')),
@@ -283,6 +297,21 @@ test('of attributes those count that we changed', async () => {
   expect([...entry.xattrs.keys()].toSorted()).toEqual(['user.base', 'user.ours', 'user.theirs'])
   // The root's own times are those of whoever was later: their fourth step.
   expect(committed.snapshot.root.directory.mtime).toEqual({ seconds: 2004, nanoseconds: 5 })
+})
+
+test('a file that was published before keeps what others have made of it since', async () => {
+  const volume = await newVolume()
+  const writer = volume.writer()
+  const mount = await SimulatedMount.of(await volume.head(), writer.newFileId)
+  all(file('/a', 'a'), file('/b', 'b'))(mount)
+  await writer.commitChanges(mount.changeSet(), { base: mount.base })
+  const them = await SimulatedMount.of(await volume.head(), writer.newFileId)
+  all((each) => each.setAttributes('/a', { mode: 0o600 }), move('/a', '/c'))(them)
+  await writer.commitChanges(them.changeSet(), { base: them.base })
+  const { seq } = await volume.head()
+  const again = await writer.commitChanges(mount.changeSet(), { base: mount.base })
+  expect([again.isNew, again.seq]).toEqual([false, seq])
+  expect(await mountLines(again.snapshot)).toEqual(them.lines())
 })
 
 test('a commit tells what it did by paths', async () => {
