@@ -40,7 +40,7 @@ export const putCommand = defineCommand({
     return await withVolume(required(call, 1), call, async ({ volume, snapshot, place }) => {
       refusePinned(place, 'write to')
       const { path, previous } = await destination(snapshot, place.path, required(call, 1).endsWith('/'), source)
-      const writer = volume.writer()
+      const writer = volume.writer({ signal: terminal.signal })
       const write = (bytes: AsyncIterable<Uint8Array>): Promise<Written> => writer.write(bytes, { signal: terminal.signal, previous })
       let doneBytes = 0
       const meter = new Meter(systemClock, terminal.remarks, settings.quiet || settings.json, () => `${formatBytes(doneBytes)} ${path}`)
