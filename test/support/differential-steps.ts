@@ -156,7 +156,7 @@ export class Generator {
       }
       case 3:
       case 4:
-        return [step('lsetxattr', path, this.#of(xattrNames), { fill: 'v', length: this.#of([0, 1, 100, 3000]) }, this.#of([0, 0, 1, 2])), step('llistxattr', path)]
+        return [step('lsetxattr', path, this.#of(xattrNames), { fill: 'v', length: this.#of([0, 1, 100, 700]) }, this.#of([0, 0, 1, 2])), step('llistxattr', path)]
       default:
         return [step('lremovexattr', path, this.#of(xattrNames)), step('llistxattr', path)]
     }
