@@ -17,6 +17,7 @@ import type { FileData } from './file-data.ts'
 import type { Row } from './inode-table.ts'
 import type { OpenFiles } from './open-files.ts'
 import { type VolumeTree, idOf } from './volume-tree.ts'
+import { waitOn } from './waiting.ts'
 
 /** One call holds the thread; 64 MiB take some 30 ms. */
 const bytesPerCopy = 64 * 1024 * 1024
@@ -50,6 +51,8 @@ export class DataOperations implements FileData {
   fsync(_nodeId: NodeId, handle: number, _isDataOnly: boolean): Answer<undefined> {
     const body = this.#parts.files.bodyOf(handle)
     const deferred = new Deferred<undefined>()
+    // A local disk is waited for, signals or not: programs take any failure of fsync for lost data (PostgreSQL ends).
+    deferred.onInterrupt = waitOn
     this.#parts.changes.sync(body === undefined ? [] : [body], (result) => deferred.settle(result < 0 ? result : undefined))
     return deferred
   }

@@ -35,7 +35,7 @@ import { type Making, Namespace, type RowOutcome } from './namespace.ts'
 import { kindOfMode } from './new-entry.ts'
 import type { OpenFiles } from './open-files.ts'
 import { type VolumeTree, idOf } from './volume-tree.ts'
-import { settledBy } from './waiting.ts'
+import { settledBy, waitOn } from './waiting.ts'
 import type { WriteGate } from './write-gate.ts'
 import type { WritePromises } from './write-promises.ts'
 import { type XattrChange, withXattr, withoutXattr } from './xattr-changes.ts'
@@ -97,7 +97,7 @@ export class VolumeWriter implements WritableHandler {
     const isExclusive = (flags & openFlag.O_EXCL) !== 0
     return gate.pass(() => {
       if (!promises.isStrict) return this.#create(parent, name, node, wish, isExclusive)
-      if (!isExclusive) return promises.fresh(() => this.#create(parent, name, node, wish, false))
+      if (!isExclusive) return promises.fresh(undefined, () => this.#create(parent, name, node, wish, false))
       return this.#createClaimed(parent, name, node, wish)
     })
   }
@@ -143,6 +143,7 @@ export class VolumeWriter implements WritableHandler {
   fsyncdir(nodeId: NodeId, _handle: number, _isDataOnly: boolean): Answer<undefined> {
     const { changes, promises, tree } = this.#parts
     const synced = new Deferred<undefined>()
+    synced.onInterrupt = waitOn
     changes.sync([], (result) => synced.settle(result < 0 ? result : undefined))
     return promises.published(idOf(tree.table, nodeId), synced)
   }

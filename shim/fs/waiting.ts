@@ -7,6 +7,9 @@ import { type Answer, Deferred } from '../fuse/handler.ts'
 /** Starts something that calls back once, with 0 or a negative errno. */
 export type Start = (done: (result: number) => void) => void
 
+/** For `onInterrupt` of what ends soon by itself, and that no signal may break off. */
+export const waitOn = (): void => undefined
+
 /** Waits, then answers with `next`. Who is interrupted while it waits gets EINTR, and `next` is not called. */
 export function afterwards<T>(start: Start, next: () => Answer<T>): Answer<T> {
   const deferred = new Deferred<T>()

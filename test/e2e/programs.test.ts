@@ -85,6 +85,8 @@ db.close()
 test.each(['WAL', 'DELETE', 'TRUNCATE'])('SQLite with journal_mode=%s and four processes', async (mode) => {
   const file = mount.path(`${mode}.db`)
   const count = 150
+  // Going over to a write-ahead log asks for the file alone and waits for nobody, on any disk.
+  run('python3', ['-c', sqliteProgram, file, mode, '0', '0'])
   const ends = [1, 2, 3, 4].map(
     (who) =>
       new Promise<string>((done) => {
@@ -101,6 +103,25 @@ test.each(['WAL', 'DELETE', 'TRUNCATE'])('SQLite with journal_mode=%s and four p
   const deleted = Array.from({ length: count }, (_, n) => n).filter((n) => n % 7 === 3).length
   expect(ask('SELECT who, COUNT(*) FROM t GROUP BY who')).toBe(`[${[1, 2, 3, 4].map((who) => `(${who}, ${count - deleted})`).join(', ')}]`)
 }, 240_000)
+
+test('fsync is not broken off by signals', () => {
+  // PostgreSQL ends when fsync fails for whatever reason, and its processes signal each other all the time.
+  const program = `
+import os, signal, sys
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.siginterrupt(signal.SIGALRM, True)
+signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+fd = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+folder = os.open(os.path.dirname(sys.argv[1]), os.O_RDONLY)
+for n in range(300):
+    libc.write(fd, b'x', 1)
+    for one in (fd, folder):
+        if libc.fsync(one) != 0: sys.exit('fsync: ' + os.strerror(ctypes.get_errno()))
+`
+  run('python3', ['-c', program, mount.path('synced-file')])
+})
 
 test(`tar x of ${tarFileCount} files, with modes, times, links and a sparse file`, () => {
   const tree = join(local, 'tree')
