@@ -31,14 +31,17 @@ export class BodyFile {
   #diskBytes = 0
   /** Its name would not survive a power failure yet. */
   #isNameNew: boolean
+  #isShared: boolean
   /** Used since the descriptor was last considered for closing. */
   isHot = true
 
-  constructor(owner: FileOwner, serial: number, fd: number, isNameNew: boolean) {
+  /** One that is from before may be anybody's: a mapping outlives handles, mounts and this process. */
+  constructor(owner: FileOwner, serial: number, { fd = closed, isNameNew = true, isShared = true } = {}) {
     this.#owner = owner
     this.serial = serial
     this.#fd = fd
     this.#isNameNew = isNameNew
+    this.#isShared = isShared
   }
 
   get path(): string {
@@ -97,11 +100,19 @@ export class BodyFile {
     return fd < 0 ? fd : this.#owner.sys.setMtime(fd, mtime)
   }
 
-  /** Nobody else has it open or mapped, now; or the file system cannot say (then the answer is no). */
+  /** The kernel gets it: from now on programs may have it open and mapped. */
+  share(): void {
+    this.#isShared = true
+  }
+
+  /** Nobody but this process can have it open or mapped. A file system without leases cannot say: then the answer is no, once it was shared. */
   get isAlone(): boolean {
+    if (!this.#isShared) return true
     const { fd } = this
     if (fd < 0 || this.isHeld || this.#owner.sys.takeLease(fd) !== 0) return false
     this.#owner.sys.dropLease(fd)
+    // Nobody knows the way to it but this process, so nobody comes who is not let in by `share`.
+    this.#isShared = false
     return true
   }
 

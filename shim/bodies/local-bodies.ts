@@ -256,7 +256,8 @@ export class LocalBodies implements BodyOwner {
       this.#files.discard([serial])
       return stat
     }
-    const file = new BodyFile(this, serial, fd, isNew)
+    // One that was there before was taken over, and the kernel may have it.
+    const file = new BodyFile(this, serial, { fd, isNameNew: isNew, isShared: size === undefined })
     const body = new LocalBody(this, { serial, takenMs: stat.ctimeMs, base, written: [], punched: [] }, file)
     this.#bodies.set(serial, body)
     this.opened(file)

@@ -56,7 +56,7 @@ export class LocalBody {
   /** Its file was replaced or removed while somebody read it: it goes when it is unpinned. */
   isDiscarded = false
 
-  constructor(owner: BodyOwner, state: BodyState, file = new BodyFile(owner, state.serial, -1, true)) {
+  constructor(owner: BodyOwner, state: BodyState, file = new BodyFile(owner, state.serial)) {
     this.#owner = owner
     this.#file = file
     this.#takenMs = state.takenMs
@@ -137,7 +137,12 @@ export class LocalBody {
     return stat.size === stamp.size && stat.mtimeSeconds === stamp.mtime.seconds && stat.mtimeNanoseconds === stamp.mtime.nanoseconds
   }
 
-  /** Nobody else has the backing file open or mapped, now; or the file system cannot say (then the answer is no). */
+  /** The kernel gets the backing file: from now on programs may have it open and mapped. */
+  share(): void {
+    this.#file.share()
+  }
+
+  /** Nobody but this process can have the backing file open or mapped. A file system without leases cannot say: then the answer is no, once it was shared. */
   get isAlone(): boolean {
     return this.#file.isAlone
   }

@@ -31,6 +31,9 @@ const retryMs = 2000
 /** A batch may leave thousands at once; to move one into the cache takes some 30 µs. */
 const storedPerStep = 256
 
+/** Then it is looked at with all others: a program has it mapped. */
+const triesMax = 8
+
 /** Nobody's any more, with the entry whose content it holds. */
 interface LeftBody {
   readonly body: LocalBody
@@ -39,12 +42,13 @@ interface LeftBody {
 
 export class BodyKeeper {
   readonly #parts: KeeperParts
-  /** Closed lately, in order. */
-  readonly #closed = new Set<FileId>()
+  /** Closed lately, in order, and how often they were tried. */
+  readonly #closed = new Map<FileId, number>()
   /** Nobody's any more, but somebody has the file open for reading; with the entry whose content they hold. */
   readonly #read = new Map<LocalBody, Uint8Array | undefined>()
   readonly #left = new Map<FileId, LeftBody>()
   #triedMs = 0
+  #isHurried = false
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
@@ -53,7 +57,7 @@ export class BodyKeeper {
   /** The last handle of the file is closed, which read from `body`. */
   closed(id: FileId, body: LocalBody | undefined): void {
     const node = this.#parts.changes.node(id)
-    if (node?.published !== undefined) this.#closed.add(id)
+    if (node?.published !== undefined) this.#closed.set(id, 0)
     if (body === undefined || !this.#read.has(body)) return
     const bytes = this.#read.get(body)
     this.#read.delete(body)
@@ -92,23 +96,27 @@ export class BodyKeeper {
 
   /** Those that were closed, all at once. */
   releaseClosed(): void {
-    for (const id of this.#closed) this.#release(1, id)
-    this.#closed.clear()
+    for (const [id, tries] of [...this.#closed]) this.#releaseOne(id, tries)
   }
 
   /** True when there is more to do now. */
   tick(nowMs: number): boolean {
     this.#storeSome()
     let count = 0
-    for (const id of this.#closed) {
+    for (const [id, tries] of [...this.#closed]) {
       if (count >= filesPerStep) return true
       count += 1
-      this.#closed.delete(id)
-      this.#release(1, id)
+      this.#releaseOne(id, tries)
     }
     if (Math.abs(nowMs - this.#triedMs) < retryMs) return false
     this.#triedMs = nowMs
     return this.#release(filesPerStep, undefined) === filesPerStep || this.#left.size > 0
+  }
+
+  /** The kernel lets go of a backing file a moment after it has said that the file is closed. */
+  #releaseOne(id: FileId, tries: number): void {
+    this.#closed.delete(id)
+    if (this.#release(1, id) === 0 && tries + 1 < triesMax && this.#parts.changes.node(id)?.published !== undefined) this.#closed.set(id, tries + 1)
   }
 
   #release(limit: number, id: FileId | undefined): number {
@@ -119,10 +127,16 @@ export class BodyKeeper {
     return nodes.length
   }
 
+  /** Nobody waits for the thread any more, and there may be no other step: everything is stored as it comes. */
+  hurry(): void {
+    this.#isHurried = true
+    this.#storeSome()
+  }
+
   #storeSome(): void {
     let count = 0
     for (const [id, left] of this.#left) {
-      if (count >= storedPerStep) return
+      if (count >= storedPerStep && !this.#isHurried) return
       count += 1
       this.#left.delete(id)
       this.#store(left)

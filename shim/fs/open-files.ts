@@ -217,9 +217,14 @@ export class OpenFiles {
   }
 
   #startLocal(row: Row, entry: Entry, local: LocalBody): OpenFile {
-    const backingId = local.isWhole ? this.#backingFor(() => local.fd) : 0
+    const backingId = local.isWhole ? this.#backingFor(() => this.#sharedFd(local)) : 0
     this.#inUse.add(local)
     return this.#add({ row, entry, inline: undefined, clean: undefined, local, backingId, openCount: 0, writerCount: 0 })
+  }
+
+  #sharedFd(local: LocalBody): number {
+    local.share()
+    return local.fd
   }
 
   #useLocal(file: OpenFile, body: LocalBody): void {

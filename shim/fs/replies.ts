@@ -84,10 +84,14 @@ export class Replies {
     else this.#parts.recent.add(row)
   }
 
-  /** What the kernel writes through a mapping into a body changes size and times without a word to the file system, until nobody has it any more. */
+  /**
+   * What the kernel writes through a mapping into a body changes its times without a word to the file system, until nobody has it any more. An empty file has
+   * no bytes to map, and whatever makes it longer the kernel hears of: so one that was just made is not asked for again before its first write.
+   */
   #attributesValidMs(row: Row): number {
     const { tree, isOpenForWriting } = this.#parts
     if ((tree.table.flags[row]! & rowFlag.isLocal) === 0 || !isRegular(tree.table.modes[row]!)) return this.#validMs()
+    if (this.#attributes.size === 0) return this.#validMs()
     return isOpenForWriting(row) || this.#bodyOf(row)?.isAlone === false ? 0 : this.#validMs()
   }
 
