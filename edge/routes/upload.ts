@@ -18,6 +18,8 @@ import { nowSeconds, validatorsOf } from './files.ts'
 
 /** The same limit as for ranges: a size is a safe integer. */
 const fileBytesMax = Number.MAX_SAFE_INTEGER
+/** A client that is told soon that the store is away can try again, or elsewhere. */
+const uploadPatienceMs = 5000
 
 export const uploadRoutes: readonly Route[] = [
   {
@@ -73,7 +75,7 @@ async function put(exchange: Exchange): Promise<Response> {
   const target = await locate(exchange, await volume.head({ signal }), asked)
   if (target.entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${asked}": a directory is there`)
   if (isRefused(exchange, target)) return refused(target.path)
-  const writer = volume.writer()
+  const writer = volume.writer({ signal, patienceMs: uploadPatienceMs })
   const { content, size } = await edge.uploads.run(async () => {
     const written = await writer.write(receivedPieces(request, fileBytesMax, edge.clock), { previous: target.entry?.content, signal })
     // Here, too: until it is stored the body is in memory. And before the commit's turn, which others wait for.
@@ -104,7 +106,7 @@ async function remove(exchange: Exchange): Promise<Response> {
     target.entry.kind === 'directory'
       ? { op: 'rmdir', path: target.path, recursive: queryValue(exchange.query, 'recursive') === '1' }
       : { op: 'unlink', path: target.path, expected }
-  const { seq } = await commit(volume.writer(), operation, signal)
+  const { seq } = await commit(volume.writer({ signal, patienceMs: uploadPatienceMs }), operation, signal)
   return respond(204, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
 }
 

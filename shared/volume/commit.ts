@@ -30,8 +30,8 @@ const backoffMsMax = 1000
 export interface CommitSession {
   newFileId(): FileId
   storePage(bytes: Uint8Array): Promise<Pointer>
-  /** Everything that was stored is durable when it resolves. */
-  flush(): Promise<void>
+  /** Everything that was stored is durable when it resolves. The signal ends the waiting. */
+  flush(signal?: AbortSignal): Promise<void>
 }
 
 export interface CommitOptions {
@@ -124,7 +124,7 @@ async function makeRecord(
   const io: PageIo = { load: (pointer) => parts.pages.load(pointer, signal), store: (page) => session.storePage(page) }
   const root = await attempt.overlay.flush(io)
   const told = await tell(session, attempt.performed)
-  await session.flush()
+  await session.flush(signal)
   const time = parts.clock.now()
   return { seq: head.record.seq + 1, parent: head.hash, root, nonce, author, time, ...(message === undefined ? {} : { message }), ...told }
 }

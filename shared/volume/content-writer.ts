@@ -2,7 +2,7 @@
  * A writing session: bodies become chunks in packs, operations become commits. Chunks that the session has seen, or was told of, are not stored
  * again. Any number of bodies may be written at once; what they may hold in memory is bounded.
  */
-import { throwIfAborted } from '../abort.ts'
+import { throwIfAborted, untilAborted } from '../abort.ts'
 import { concatBytes } from '../bytes.ts'
 import { Chunker } from '../chunker.ts'
 import { type Content, type FileId, type Hash, type Pointer, type Run, inlineBytesMax } from '../format/entry.ts'
@@ -18,7 +18,7 @@ import { runsOf } from './content-reader.ts'
 import { DedupIndex } from './dedup-index.ts'
 import { fileIdsFrom } from './file-id.ts'
 import type { Operation } from './operation.ts'
-import { PackUploads, PackWriter } from './pack-writer.ts'
+import { PackUploads, PackWriter, type UploadOptions } from './pack-writer.ts'
 import { readPages } from './page-loop.ts'
 import type { VolumeParts } from './parts.ts'
 import { type RewriteRequest, rewriteWith } from './rewrite-request.ts'
@@ -28,7 +28,7 @@ const bodiesAtOnce = 8
 const stagingBytes = 4 * 1024 * 1024
 const bodiesWaitingMax = 100_000
 
-export interface WriterOptions {
+export interface WriterOptions extends UploadOptions {
   /** The most that one pack holds; smaller where memory is scarce. The format's limit of 64 MiB unless given. */
   readonly packBytesMax?: number | undefined
   /** How many chunks are remembered; a million unless given. */
@@ -65,7 +65,7 @@ export class ContentWriter implements CommitSession {
     const { packBytesMax: bytesMax } = options
     this.#parts = parts
     this.#readHead = readHead
-    this.#uploads = new PackUploads(parts)
+    this.#uploads = new PackUploads(parts, options)
     this.#data = new PackWriter({ ...packParts(parts), kind: 'data', bytesMax, uploads: this.#uploads })
     this.#meta = new PackWriter({
       ...packParts(parts),
@@ -158,7 +158,12 @@ export class ContentWriter implements CommitSession {
     return pointer!
   }
 
-  async flush(): Promise<void> {
+  /** The signal ends the waiting; uploads go on. */
+  async flush(signal?: AbortSignal): Promise<void> {
+    await untilAborted(this.#flushAll(), signal)
+  }
+
+  async #flushAll(): Promise<void> {
     await this.#data.flush()
     await this.#meta.flush()
     await this.#uploads.drain()

@@ -14,14 +14,23 @@ import type { ObjectStore } from '../store.ts'
 import { packKey } from './keys.ts'
 
 const uploadsAtOnce = 2
-const uploadTriesMax = 5
 const retryMs = 50
+const retryMsMax = 5000
+/** A store that restarts, or a network that comes back, is worth waiting for: everything that the session has written would be lost. */
+const patienceMsDefault = 60_000
 const firstBufferBytes = 256 * 1024
 
 export interface PackParts {
   readonly store: ObjectStore
   readonly clock: Clock
   readonly random: Random
+}
+
+export interface UploadOptions {
+  /** How long an upload that fails is tried again, counting the pauses; a minute unless given. */
+  readonly patienceMs?: number | undefined
+  /** Ends all uploads, and with them the session. */
+  readonly signal?: AbortSignal | undefined
 }
 
 interface FullPack {
@@ -33,12 +42,16 @@ interface FullPack {
 
 export class PackUploads {
   readonly #parts: PackParts
+  readonly #patienceMs: number
+  readonly #signal: AbortSignal | undefined
   readonly #running = new Set<Promise<void>>()
   /** INVARIANT: a pack that could not be stored ends the session, since pointers to it have been given out. */
   #failure: { readonly error: unknown } | undefined
 
-  constructor(parts: PackParts) {
+  constructor(parts: PackParts, { patienceMs = patienceMsDefault, signal }: UploadOptions = {}) {
     this.#parts = parts
+    this.#patienceMs = patienceMs
+    this.#signal = signal
   }
 
   /** Resolves when the pack has a place among the running uploads, which bounds the memory that finished packs hold. */
@@ -66,9 +79,10 @@ export class PackUploads {
   /** The id is random, so an object that is found there after a failed try is the one that try has made. */
   async #upload(pack: FullPack): Promise<void> {
     const { store, clock, random } = this.#parts
+    let waitedMs = 0
     for (let attempt = 1; ; attempt += 1) {
       try {
-        if ((await store.create(packKey(pack.id), pack.bytes)) || attempt > 1) {
+        if ((await store.create(packKey(pack.id), pack.bytes, { signal: this.#signal })) || attempt > 1) {
           // A try that failed may still be reading the bytes.
           if (attempt === 1) pack.release?.()
           return
@@ -76,8 +90,11 @@ export class PackUploads {
         throw new EdgemountError('internal', `Cannot write "${packKey(pack.id)}": the random id is taken`)
       } catch (error) {
         const code = codeOf(error)
-        if ((code !== 'unavailable' && code !== 'exhausted') || attempt === uploadTriesMax) throw error
-        await clock.sleep(retryMs * 2 ** attempt * (0.5 + randomFraction(random)))
+        const isPassing = code === 'unavailable' || code === 'exhausted'
+        if (!isPassing || waitedMs >= this.#patienceMs || this.#failure !== undefined) throw error
+        const pauseMs = Math.min(retryMs * 2 ** attempt, retryMsMax) * (0.5 + randomFraction(random))
+        waitedMs += pauseMs
+        await clock.sleep(pauseMs, this.#signal)
       }
     }
   }

@@ -5,6 +5,7 @@ import { MemoryStore } from '../../../edge/store/memory.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { randomFraction } from '../../../shared/random.ts'
 import { Volume } from '../../../shared/volume/volume.ts'
+import { effort } from '../../support/effort.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { engineOf, linesOf, newVolume, utf8 } from '../../support/test-volume.ts'
 
@@ -13,14 +14,18 @@ const commitsEach = 50
 /** Of the creates this share fails before it happens, and as many again afterwards, when only the answer is lost. */
 const faultShare = 0.1
 
-test(`${committerCount} committers of ${commitsEach} commits each lose nothing`, async () => {
+/** Others each time; `EDGEMOUNT_SEED` repeats one. */
+const firstSeed = Number(process.env['EDGEMOUNT_SEED'] ?? Date.now() % 1_000_000)
+const seeds = Array.from({ length: effort }, (_, index) => firstSeed + index)
+
+test.each(seeds)(`${committerCount} committers of ${commitsEach} commits each lose nothing (seed %i)`, async (seed) => {
   const store = new MemoryStore()
   const clock = { now: () => systemClock.now(), sleep: (ms: number) => systemClock.sleep(Math.min(ms, 50)) }
   const first = await newVolume({ store })
   await first.writer().commit([{ op: 'create', path: '/shared', ...(await first.writer().write([utf8('0')])) }])
   const faults = { error: 0, lost: 0 }
   const commit = async (committer: number): Promise<number[]> => {
-    const random = new SeededRandom(committer)
+    const random = new SeededRandom(seed * 100 + committer)
     const faulty = faultStore(store, {
       clock,
       plan: (call) => {
@@ -31,7 +36,7 @@ test(`${committerCount} committers of ${commitsEach} commits each lose nothing`,
         return { kind }
       },
     })
-    const volume = await Volume.open(engineOf(faulty, { seed: 1000 + committer, author: `c${committer}`, clock }))
+    const volume = await Volume.open(engineOf(faulty, { seed: seed * 1000 + committer, author: `c${committer}`, clock }))
     const writer = volume.writer()
     const seqs: number[] = []
     for (let index = 0; index < commitsEach; index += 1) {
