@@ -10,6 +10,7 @@ import type { Place } from '../../shared/volume/change-set.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import type { Change } from '../fs/backend.ts'
 import type { ChangeState } from './change-state.ts'
+import type { ChangedName } from './changed-names.ts'
 import type { NameTarget } from './edit.ts'
 
 /** A `Change` is one. */
@@ -22,20 +23,36 @@ export interface BaseMove {
   readonly seq: number
   /** Of directories with changes that others moved. */
   readonly places: readonly Place[]
+  /** The snapshot has the batch that is out: every name leads where the batch has put it. */
+  readonly hasBatch: boolean
 }
 
 /** Also notes what the snapshot has now where names are changed here: counts are deltas to it. */
 export function planMove<Body>(state: ChangeState<Body>, { seq, names = [] }: NewerSnapshot): BaseMove {
   const places: Place[] = []
-  if (state.isEmpty) return { seq, places }
+  if (state.isEmpty) return { seq, places, hasBatch: false }
+  let published = 0
   for (const { directoryId, name, entry } of names) {
     const parentId = toFileId(directoryId)
     const target = entry === undefined ? undefined : targetOf(entry)
     const changed = state.name(parentId, name)
-    if (changed !== undefined) state.namesOf(parentId).setShown(changed, target)
+    if (changed !== undefined) {
+      state.namesOf(parentId).setShown(changed, target)
+      if (isPutByBatch(changed) && changed.taken?.id === target?.id) published += 1
+    }
     if (target?.kind === 'directory' && state.places.has(target.id)) places.push({ id: target.id, parentId, name })
   }
-  return { seq, places }
+  return { seq, places, hasBatch: published > 0 && published === namesPutByBatch(state) }
+}
+
+function isPutByBatch({ taken, base }: ChangedName): boolean {
+  return taken !== undefined && taken?.id !== base?.id
+}
+
+function namesPutByBatch<Body>(state: ChangeState<Body>): number {
+  let count = 0
+  for (const names of state.directories.values()) for (const changed of names.all()) if (isPutByBatch(changed)) count += 1
+  return count
 }
 
 function targetOf(bytes: Uint8Array): NameTarget {
@@ -43,8 +60,13 @@ function targetOf(bytes: Uint8Array): NameTarget {
   return { id, kind }
 }
 
-export function moveBase<Body>(state: ChangeState<Body>, { seq, places }: BaseMove): void {
+export function moveBase<Body>(state: ChangeState<Body>, { seq, places, hasBatch }: BaseMove): void {
   for (const place of places) state.places.set(place.id, place)
+  if (hasBatch) {
+    for (const names of state.directories.values()) {
+      for (const changed of names.all()) if (changed.taken !== undefined) names.setShown(changed, changed.taken ?? undefined)
+    }
+  }
   state.seq = seq
   if (!state.isEmpty) return
   state.oldestSeq = seq

@@ -28,7 +28,7 @@ const partBytesReserve = 4096
 
 const item = { place: 1, name: 2, node: 3 } as const
 const nodeFlag = { hasBase: 1, hasBody: 2, hasStamp: 4, isTaken: 8, isTakenSame: 16, isForgotten: 32, isChangedSince: 64, isAttributes: 128 } as const
-const nameFlag = { isTaken: 1, isTakenSame: 2, isChangedSince: 4 } as const
+const nameFlag = { isTaken: 1, isTakenSame: 2, isChangedSince: 4, hasShown: 8 } as const
 
 export function* dumpState<Body>(state: ChangeState<Body>, stateOf: (body: Body) => Uint8Array): Generator<Uint8Array> {
   yield startOf(state)
@@ -96,15 +96,17 @@ export function readDumpPart<Body>(reader: Reader, state: ChangeState<Body>, bod
   }
 }
 
-function writeChangedName(writer: Writer, directoryId: FileId, { name, to, base, taken, changedAt }: ChangedName, since: number): void {
+function writeChangedName(writer: Writer, directoryId: FileId, { name, to, base, shown, taken, changedAt }: ChangedName, since: number): void {
   const isTakenSame = taken !== undefined && taken?.id === to?.id
   writer.u8(item.name)
-  writer.u8((taken === undefined ? 0 : nameFlag.isTaken) | (isTakenSame ? nameFlag.isTakenSame : 0) | (changedAt > since ? nameFlag.isChangedSince : 0))
+  const ofTaken = (taken === undefined ? 0 : nameFlag.isTaken) | (isTakenSame ? nameFlag.isTakenSame : 0)
+  writer.u8(ofTaken | (changedAt > since ? nameFlag.isChangedSince : 0) | (shown === undefined ? 0 : nameFlag.hasShown))
   writer.varint(directoryId)
   writeName(writer, name)
   writeTarget(writer, to)
   writeTarget(writer, base)
   if (taken !== undefined && !isTakenSame) writeTarget(writer, taken ?? undefined)
+  if (shown !== undefined) writeTarget(writer, shown ?? undefined)
 }
 
 function readChangedName<Body>(reader: Reader, state: ChangeState<Body>): void {
@@ -115,7 +117,8 @@ function readChangedName<Body>(reader: Reader, state: ChangeState<Body>): void {
   const base = readTarget(reader)
   const isTaken = (flags & nameFlag.isTaken) !== 0
   const taken = isTaken ? ((flags & nameFlag.isTakenSame) === 0 ? (readTarget(reader) ?? null) : (to ?? null)) : undefined
-  state.addName(directoryId, { name, to, base, shown: undefined, taken, changedAt: changedAtOf(state, (flags & nameFlag.isChangedSince) !== 0) })
+  const shown = (flags & nameFlag.hasShown) === 0 ? undefined : (readTarget(reader) ?? null)
+  state.addName(directoryId, { name, to, base, shown, taken, changedAt: changedAtOf(state, (flags & nameFlag.isChangedSince) !== 0) })
 }
 
 /** Only on which side of the batch a change lies is ever asked. */

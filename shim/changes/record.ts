@@ -31,17 +31,18 @@ export function readWritten(reader: Reader): { readonly id: FileId; readonly sta
   return { id, start, end: start + reader.varint() }
 }
 
-export function encodeBaseMove({ seq, places }: BaseMove): Uint8Array {
+export function encodeBaseMove({ seq, places, hasBatch }: BaseMove): Uint8Array {
   const writer = new Writer()
   writer.u8(recordKind.baseMove)
   writer.varint(seq)
+  writer.u8(hasBatch ? 1 : 0)
   writer.varint(places.length)
   for (const place of places) writePlace(writer, place)
   return writer.finish()
 }
 
 export function readBaseMove(reader: Reader): BaseMove {
-  return { seq: reader.varint(), places: readList(reader, () => readPlace(reader)) }
+  return { seq: reader.varint(), hasBatch: reader.u8() === 1, places: readList(reader, () => readPlace(reader)) }
 }
 
 export function encodeTaken(nonce: string): Uint8Array {

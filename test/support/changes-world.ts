@@ -48,8 +48,6 @@ export class ChangesWorld {
   readonly open = new Set<FileId>()
   changes: LocalChanges<FakeBody>
   shownSeq = 1
-  /** A batch was out when the process ended. */
-  isInDoubt = false
   readonly newId: () => FileId
   #now = 0
 
@@ -227,7 +225,6 @@ export class ChangesWorld {
     if (replayed.seq !== undefined && replayed.seq !== this.shownSeq) throw new EdgemountError('internal', `The journal is over snapshot ${replayed.seq}`)
     const recovered = recoverChanges<FakeBody>(this.#parts(), replayed, (state, noted) => FakeBody.restore(this.disk, state, noted))
     this.changes = recovered.changes
-    this.isInDoubt = true
     return recovered
   }
 
@@ -243,8 +240,6 @@ export class ChangesWorld {
         const id = target === undefined ? shown.get(name) : target?.id
         if (id !== names.get(name)) faults.push(`${directoryId}/${name} leads to ${id}, not to ${names.get(name)}`)
       }
-      // After a restart they are right again when it is known what became of the batch.
-      if (this.isInDoubt) continue
       const { entries, directories } = this.changes.counts(directoryId)
       if (shown.size + entries !== names.size) faults.push(`${directoryId} has ${shown.size + entries} entries, not ${names.size}`)
       const count = (tree: Tree, of: Map<string, FileId>): number => [...of.values()].filter((id) => tree.nodes.get(id)?.kind === 'directory').length

@@ -89,7 +89,6 @@ class Chaos {
     const { world } = this
     if (this.#batch !== undefined && !this.#isArrived) return
     const taken = world.changes.takeBatch({ isEverything })
-    if (taken === undefined || 'changes' in taken) world.isInDoubt = false
     if (taken === undefined) return
     if (!('changes' in taken)) {
       const commit = world.commits.find(({ nonce }) => nonce === taken.nonce)
