@@ -119,6 +119,7 @@ for n in range(300):
     libc.write(fd, b'x', 1)
     for one in (fd, folder):
         if libc.fsync(one) != 0: sys.exit('fsync: ' + os.strerror(ctypes.get_errno()))
+signal.setitimer(signal.ITIMER_REAL, 0)
 `
   run('python3', ['-c', program, mount.path('synced-file')])
 })
