@@ -1,12 +1,13 @@
 /** The agent's calls on names and attributes. */
 import { decodeName } from '../../shared/name.ts'
 import { type AgentState, type CallTable, atCwd, bytesOf, outcome, outcomeWithData, pathMemory, stat, timesMemory } from './posix-agent-state.ts'
+import { describeTree } from './posix-agent-tree.ts'
 import { AT, type Data, O, type Outcome, type Place } from './posix-calls.ts'
 import { type Memory, errnoName, libc } from './posix-libc.ts'
 
 type NameCalls =
   | 'mkdir' | 'rmdir' | 'unlink' | 'rename' | 'link' | 'symlink' | 'readlink' | 'mkfifo' | 'mknod' | 'stat' | 'lstat' | 'fstat' | 'statfs' | 'access'
-  | 'list' | 'getdents' | 'removeTree' | 'chdir' | 'fchdir'
+  | 'list' | 'getdents' | 'describeTree' | 'removeTree' | 'chdir' | 'fchdir'
 
 const removeDirectory = 0x200
 const noAutomount = 0x800
@@ -31,6 +32,7 @@ export function nameCalls(state: AgentState): CallTable<NameCalls> {
     access: (place, mode, flags = 0) => outcome(libc.faccessat(...state.at(place), mode, flags)),
     list: (place) => list(state, place),
     getdents: (fd, bytes = 32_768) => getdents(state.fd(fd), bytes),
+    describeTree: (path) => describeTree(path, namesIn),
     removeTree: (path) => removeTree(path),
     chdir: (path) => outcome(libc.chdir(pathMemory(path))),
     fchdir: (fd) => outcome(libc.fchdir(state.fd(fd))),

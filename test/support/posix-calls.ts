@@ -120,6 +120,8 @@ export interface Calls {
   mount: [source: string, target: string, type: string, flags: number]
   umount: [target: string]
   sleep: [ms: number]
+  /** Answers with a line for each file below, that says all there is to it but the access time. */
+  describeTree: [path: string]
   /** Removes what is below, whoever owns it. */
   removeTree: [path: string]
 }
