@@ -90,6 +90,12 @@ export class ChangeState<Body> {
     return count
   }
 
+  /** Made here, and not settled. */
+  isNew(id: FileId): boolean {
+    const node = this.nodes.get(id)
+    return node !== undefined && node.base === undefined
+  }
+
   name(directoryId: FileId, name: string): ChangedName | undefined {
     return this.directories.get(directoryId)?.get(name)
   }

@@ -32,6 +32,11 @@ export function areSameTimes(a: Time, b: Time): boolean {
   return a.seconds === b.seconds && a.nanoseconds === b.nanoseconds
 }
 
+/** Where it is not set it goes with mtime, and that it does is not a change. */
+function areSameAtimes(a: Time | undefined, b: Time | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : areSameTimes(a, b)
+}
+
 function areSameXattrs(a: Entry['xattrs'], b: Entry['xattrs']): boolean {
   if (a === b) return true
   if (a.size !== b.size) return false
@@ -66,7 +71,7 @@ function areSameManifests(a: ManifestRoot, b: ManifestRoot): boolean {
 export function rebased(now: Entry, before: Entry, after: Entry): Entry {
   if (now === before) return after
   const isContentOurs = !areSameContents(now.content, before.content)
-  const atime = areSameTimes(now.atime ?? now.mtime, before.atime ?? before.mtime) ? after.atime : (now.atime ?? now.mtime)
+  const atime = areSameAtimes(now.atime, before.atime) ? after.atime : now.atime
   return {
     kind: after.kind,
     id: after.id,

@@ -25,7 +25,7 @@ import { dumpState } from './dump.ts'
 import type { ChangedBody, Edit, LocalNode, NameTarget, NodePut } from './edit.ts'
 import { writeEdit } from './edit-record.ts'
 import { releaseClean } from './releasing.ts'
-import { Outbox, type Settled, type SettledNode } from './outbox.ts'
+import { Outbox, type Settled, type SettledNode, nothingSettled } from './outbox.ts'
 import { type PendingTimes, pendingOf, waitingOf, type WaitingFile } from './pending.ts'
 import type { Batch, Doubt, Pending, Published } from './publishing.ts'
 import { encodeBaseMove, encodeWritten, recordKind } from './record.ts'
@@ -212,13 +212,19 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     this.#syncs.add(id)
   }
 
-  /** The handler shows a newer snapshot. Says what of a batch has become part of it. */
-  baseMoved(change: NewerSnapshot): Settled<Body> {
-    const move = planMove(this.#state, change)
+  /** A newer snapshot is about to be shown: counts and places are those over it from now on. `settleShown` is to be called when it is shown. */
+  baseMoved(change: NewerSnapshot): void {
+    const move = planMove(this.#state, change, this.#outbox.isIn(change.seq))
     moveBase(this.#state, move)
     // When it cannot be written, the next edit does it: a restart from the older snapshot comes to this one soon enough.
     if (!this.#state.isEmpty && this.#parts.journal.append(encodeBaseMove(move)) === 0) this.#journaledSeq = move.seq
-    return this.#outbox.settle()
+  }
+
+  /** What of a batch is in the snapshot that is shown, and no change any more. */
+  settleShown(): Settled<Body> {
+    const settled = this.#outbox.settle()
+    if (settled !== nothingSettled) this.#times.oldestMs = this.#state.isEmpty ? undefined : this.#times.takenMs
+    return settled
   }
 
   /**
@@ -238,12 +244,10 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     return this.#outbox.verify(ids)
   }
 
-  /** The batch is a commit. Says what of it is no change any more, as `baseMoved` does when the commit is not shown yet. */
+  /** The batch is a commit. Gives what `settleShown` does, which has nothing while the commit is not shown. */
   settle(published: Published): Settled<Body> {
     this.#outbox.arrive(published)
-    const settled = this.#outbox.settle()
-    this.#noteSettled()
-    return settled
+    return this.settleShown()
   }
 
   /** Nothing of the batch went out. */
@@ -261,7 +265,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
 
   /** To be called every second or so: what failed before is tried again, and a journal that has grown long is begun anew. */
   tick(): Settled<Body> {
-    const settled = this.#outbox.settle()
+    const settled = this.settleShown()
     const { journal } = this.#parts
     if (journal.isLong) journal.checkpoint(dumpState(this.#state, (body) => body.state()))
     return settled
@@ -301,10 +305,5 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     const now = this.#parts.clock.now()
     this.#times.oldestMs ??= now
     this.#times.newestMs = now
-  }
-
-  #noteSettled(): void {
-    if (this.#state.isEmpty) this.#times.oldestMs = undefined
-    else this.#times.oldestMs = this.#times.takenMs
   }
 }

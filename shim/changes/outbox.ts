@@ -4,6 +4,7 @@
  * Called by `LocalChanges` alone. One batch at a time. INVARIANT: what is out stays in the state, and so in the journal, until it is known that the log has
  * it; a batch of a process that died is in doubt, and nothing else goes out before that is cleared up.
  */
+import { writeSync } from 'node:fs'
 import { toHex } from '../../shared/bytes.ts'
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
@@ -30,8 +31,10 @@ export interface SettledNode<Body> {
   readonly keptId: FileId
   /** As it was committed, `encodeEntry`; undefined: it is gone. */
   readonly bytes: Uint8Array | undefined
-  /** Its body, when that holds what was published and nobody needs it any more: it is the caller's now. */
+  /** Its body, when nobody needs it any more: it is the caller's now. */
   readonly body: Body | undefined
+  /** The body does not hold what `bytes` say: others have written that. */
+  readonly isBodyOld?: boolean | undefined
 }
 
 export interface OutboxParts<Body> {
@@ -42,7 +45,7 @@ export interface OutboxParts<Body> {
   readonly random: Random
 }
 
-const nothingSettled: Settled<never> = { nodes: [], lost: [] }
+export const nothingSettled: Settled<never> = { nodes: [], lost: [] }
 
 export class Outbox<Body extends ChangedBody> {
   readonly #parts: OutboxParts<Body>
@@ -98,6 +101,11 @@ export class Outbox<Body extends ChangedBody> {
     if (this.#parts.state.taken?.counter === published.counter) this.#arrived = published
   }
 
+  /** The snapshot has the batch. */
+  isIn(seq: number): boolean {
+    return this.#arrived !== undefined && this.#arrived.seq <= seq
+  }
+
   /** Settles what has arrived, when the snapshot is shown that has it. */
   settle(): Settled<Body> {
     const published = this.#arrived
@@ -132,6 +140,7 @@ export class Outbox<Body extends ChangedBody> {
     const ids = new Map([...merged, ...conflicts.map(({ id, keptId }): [FileId, FileId] => [id, keptId])])
     const committed = new Map(published.nodes.map(({ id, entry }) => [id, entry]))
     const contents = new Set(published.bodies.map(({ id }) => id))
+    const superseded = new Set(published.superseded)
     const entries = new Map<FileId, Entry>()
     const bodies = new Map<FileId, StayingBody>()
     const nodes: SettledNode<Body>[] = []
@@ -140,10 +149,11 @@ export class Outbox<Body extends ChangedBody> {
       const { id } = node.taken
       const keptId = ids.get(id) ?? id
       const bytes = node.taken.linkCount === 0 ? undefined : committed.get(keptId)
-      const staying = this.#stayingBody(node, bytes, contents.has(id))
+      const isBodyOld = superseded.has(id)
+      const staying = isBodyOld ? this.#oldBody(node) : this.#stayingBody(node, bytes, contents.has(id))
       if (staying !== 'none' && staying !== 'free') bodies.set(id, staying)
       if (bytes !== undefined && (node.changedAt > counter || bodies.has(id))) entries.set(keptId, decodeEntry(bytes))
-      nodes.push({ id, keptId, bytes, body: staying === 'free' ? node.body : undefined })
+      nodes.push({ id, keptId, bytes, body: staying === 'free' ? node.body : undefined, isBodyOld })
     }
     const lost = this.#lostNames(conflicts)
     return { settlement: { seq: state.seq, committedSeq: published.seq, entries, conflicts, merged, bodies }, settled: { nodes, lost } }
@@ -165,6 +175,19 @@ export class Outbox<Body extends ChangedBody> {
     // Of a file that was believed to be closed, and is mapped, a store into a page that was dirty already may have left no trace.
     const isSure = isAlone || taken === undefined || taken.isOpen
     return { isPublished, stamp: isSure ? body.stamp() : undefined }
+  }
+
+  /** As above for one that holds what was published before. Who has it open goes on with that, and it is no change until it is written to. */
+  #oldBody(node: NodeState<Body>): StayingBody | 'none' | 'free' {
+    const { body, entry } = node
+    const { state, looks } = this.#parts
+    const taken = this.#bodies.get(entry.id)
+    if (body === undefined) return 'none'
+    writeSync(2, `${process.pid} OLD ${entry.id} taken=${JSON.stringify(taken?.stamp)} now=${JSON.stringify(body.stamp())} at=${taken && body.isAt(taken.stamp)} open=${looks.isOpen(entry.id)} alone=${body.isAlone}\n`)
+    if (taken?.body !== body || !body.isAt(taken.stamp)) return { isPublished: false, stamp: undefined }
+    if (!looks.isOpen(entry.id) && body.isAlone && node.changedAt <= (state.taken?.counter ?? 0)) return 'free'
+    looks.noteHeld(entry.id)
+    return { isPublished: false, stamp: body.stamp() }
   }
 
   #lostNames(conflicts: readonly LostName[]): Settled<Body>['lost'] {

@@ -76,8 +76,10 @@ export interface Published {
   readonly seq: number
   /** Every node of the batch as the commit has it, by the id it has there: `encodeEntry`. */
   readonly nodes: readonly { readonly id: FileId; readonly entry: Uint8Array }[]
-  /** Bodies whose content went with it. */
+  /** Bodies whose content went with it: it is what the commit has for their files. */
   readonly bodies: readonly { readonly id: FileId; readonly generation: number; readonly mtime: Time }[]
+  /** Files whose bodies hold what was published before, while others have written another content, which the commit has. */
+  readonly superseded: readonly FileId[]
   readonly conflicts: readonly ChangeConflict[]
   /** Made on both sides, and alike: theirs is both now. */
   readonly merged: readonly { readonly id: FileId; readonly into: FileId }[]

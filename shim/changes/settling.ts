@@ -36,7 +36,7 @@ export interface LostName {
 export interface StayingBody {
   /** Its content went with the batch. */
   readonly isPublished: boolean
-  /** As it was published. */
+  /** As it was published, now or before. */
   readonly stamp: BodyStamp | undefined
 }
 
@@ -89,7 +89,7 @@ function settleNode<Body>(
   node.base = base
   node.contentSize = contentSize
   node.entry = node.body === undefined ? entry : { ...entry, size: node.entry.size }
-  if (staying?.isPublished === true) node.published = staying.stamp
+  if (staying?.isPublished === true || staying?.stamp !== undefined) node.published = staying.stamp
   state.setNode(node)
   state.dropIfNothing(node)
 }

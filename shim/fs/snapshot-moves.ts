@@ -52,6 +52,7 @@ export class SnapshotMoves {
     if (change.seq <= this.#seq) return
     const { tree, changes, kernel, log } = this.#parts
     this.#seq = change.seq
+    changes?.baseMoved(change)
     try {
       applyChange(tree, change, this.#ours(), kernel)
     } catch (error) {
@@ -59,7 +60,7 @@ export class SnapshotMoves {
       log.error(`Cannot apply commit ${change.seq} name by name: ${messageOf(error)}`)
       this.#lookAgain()
     }
-    if (changes !== undefined) this.settle(changes.baseMoved(change))
+    if (changes !== undefined) this.settle(changes.settleShown())
     const ready = this.#waiting.filter(({ seq }) => seq <= change.seq)
     this.#waiting = this.#waiting.filter(({ seq }) => seq > change.seq)
     for (const { done } of ready) done(0)

@@ -184,7 +184,8 @@ export class ChangesWorld {
       this.tree.nodes.set(id, this.shown.nodes.get(id)!)
       this.bytes.set(id, '')
     }
-    this.take(this.changes.baseMoved({ seq: this.shownSeq, names: changedNames(before, this.shown) }))
+    this.changes.baseMoved({ seq: this.shownSeq, names: changedNames(before, this.shown) })
+    this.take(this.changes.settleShown())
   }
 
   /** Makes a commit of a batch. `changed`: files whose bodies could not be vouched for. */
@@ -200,7 +201,7 @@ export class ChangesWorld {
     const seq = this.commits.length + 1
     const nodes = batch.changes.nodes.flatMap(({ id, after }) => (after === undefined ? [] : [{ id, entry: encodeEntry(tree.nodes.get(id)!) }]))
     const done = bodies.map(({ id, generation, mtime }) => ({ id, generation, mtime }))
-    const published = { counter: batch.counter, seq, nodes, bodies: done, conflicts: [], merged: [] }
+    const published = { counter: batch.counter, seq, nodes, bodies: done, superseded: [], conflicts: [], merged: [] }
     this.commits.push({ seq, tree, nonce: batch.nonce, published })
     return published
   }
@@ -232,7 +233,8 @@ export class ChangesWorld {
   faults(): string[] {
     const faults: string[] = []
     for (const [directoryId, names] of this.tree.names) {
-      const shown = this.shown.names.get(directoryId) ?? new Map<string, FileId>()
+      if (!this.tree.nodes.has(directoryId)) continue
+      let shown = this.shown.names.get(directoryId) ?? new Map<string, FileId>()
       const local = new Map([...this.changes.namesAfter(directoryId, undefined)].map(({ name, to }) => [name, to]))
       for (const name of new Set([...names.keys(), ...shown.keys(), ...local.keys()])) {
         const target = this.changes.target(directoryId, name)
@@ -241,6 +243,9 @@ export class ChangesWorld {
         if (id !== names.get(name)) faults.push(`${directoryId}/${name} leads to ${id}, not to ${names.get(name)}`)
       }
       const { entries, directories } = this.changes.counts(directoryId)
+      // To the handler a directory that was made here has nothing but changes until it is settled.
+      const node = this.changes.node(directoryId)
+      if (node !== undefined && node.base === undefined) shown = new Map()
       if (shown.size + entries !== names.size) faults.push(`${directoryId} has ${shown.size + entries} entries, not ${names.size}`)
       const count = (tree: Tree, of: Map<string, FileId>): number => [...of.values()].filter((id) => tree.nodes.get(id)?.kind === 'directory').length
       if (count(this.shown, shown) + directories !== count(this.tree, names)) faults.push(`${directoryId} counts ${directories} directories more`)
@@ -382,7 +387,9 @@ function emptyTree(): Tree {
 
 function changedNames(before: Tree, after: Tree): ChangedName[] {
   const changed: ChangedName[] = []
-  for (const directoryId of new Set([...before.names.keys(), ...after.names.keys()])) {
+  // As the engine tells it: what is in a directory that came or went is not listed.
+  for (const directoryId of before.names.keys()) {
+    if (!after.names.has(directoryId)) continue
     const had = before.names.get(directoryId)
     const has = after.names.get(directoryId)
     for (const name of new Set([...(had?.keys() ?? []), ...(has?.keys() ?? [])])) {
