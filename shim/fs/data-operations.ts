@@ -42,7 +42,7 @@ export class DataOperations implements FileData {
     if (body === undefined || (!files.isWriting(handle) && !context.isFromCache)) return -errno.EBADF
     const safe = context.killsPrivileges ? this.#withoutPrivileges(nodeId, context) : 0
     if (safe < 0) return safe
-    const written = body.write(offset, bytes)
+    const written = context.isFromCache ? writeKeepingTime(body, offset, bytes) : body.write(offset, bytes)
     if (written < 0) return written
     const noted = changes.noteWritten(idOf(this.#parts.tree.table, nodeId), offset, offset + written)
     return noted < 0 ? noted : { written }
@@ -119,4 +119,13 @@ export class DataOperations implements FileData {
     if (node?.body === undefined || !hasPrivileges(node.entry)) return 0
     return this.#record(row, withoutPrivileges(node.entry, caller), node.body)
   }
+}
+
+/** The kernel wrote it down late: when the file was changed it has noted itself, and says so when that is news. */
+function writeKeepingTime(body: LocalBody, offset: number, bytes: Uint8Array): number {
+  const before = body.fstat()
+  const written = body.write(offset, bytes)
+  if (written < 0 || typeof before === 'number') return written
+  const kept = body.setMtime({ seconds: before.mtimeSeconds, nanoseconds: before.mtimeNanoseconds })
+  return kept < 0 ? kept : written
 }

@@ -143,6 +143,17 @@ test('who may not keep privileges takes them away with the first byte', async ()
   expect(await bed.attributes('f')).toMatchObject({ mode: 0o100755, size: bytes.length })
 })
 
+test('what the kernel writes down late is not stamped anew: it keeps the times of what it caches', async () => {
+  const bed = await DataBed.make({}, { canPassthrough: false })
+  const { open, entry } = await bed.create('f')
+  const mtime = { seconds: 1_000_000_000, nanoseconds: 5 }
+  await answered(bed.writable.setattr(entry.nodeId, { ...unchanged, mtime }, caller))
+  expect(await bed.write('f', open.handle, 0, bytes, { isFromCache: true })).toBe(bytes.length)
+  expect(await bed.attributes('f')).toMatchObject({ size: bytes.length, mtimeSeconds: 1_000_000_000, mtimeNanoseconds: 5 })
+  await bed.write('f', open.handle, 0, bytes)
+  expect(await bed.attributes('f')).not.toMatchObject({ mtimeSeconds: 1_000_000_000 })
+})
+
 const unchanged = {
   mode: undefined,
   uid: undefined,
