@@ -17,6 +17,8 @@ export interface BodyLooks<Body> {
   stampOf(body: Body): BodyStamp | undefined
   /** It is open for writing, or was mapped when it was last looked at. */
   isOpen(id: FileId): boolean
+  /** Nobody has it open for writing, or mapped, at this moment; noted either way. */
+  isAlone(id: FileId, body: Body): boolean
   /** Somebody has the backing file open or mapped. */
   noteHeld(id: FileId): void
   /** It is open for writing, and was tried too short a time ago to be read again now. */

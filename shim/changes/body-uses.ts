@@ -32,6 +32,16 @@ export class BodyUses<Body extends ChangedBody> implements BodyLooks<Body> {
     return this.#held.has(id) || this.#isOpen(id)
   }
 
+  /** Nobody can change the body now. Who was found to have it mapped may have let go. */
+  isAlone(id: FileId, body: Body): boolean {
+    if (this.#isOpen(id) || !body.isAlone) {
+      this.#held.add(id)
+      return false
+    }
+    this.noteFree(id)
+    return true
+  }
+
   noteHeld(id: FileId): void {
     this.#held.add(id)
   }

@@ -4,7 +4,6 @@
  * Called by `LocalChanges` alone. One batch at a time. INVARIANT: what is out stays in the state, and so in the journal, until it is known that the log has
  * it; a batch of a process that died is in doubt, and nothing else goes out before that is cleared up.
  */
-import { writeSync } from 'node:fs'
 import { toHex } from '../../shared/bytes.ts'
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
@@ -169,9 +168,8 @@ export class Outbox<Body extends ChangedBody> {
     const stamp = taken?.body === body ? taken.stamp : bytes === undefined ? undefined : stampIn(decodeEntry(bytes), body)
     const isSame = stamp !== undefined && body.isAt(stamp)
     if (!isSame) return { isPublished, stamp: undefined }
-    const isAlone = !looks.isOpen(entry.id) && body.isAlone
+    const isAlone = looks.isAlone(entry.id, body)
     if (isAlone && node.changedAt <= (state.taken?.counter ?? 0)) return 'free'
-    if (!isAlone) looks.noteHeld(entry.id)
     // Of a file that was believed to be closed, and is mapped, a store into a page that was dirty already may have left no trace.
     const isSure = isAlone || taken === undefined || taken.isOpen
     return { isPublished, stamp: isSure ? body.stamp() : undefined }
@@ -183,10 +181,8 @@ export class Outbox<Body extends ChangedBody> {
     const { state, looks } = this.#parts
     const taken = this.#bodies.get(entry.id)
     if (body === undefined) return 'none'
-    writeSync(2, `${process.pid} OLD ${entry.id} taken=${JSON.stringify(taken?.stamp)} now=${JSON.stringify(body.stamp())} at=${taken && body.isAt(taken.stamp)} open=${looks.isOpen(entry.id)} alone=${body.isAlone}\n`)
     if (taken?.body !== body || !body.isAt(taken.stamp)) return { isPublished: false, stamp: undefined }
-    if (!looks.isOpen(entry.id) && body.isAlone && node.changedAt <= (state.taken?.counter ?? 0)) return 'free'
-    looks.noteHeld(entry.id)
+    if (looks.isAlone(entry.id, body) && node.changedAt <= (state.taken?.counter ?? 0)) return 'free'
     return { isPublished: false, stamp: body.stamp() }
   }
 

@@ -67,8 +67,9 @@ export class BodyKeeper {
 
   /** Their bodies are in the journal no more. Who has them open for reading goes on with them. */
   keep(nodes: readonly SettledNode<LocalBody>[]): void {
-    for (const { keptId, bytes, body } of nodes) {
+    for (const { keptId, bytes: shown, body, isBodyOld = false } of nodes) {
       if (body === undefined) continue
+      const bytes = isBodyOld ? undefined : shown
       if (this.#parts.isReading(body)) this.#read.set(body, bytes)
       else this.#left.set(keptId, { body, bytes })
     }

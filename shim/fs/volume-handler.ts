@@ -182,6 +182,7 @@ export class VolumeHandler implements Handler {
     this.#gate?.stop()
     this.#moves.stop()
     this.#files.closeAll()
+    this.#keeper?.hurry()
     this.#files.connection = undefined
     this.#connection = undefined
     this.#directories.clear()
@@ -257,9 +258,9 @@ export class VolumeHandler implements Handler {
   open(nodeId: NodeId, flags: number, caller: Caller, killsPrivileges = false): Answer<OpenReply> {
     const isChanging = (flags & openFlag.O_ACCMODE) !== openFlag.O_RDONLY || (flags & openFlag.O_TRUNC) !== 0
     const { writable } = this
-    if (!isChanging) return this.#fresh(() => this.#openToRead(nodeId, flags))
+    if (!isChanging) return this.#fresh(nodeId, () => this.#openToRead(nodeId, flags))
     if (writable === undefined) return -errno.EROFS
-    return this.#fresh(() => this.#openToWrite(writable, nodeId, { flags, caller, killsPrivileges }))
+    return this.#fresh(nodeId, () => this.#openToWrite(writable, nodeId, { flags, caller, killsPrivileges }))
   }
 
   read(_nodeId: NodeId, handle: number, offset: number, length: number): Answer<ReadReply> {
@@ -370,8 +371,13 @@ export class VolumeHandler implements Handler {
     return isDetached && isNewestWanted ? -errno.ESTALE : 0
   }
 
-  #fresh<T>(operation: () => Answer<T>): Answer<T> {
-    return this.#promises === undefined ? operation() : this.#promises.fresh(operation)
+  #fresh<T>(row: Row, operation: () => Answer<T>): Answer<T> {
+    const promises = this.#promises
+    if (promises?.isStrict !== true) return operation()
+    return promises.fresh(idOf(this.#tree.table, row), () => {
+      this.#keeper?.releaseClosed()
+      return operation()
+    })
   }
 
   #movesOf({ seq, log }: VolumeHandlerParts): SnapshotMoves {

@@ -48,10 +48,17 @@ export class WritePromises {
     })
   }
 
-  /** Does it when the newest commit is shown, if that is promised. */
-  fresh<T>(operation: () => Answer<T>): Answer<T> {
+  /**
+   * Does it when the newest commit is shown, if that is promised. Of a file that may be different here, what is here is published first: only so is it known
+   * whether it is newer than theirs.
+   */
+  fresh<T>(id: FileId | undefined, operation: () => Answer<T>): Answer<T> {
     const settings = this.#settings
-    return settings?.isStrict === true ? afterwards((done) => settings.publishing.revalidate(done), operation) : operation()
+    if (settings?.isStrict !== true) return operation()
+    const { publishing } = settings
+    const revalidated = (): Answer<T> => afterwards((done) => publishing.revalidate(done), operation)
+    if (id === undefined || this.#changes.node(id) === undefined) return revalidated()
+    return afterwards((done) => publishing.publish({ counter: this.#changes.counter, id }, done), revalidated)
   }
 
   /** Makes an empty file in the newest commit, and goes on when that is shown; EEXIST when the name is taken there. */

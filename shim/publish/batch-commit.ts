@@ -4,6 +4,7 @@
 import { encodeEntry } from '../../shared/format/entry-codec.ts'
 import type { FileId, Time } from '../../shared/format/entry.ts'
 import type { ChangeSet, CommittedChanges } from '../../shared/volume/change-set.ts'
+import { isSameBody } from '../../shared/volume/entry-merge.ts'
 import { entryOfBody } from '../changes/body-times.ts'
 import type { Batch, Doubt, Published, ToChanges, Verified } from '../changes/publishing.ts'
 import type { BodyContents, ReadBody, Unread } from './body-contents.ts'
@@ -54,12 +55,26 @@ function withContents(changes: ChangeSet, bodies: readonly ReadBody[]): ChangeSe
 }
 
 export function publishedOf(counter: number, bodies: readonly ReadBody[], committed: Commit): Published {
+  const { seq, nodes, contents = [], conflicts, merged } = committed
+  const isThere = hasContent(committed)
+  const went = bodies.filter((body) => isThere(body)).map(({ id, generation, mtime }) => ({ id, generation, mtime }))
   return {
     counter,
-    seq: committed.seq,
-    nodes: committed.nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) })),
-    bodies: [...bodies.map(({ id, generation, mtime }) => ({ id, generation, mtime })), ...(committed.contents ?? []).map(({ id, mtime }) => ({ id, generation: 0, mtime }))],
-    conflicts: committed.conflicts,
-    merged: committed.merged,
+    seq,
+    nodes: nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) })),
+    bodies: [...went, ...contents.map(({ id, mtime }) => ({ id, generation: 0, mtime }))],
+    superseded: bodies.filter((body) => !isThere(body)).map(({ id }) => id),
+    conflicts,
+    merged,
+  }
+}
+
+/** Whether the commit has a body's content, wherever the file is now. It has another when ours was as it had been published, and others have changed it. */
+function hasContent({ nodes, conflicts, merged }: Commit): (body: ReadBody) => boolean {
+  const entries = new Map(nodes.map(({ id, entry }) => [id, entry]))
+  const ids = new Map([...merged.map(({ id, into }): [FileId, FileId] => [id, into]), ...conflicts.map(({ id, keptId }): [FileId, FileId] => [id, keptId])])
+  return ({ id, size, content }) => {
+    const entry = entries.get(ids.get(id) ?? id)
+    return entry !== undefined && isSameBody(entry, { ...entry, size, content })
   }
 }

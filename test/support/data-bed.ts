@@ -138,7 +138,7 @@ export class DataBed {
     const change = await changeBetween(this.#snapshot, committed.snapshot)
     this.#snapshot = committed.snapshot
     const published = committed.nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) }))
-    this.handler.published({ counter: batch.counter, seq: committed.seq, nodes: published, bodies: batch.bodies, conflicts: [], merged: [] })
+    this.handler.published({ counter: batch.counter, seq: committed.seq, nodes: published, bodies: batch.bodies, superseded: [], conflicts: [], merged: [] })
     this.handler.applyChange(change)
   }
 
