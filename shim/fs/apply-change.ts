@@ -40,7 +40,10 @@ export function applyChange(tree: VolumeTree, change: Change, ours: Ours, kernel
     return
   }
   const theirs = change.names.filter((changed) => !isHidden(changed, ours))
-  if (markGone(tree, theirs, ours)) tree.startEpoch()
+  const isMovedHere = change.names.some((changed) => isMoveOfOurs(tree, changed, ours))
+  // Nor does the list say what of ours is below it.
+  if (isMovedHere) ours.hidden.noteUnlisted()
+  if (markGone(tree, theirs, ours) || isMovedHere) tree.startEpoch()
   for (const changed of change.names) {
     if (changed.entry !== undefined) applyEntry(tree, changed, changed.entry, ours)
   }
@@ -81,8 +84,15 @@ function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): 
   return isDirectoryGone
 }
 
+/** A directory that was moved here has left its place in the snapshot, too. */
+function isMoveOfOurs({ table }: VolumeTree, { entry, beforeId }: ChangedName, ours: Ours): boolean {
+  const row = beforeId === undefined ? 0 : table.find(beforeId)
+  if (row === 0 || !isDirectory(table.modes[row]!) || table.linkCountOf(row) === 0) return false
+  return (entry === undefined || decodeEntryHead(entry).id !== beforeId) && ours.hasNode(table.ids[row]!)
+}
+
 /** Writes the new entry of a row that is known by its file id. */
-function applyEntry(tree: VolumeTree, { directoryId, name }: ChangedName, bytes: Uint8Array, ours: Ours): void {
+function applyEntry(tree: VolumeTree, { directoryId, name, beforeId }: ChangedName, bytes: Uint8Array, ours: Ours): void {
   const { table } = tree
   const { id, kind, isLink } = decodeEntryHead(bytes)
   const row = table.find(id)
@@ -92,6 +102,7 @@ function applyEntry(tree: VolumeTree, { directoryId, name }: ChangedName, bytes:
     ours.hidden.noteNode(id, { bytes, isLinked: false, place: { directoryId, name } })
     return
   }
+  if (kind === 'directory' && beforeId !== id && ours.hasNode(id)) ours.hidden.noteNewDirectory()
   const parent = table.find(directoryId)
   // Parent 0: moved to where the kernel has not been; it will be found there under its old row. Where it was is no place to look for it any more.
   tree.update(row, parent, encodeName(name), { entry: decodeEntry(bytes), bytes, isLinked: false })
