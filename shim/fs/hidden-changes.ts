@@ -17,10 +17,20 @@ export class HiddenChanges {
   readonly #names = new Map<string, ChangedName>()
   readonly #nodes = new Map<number, HiddenNode>()
   #isUnlisted = false
+  #hasNewDirectory = false
 
   /** A commit was too big to be listed: anything may be different. */
   get isUnlisted(): boolean {
     return this.#isUnlisted
+  }
+
+  /** A directory of ours is new in the snapshot: what lies below it is not listed. */
+  get hasNewDirectory(): boolean {
+    return this.#hasNewDirectory
+  }
+
+  noteNewDirectory(): void {
+    this.#hasNewDirectory = true
   }
 
   noteName(changed: ChangedName): void {
@@ -33,6 +43,7 @@ export class HiddenChanges {
 
   noteUnlisted(): void {
     this.#isUnlisted = true
+    this.#hasNewDirectory = false
   }
 
   /** The node is not ours any more. */
@@ -58,5 +69,6 @@ export class HiddenChanges {
     this.#names.clear()
     this.#nodes.clear()
     this.#isUnlisted = false
+    this.#hasNewDirectory = false
   }
 }

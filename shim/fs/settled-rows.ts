@@ -14,7 +14,7 @@ import type { LocalChanges } from '../changes/local-changes.ts'
 import type { Settled, SettledNode } from '../changes/outbox.ts'
 import type { HiddenChanges, HiddenNode } from './hidden-changes.ts'
 import type { Row, Shown } from './inode-table.ts'
-import { type VolumeTree, isDirectory, isRegular } from './volume-tree.ts'
+import { type VolumeTree, isRegular } from './volume-tree.ts'
 
 export interface SettledParts {
   readonly tree: VolumeTree
@@ -30,29 +30,26 @@ export interface SettledParts {
 /** False when rows below directories that were made here may be old: a commit that has both ours and others' is not listed below those. */
 export function showSettled(parts: SettledParts, { nodes, lost }: Settled<LocalBody>): boolean {
   const { tree, changes, hidden, isBeyond } = parts
-  let isSure = true
   for (const node of nodes) {
     const row = tree.table.find(node.id)
     if (row === 0) hidden.takeNode(node.keptId)
-    else {
-      if (isBeyond && isDirectory(tree.table.modes[row]!) && tree.table.entry(row).length === 0) isSure = false
-      showNode(parts, row, node, lost)
-    }
+    else showNode(parts, row, node, lost)
   }
   for (const name of lost) tellName(parts, name)
   const isOurs = (directoryId: number, name: string): boolean => changes.target(toFileId(directoryId), name) !== undefined
   for (const name of hidden.takeNames(isOurs)) tellName(parts, name)
-  return isSure
+  return !(isBeyond && hidden.hasNewDirectory)
 }
 
-function showNode(parts: SettledParts, known: Row, { id, keptId, bytes }: SettledNode<LocalBody>, lost: readonly LostName[]): void {
+function showNode(parts: SettledParts, known: Row, node: SettledNode<LocalBody>, lost: readonly LostName[]): void {
   const { tree, changes, hidden } = parts
+  const { id, keptId, bytes, body, isBodyOld } = node
   const before = tree.table.shownOf(known)
   // Ours goes on under another id, for whoever has it open, too.
   const row = keptId === id ? known : tree.renumber(known, keptId, isLost(tree, known, lost))
   if (changes.node(keptId) === undefined) {
     const newer = hidden.takeNode(keptId)
-    if (bytes !== undefined) tree.settle(row, bytes, hidden.isUnlisted)
+    if (bytes !== undefined) tree.settle(row, bytes, { isOurs: body !== undefined && isBodyOld !== true, isOld: hidden.isUnlisted })
     if (newer !== undefined) showNewer(tree, row, bytes, newer)
     else if (bytes === undefined) tree.markGone(row)
   } else tree.goOn(row, bytes)
@@ -66,7 +63,7 @@ function showNewer(tree: VolumeTree, row: Row, settled: Uint8Array | undefined, 
   else if (settled === undefined || !equalBytes(bytes, settled)) {
     const parent = place === undefined ? table.parentOf(row) : table.find(place.directoryId)
     const name = place === undefined ? table.name(row).slice() : encodeName(place.name)
-    tree.settle(row, settled ?? bytes, false)
+    if (settled === undefined) tree.settle(row, bytes, { isOurs: false, isOld: false })
     tree.update(row, parent, name, { entry: decodeEntry(bytes), bytes, isLinked })
   }
 }

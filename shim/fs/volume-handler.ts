@@ -239,7 +239,7 @@ export class VolumeHandler implements Handler {
   }
 
   forget(nodeId: NodeId, lookupCount: number): void {
-    const isLast = this.#tree.table.lookupCounts[nodeId] === lookupCount
+    const isLast = this.#tree.table.isKnown(nodeId) && this.#tree.table.lookupCounts[nodeId]! <= lookupCount
     if (isLast) this.writable?.forgotten(nodeId)
     this.#tree.forget(nodeId, lookupCount)
   }

@@ -219,15 +219,22 @@ export class VolumeTree {
     this.mirror(row, presentEntry(node))
   }
 
-  /** A row of what was changed here becomes one of the snapshot, which has it as `bytes`. `isOld`: the snapshot may have it otherwise by now. */
-  settle(row: Row, bytes: Uint8Array, isOld: boolean): void {
+  /**
+   * A row of what was changed here becomes one of the snapshot, which has it as `bytes`. `isOurs`: with the content that is shown; otherwise that is compared.
+   * `isOld`: the snapshot may have it otherwise by now.
+   */
+  settle(row: Row, bytes: Uint8Array, { isOurs, isOld }: { readonly isOurs: boolean; readonly isOld: boolean }): void {
     const { table } = this
     const kept = table.entry(row)
     // The row of a directory has the newest tree already, if the change that brought it was listed.
     const newest = isDirectory(table.modes[row]!) && kept.length > 0 && !isOld ? kept.slice() : bytes
     const entry = decodeEntry(newest)
     const isLinked = entry.linkCount > 1 || (table.flags[row]! & rowFlag.isLinked) !== 0
-    this.write(row, row === rootRow ? rootRow : table.parentOf(row), table.name(row).slice(), entry, newest, isLinked)
+    const [parent, name] = [row === rootRow ? rootRow : table.parentOf(row), table.name(row).slice()]
+    const isShown = isOurs || isDirectory(table.modes[row]!) || (table.contentTags[row] === contentTagOf(entry) && table.sizes[row] === entry.size)
+    table.flags[row]! &= ~rowFlag.isLocal
+    if (isShown) this.write(row, parent, name, entry, newest, isLinked)
+    else this.update(row, parent, name, { entry, bytes: newest, isLinked })
     if (isOld) table.epochs[row] = 0
   }
 

@@ -12,6 +12,9 @@ import type { Backend } from '../../shim/fs/backend.ts'
 import type { BodySource, FileBody } from '../../shim/fs/cached-bodies.ts'
 import { VolumeHandler } from '../../shim/fs/volume-handler.ts'
 import { type Answer, type Attributes, type AttributesChange, type Caller, type Connection, Deferred, type DirectorySink, type EntryReply, type OpenReply } from '../../shim/fuse/handler.ts'
+import type { Published } from '../../shim/changes/publishing.ts'
+import { publishedOf } from '../../shim/publish/batch-commit.ts'
+import type { ReadBody } from '../../shim/publish/body-contents.ts'
 import type { VolumeWriter } from '../../shim/fs/volume-writer.ts'
 import { openFlag } from '../../shim/sys/constants.ts'
 import { changeBetween } from '../../shim/volume/change.ts'
@@ -221,6 +224,59 @@ export class HandlerBed {
     const reply = await answered(this.handler.getattr(await this.node(path), undefined))
     if (typeof reply === 'number') throw new Error(`getattr: ${reply}`)
     return reply.attributes
+  }
+
+  /** Publishes what was changed, as the publisher does. The handler is not told of the commit: that is `follow`. */
+  async publish(): Promise<Published> {
+    const { changes, sys } = this.writing
+    const batch = changes.takeBatch({ isEverything: true })
+    if (batch === undefined || !('bodies' in batch)) throw new Error('Nothing to publish')
+    const bodies = batch.bodies.map(({ id, path, size, generation, mtime }): ReadBody => {
+      const bytes = new Uint8Array(size)
+      sys.pread(sys.open(path, 0, 0), bytes, 0)
+      return { id, generation, mtime, size, content: { kind: 'inline', bytes } }
+    })
+    const contents = new Map(bodies.map((body) => [body.id, body]))
+    const nodes = batch.changes.nodes.map((node) => {
+      const body = contents.get(node.id)
+      return body === undefined || node.after === undefined ? node : { ...node, after: { ...node.after, size: body.size, mtime: body.mtime, content: body.content } }
+    })
+    const base = await this.volume.at(batch.baseSeq)
+    const committed = await this.volume.writer().commitChanges({ ...batch.changes, nodes }, { base, nonce: batch.nonce, author: 'bed' })
+    return publishedOf(batch.counter, bodies, committed)
+  }
+
+  /** Publishes and follows to it, at once; gives what the kernel was told. */
+  async publishAndFollow(): Promise<string[]> {
+    const published = await this.publish()
+    const told = await this.follow()
+    this.handler.published(published)
+    return [...told, ...this.connection.take()]
+  }
+
+  /** Writes a whole file, as a program does. */
+  async put(path: string, text: string): Promise<number> {
+    const reply = await answered(this.writable.create(...(await this.spot(path)), { mode: 0o644, umask: 0, rdev: 0 }, openFlag.O_RDWR | openFlag.O_TRUNC, caller))
+    if (typeof reply === 'number') throw new Error(`create: ${reply}`)
+    const { entry, open } = structuredClone(reply)
+    const written = await answered(this.writable.write(entry.nodeId, open.handle, 0, utf8(text), { isFromCache: false, killsPrivileges: false, caller }))
+    if (typeof written === 'number') throw new Error(`write: ${written}`)
+    this.handler.release(entry.nodeId, open.handle)
+    return entry.nodeId
+  }
+
+  /** A whole file. */
+  async get(path: string): Promise<string | number> {
+    const node = await this.node(path)
+    const reply = await this.open(node)
+    if (typeof reply === 'number') return reply
+    const answer = await answered(this.handler.read(node, reply.handle, 0, 65_536))
+    this.handler.release(node, reply.handle)
+    if (typeof answer === 'number') return answer
+    if (answer.kind === 'bytes') return new TextDecoder().decode(answer.bytes)
+    const bytes = new Uint8Array(answer.length)
+    this.writing.sys.pread(answer.fd, bytes, answer.offset)
+    return new TextDecoder().decode(bytes)
   }
 
   /** Commits without telling the file system. */
