@@ -7,6 +7,7 @@
  * was made here is empty below its changes until it is settled, whatever the snapshot has.
  */
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
+import type { FileId } from '../../shared/format/entry.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import type { Change } from '../fs/backend.ts'
@@ -23,33 +24,41 @@ export interface BaseMove {
   readonly seq: number
   /** Of directories with changes that others moved. */
   readonly places: readonly Place[]
-  /** The snapshot has the batch that is out: every name leads where the batch has put it. */
+  /** The snapshot has the batch that is out. */
   readonly hasBatch: boolean
+  /** What it has under names that are changed here, but for what the batch has put there. */
+  readonly shown: readonly ShownName[]
 }
 
-/**
- * Also notes what the snapshot has now where names are changed here: counts are deltas to it. `hasBatch`: it is known already that the snapshot has the batch
- * that is out; else that is seen by its names.
- */
+export interface ShownName {
+  readonly directoryId: FileId
+  readonly name: string
+  readonly target: NameTarget | undefined
+}
+
+/** `hasBatch`: it is known already that the snapshot has the batch that is out; else that is seen by its names. */
 export function planMove<Body>(state: ChangeState<Body>, { seq, names = [] }: NewerSnapshot, hasBatch: boolean): BaseMove {
   const places: Place[] = []
-  if (state.isEmpty) return { seq, places, hasBatch: false }
-  let putCount = 0
-  let otherCount = 0
+  if (state.isEmpty) return { seq, places, hasBatch: false, shown: [] }
+  const ours: ShownName[] = []
+  const others: ShownName[] = []
+  let isOther = false
   for (const { directoryId, name, entry } of names) {
     const parentId = toFileId(directoryId)
     const target = entry === undefined ? undefined : targetOf(entry)
     const changed = state.name(parentId, name)
     if (changed !== undefined) {
-      if (!state.isNew(parentId)) state.namesOf(parentId).setShown(changed, target)
       const { taken, base } = changed
-      if (taken !== undefined && taken?.id === target?.id) putCount += 1
-      else if (taken !== undefined && taken?.id !== base?.id) otherCount += 1
+      const isOurs = taken !== undefined && taken?.id === target?.id
+      if (!isOurs && taken !== undefined && taken?.id !== base?.id) isOther = true
+      const list = isOurs ? ours : others
+      list.push({ directoryId: parentId, name, target })
     }
     if (target?.kind === 'directory' && state.places.has(target.id)) places.push({ id: target.id, parentId, name })
   }
   // Not all of its names are listed: a change says nothing of what is in directories that came, went or moved.
-  return { seq, places, hasBatch: hasBatch || (putCount > 0 && otherCount === 0) }
+  const isIn = hasBatch || (ours.length > 0 && !isOther)
+  return { seq, places, hasBatch: isIn, shown: isIn ? others : [...ours, ...others] }
 }
 
 function targetOf(bytes: Uint8Array): NameTarget {
@@ -57,16 +66,22 @@ function targetOf(bytes: Uint8Array): NameTarget {
   return { id, kind }
 }
 
-export function moveBase<Body>(state: ChangeState<Body>, { seq, places, hasBatch }: BaseMove): void {
+export function moveBase<Body>(state: ChangeState<Body>, { seq, places, hasBatch, shown }: BaseMove): void {
   for (const place of places) state.places.set(place.id, place)
-  if (hasBatch) {
-    for (const [directoryId, names] of state.directories) {
-      if (state.isNew(directoryId)) continue
-      for (const changed of names.all()) if (changed.taken !== undefined) names.setShown(changed, changed.taken ?? undefined)
-    }
+  if (hasBatch) showBatch(state)
+  for (const { directoryId, name, target } of shown) {
+    const changed = state.name(directoryId, name)
+    if (changed !== undefined && !state.isNew(directoryId)) state.namesOf(directoryId).setShown(changed, target)
   }
   state.seq = seq
   if (!state.isEmpty) return
   state.oldestSeq = seq
   state.places.clear()
+}
+
+function showBatch<Body>(state: ChangeState<Body>): void {
+  for (const [directoryId, names] of state.directories) {
+    if (state.isNew(directoryId)) continue
+    for (const changed of names.all()) if (changed.taken !== undefined) names.setShown(changed, changed.taken ?? undefined)
+  }
 }

@@ -12,7 +12,7 @@ export interface ChangedName {
   /** Undefined: removed here. */
   to: NameTarget | undefined
   base: NameTarget | undefined
-  /** What the snapshot that is shown has there, when that is not `base`; null: nothing. Not journaled but for names of a batch: what others did to names of ours is not in the counts after a restart. */
+  /** What the snapshot that is shown has there, when that is not `base`; null: nothing. */
   shown: NameTarget | null | undefined
   changedAt: number
   /** What the batch that is out says; null: that it is gone; undefined: it is in no batch. */

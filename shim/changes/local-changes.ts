@@ -284,7 +284,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   #journalSeq(): number {
     const { seq } = this.#state
     if (this.#journaledSeq === seq) return 0
-    const result = this.#parts.journal.append(encodeBaseMove({ seq, places: [], hasBatch: false }))
+    const result = this.#parts.journal.append(encodeBaseMove({ seq, places: [], hasBatch: false, shown: [] }))
     if (result === 0) this.#journaledSeq = seq
     return result
   }

@@ -6,7 +6,7 @@ import { decodeEntry, encodeEntry, entryBytesMax } from '../../shared/format/ent
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import type { BaseMove } from './base-move.ts'
 import type { BodyStamp } from '../bodies/local-body.ts'
-import { readCount, readId, readName, readPlace, readTime, writeName, writePlace, writeTime } from './edit-codec.ts'
+import { readCount, readId, readName, readPlace, readTarget, readTime, writeName, writePlace, writeTarget, writeTime } from './edit-codec.ts'
 import type { LostName, Settlement, StayingBody } from './settling.ts'
 
 /** First byte of a record. INVARIANT: a number means one thing for ever. */
@@ -31,18 +31,29 @@ export function readWritten(reader: Reader): { readonly id: FileId; readonly sta
   return { id, start, end: start + reader.varint() }
 }
 
-export function encodeBaseMove({ seq, places, hasBatch }: BaseMove): Uint8Array {
+export function encodeBaseMove({ seq, places, hasBatch, shown }: BaseMove): Uint8Array {
   const writer = new Writer()
   writer.u8(recordKind.baseMove)
   writer.varint(seq)
   writer.u8(hasBatch ? 1 : 0)
   writer.varint(places.length)
   for (const place of places) writePlace(writer, place)
+  writer.varint(shown.length)
+  for (const { directoryId, name, target } of shown) {
+    writer.varint(directoryId)
+    writeName(writer, name)
+    writeTarget(writer, target)
+  }
   return writer.finish()
 }
 
 export function readBaseMove(reader: Reader): BaseMove {
-  return { seq: reader.varint(), hasBatch: reader.u8() === 1, places: readList(reader, () => readPlace(reader)) }
+  return {
+    seq: reader.varint(),
+    hasBatch: reader.u8() === 1,
+    places: readList(reader, () => readPlace(reader)),
+    shown: readList(reader, () => ({ directoryId: readId(reader), name: readName(reader), target: readTarget(reader) })),
+  }
 }
 
 export function encodeTaken(nonce: string): Uint8Array {
