@@ -8,7 +8,7 @@ import { concatBytes } from '../bytes.ts'
 import { Writer } from '../codec.ts'
 import { type HashFunction, hashToBytes } from '../hash.ts'
 import type { Hash, ManifestRoot, Run } from './entry.ts'
-import { encodeChild, encodeRun, type ManifestChild } from './manifest-page.ts'
+import { encodeChild, encodeRun, type ManifestChild, type ManifestPage } from './manifest-page.ts'
 import { encodePage } from './page.ts'
 import type { PageShape, SplitRule } from './page-stack.ts'
 
@@ -82,6 +82,13 @@ async function contentIdOf(level: number, items: readonly ManifestItem[], hash: 
   }
   const inner = hashToBytes(await hash(writer.finish()))
   return await hash(concatBytes([Uint8Array.of(contentIdMark, level), inner]))
+}
+
+/** The content id that a page has by what is in it. `isWholeBody`: it is a manifest's root. */
+export async function contentIdOfPage(page: ManifestPage, isWholeBody: boolean, hash: HashFunction): Promise<Hash> {
+  const items = Array.from({ length: page.count }, (_, index) => (page.level === 0 ? page.run(index) : page.child(index)))
+  const runs = items.filter((item): item is Run => !isChild(item))
+  return idOfOneChunk(isWholeBody && page.level === 0 ? runs : []) ?? (await contentIdOf(page.level, items, hash))
 }
 
 /** The first 32 bits of the hash; a hole has the highest lot, so that it never ends a page by chance. */

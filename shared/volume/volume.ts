@@ -13,10 +13,12 @@ import { type Logger, silentLogger } from '../log.ts'
 import type { Random } from '../random.ts'
 import type { ObjectStore } from '../store.ts'
 import { timeOf } from './commit.ts'
+import { checkVolume } from './check.ts'
 import { ChunkCache } from './chunk-cache.ts'
 import { CommitLog, type HeadOptions, type LoggedRecord } from './commit-log.ts'
 import { ContentWriter, type WriterOptions } from './content-writer.ts'
 import { rootFileId } from './file-id.ts'
+import type { CheckOptions, CheckProgress, Finding } from './finding.ts'
 import { type FollowRequest, followLog } from './follow.ts'
 import { configKey } from './keys.ts'
 import { PageStore } from './page-store.ts'
@@ -115,6 +117,12 @@ export class Volume {
   /** A session of its own: packs, file ids, known chunks. */
   writer(options: WriterOptions = {}): ContentWriter {
     return new ContentWriter(this.#parts, (signal) => this.#readHead({ signal }), options)
+  }
+
+  /** Tells what is wrong with the volume, and in the end how much was looked at; see `Finding` and `CheckOptions`. Changes nothing. */
+  async *check(options: CheckOptions = {}): AsyncGenerator<Finding, CheckProgress> {
+    const head = await this.#readHead({ signal: options.signal })
+    return yield* checkVolume(this.#parts, head.record, options)
   }
 
   /** Waits for what goes on in the background: the head hint. */

@@ -108,6 +108,7 @@ async function publishTogether(first: readonly Deed[], rounds: readonly (readonl
     for (const body of before) if (body !== same && mounts.every((mount) => bodiesOf(mount).has(body))) expect(bodies).toContain(body)
     for (const mount of mounts) for (const body of bodiesOf(mount)) if (!before.has(body)) expect(bodies).toContain(body)
   }
+  expect(await Array.fromAsync(volume.check())).toEqual([])
 }
 
 /** Published twice: there is no second commit. */
