@@ -28,6 +28,8 @@ export interface SettledNode<Body> {
   readonly id: FileId
   /** The id that ours has there; another when theirs kept it. */
   readonly keptId: FileId
+  /** Where ours is when its name leads to another's file now. */
+  readonly keptAt?: { readonly directoryId: FileId; readonly name: string } | undefined
   /** As it was committed, `encodeEntry`; undefined: it is gone. */
   readonly bytes: Uint8Array | undefined
   /** Its body, when nobody needs it any more: it is the caller's now. */
@@ -137,6 +139,7 @@ export class Outbox<Body extends ChangedBody> {
     })
     const merged = new Map(published.merged.map(({ id, into }) => [id, into]))
     const ids = new Map([...merged, ...conflicts.map(({ id, keptId }): [FileId, FileId] => [id, keptId])])
+    const keptAt = new Map(conflicts.map(({ id, keptIn, keptName }) => [id, { directoryId: keptIn, name: keptName }]))
     const committed = new Map(published.nodes.map(({ id, entry }) => [id, entry]))
     const contents = new Set(published.bodies.map(({ id }) => id))
     const superseded = new Set(published.superseded)
@@ -152,7 +155,8 @@ export class Outbox<Body extends ChangedBody> {
       const staying = isBodyOld ? this.#oldBody(node) : this.#stayingBody(node, bytes, contents.has(id))
       if (staying !== 'none' && staying !== 'free') bodies.set(id, staying)
       if (bytes !== undefined && (node.changedAt > counter || bodies.has(id))) entries.set(keptId, decodeEntry(bytes))
-      nodes.push({ id, keptId, bytes, body: staying === 'free' ? node.body : undefined, isBodyOld })
+      const body = staying === 'free' ? node.body : undefined
+      nodes.push({ id, keptId, keptAt: keptAt.get(id), bytes, body, isBodyOld })
     }
     const lost = this.#lostNames(conflicts)
     return { settlement: { seq: state.seq, committedSeq: published.seq, entries, conflicts, merged, bodies }, settled: { nodes, lost } }

@@ -43,16 +43,18 @@ export function showSettled(parts: SettledParts, { nodes, lost }: Settled<LocalB
 
 function showNode(parts: SettledParts, known: Row, node: SettledNode<LocalBody>, lost: readonly LostName[]): void {
   const { tree, changes, hidden } = parts
-  const { id, keptId, bytes, body, isBodyOld } = node
+  const { id, keptId, keptAt, bytes, body, isBodyOld } = node
   const before = tree.table.shownOf(known)
   // Ours goes on under another id, for whoever has it open, too.
-  const row = keptId === id ? known : tree.renumber(known, keptId, isLost(tree, known, lost))
+  const hasLostName = isLost(tree, known, lost)
+  const row = keptId === id ? known : tree.renumber(known, keptId)
   if (changes.node(keptId) === undefined) {
     const newer = hidden.takeNode(keptId)
     if (bytes !== undefined) tree.settle(row, bytes, { isOurs: body !== undefined && isBodyOld !== true, isOld: hidden.isUnlisted })
     if (newer !== undefined) showNewer(tree, row, bytes, newer)
     else if (bytes === undefined) tree.markGone(row)
   } else tree.goOn(row, bytes)
+  if (keptAt !== undefined && hasLostName) tree.moveTo(row, keptAt.directoryId, keptAt.name, bytes)
   if (!isShown(tree, row, before)) parts.nodeChanged(row)
 }
 

@@ -238,8 +238,8 @@ export class VolumeTree {
     if (isOld) table.epochs[row] = 0
   }
 
-  /** The file of a row has another id now. `isLost`: its name leads elsewhere. Gives the row of the id. */
-  renumber(row: Row, id: FileId, isLost: boolean): Row {
+  /** The file of a row has another id now. Gives the row of the id. */
+  renumber(row: Row, id: FileId): Row {
     const { table } = this
     const other = table.find(id)
     if (other !== 0) {
@@ -247,8 +247,17 @@ export class VolumeTree {
       return other
     }
     table.renumber(row, id)
-    if (isLost) table.place(row, 0, table.name(row).slice(), table.entry(row).slice())
     return row
+  }
+
+  /** The name under which a row was found leads elsewhere now, and this one to the row. `bytes`: its entry in the snapshot. */
+  moveTo(row: Row, directoryId: FileId, name: string, bytes: Uint8Array | undefined): void {
+    const { table } = this
+    const parent = table.find(directoryId)
+    const kept = table.entry(row).slice()
+    // Where the directory is not known, what the row is must be kept here.
+    const isNeeded = parent === 0 && kept.length === 0 && bytes !== undefined && !this.#isLocal(row)
+    table.place(row, parent, encodeName(name), isNeeded ? bytes : kept)
   }
 
   /** Every directory in it has a name for it: "..". */
