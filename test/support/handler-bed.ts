@@ -217,13 +217,13 @@ export class HandlerBed {
   async setattr(path: string, change: Partial<AttributesChange>, who: Caller = caller): Promise<Attributes | number> {
     const node = await this.node(path)
     const reply = await answered(this.writable.setattr(node, { ...unchanged, ...change }, who))
-    return typeof reply === 'number' ? reply : reply.attributes
+    return typeof reply === 'number' ? reply : { ...reply.attributes }
   }
 
   async attributes(path: string): Promise<Attributes> {
     const reply = await answered(this.handler.getattr(await this.node(path), undefined))
     if (typeof reply === 'number') throw new Error(`getattr: ${reply}`)
-    return reply.attributes
+    return { ...reply.attributes }
   }
 
   /** Publishes what was changed, as the publisher does. The handler is not told of the commit: that is `follow`. */
