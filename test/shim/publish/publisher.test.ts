@@ -299,6 +299,21 @@ describe('others commit too', () => {
   })
 })
 
+test('a body that is as it was published does not pass for what others have written meanwhile', async () => {
+  bed.write('same', 'first')
+  bed.write('large', randomBytes(4, 20_000))
+  await bed.flush()
+  await (await otherWriter()).commit([
+    { op: 'write', path: '/same', content: { kind: 'inline', bytes: utf8('their second') }, size: 12 },
+    { op: 'write', path: '/large', content: { kind: 'inline', bytes: utf8('theirs') }, size: 6 },
+  ])
+  // Opened for writing and written as it was: nobody can tell without reading it.
+  const ids = [bed.write('same', 'first').id, bed.write('large', randomBytes(4, 20_000)).id]
+  await bed.publisher.flush({ deadlineMs: 300 }).catch(() => undefined)
+  expect(bed.published[1]).toMatchObject({ bodies: [], superseded: ids, conflicts: [] })
+  expect([await text('same'), await text('large')]).toEqual(['their second', 'theirs'])
+})
+
 async function otherWriter(): Promise<ContentWriter> {
   return (await Volume.open(engineOf(bed.memory, { seed: 999, author: 'other' }))).writer()
 }
