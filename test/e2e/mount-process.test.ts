@@ -57,8 +57,9 @@ test('a dead mount that was left is cleared by the next', async () => {
   const first = mount(`${store}/vol`)
   await first.mounted(mountPoint)
   // Its watchdog goes first, so that nobody cleans up.
-  const watchdogs = (await run('pgrep', '-f', `edgemount-watchdog ${mountPoint} `)).out.trim().split('\n')
-  expect(watchdogs).toHaveLength(2) // one sleeps, one looks
+  let watchdogs: string[] = []
+  // One sleeps, one looks.
+  await until(async () => (watchdogs = (await run('pgrep', '-f', `edgemount-watchdog ${mountPoint} `)).out.trim().split('\n')).length === 2)
   await run('kill', '-9', ...watchdogs)
   await first.stop('SIGKILL')
   expect((await run('ls', mountPoint)).complaint).toContain('not connected')
