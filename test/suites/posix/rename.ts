@@ -280,6 +280,20 @@ export const renameCases: Cases = {
     script.check('the directories have changed', () => [2, 3].every((index) => after[index]!.stat.mtime > before[index]!.stat.mtime))
   },
 
+  'RENAME_WHITEOUT: what marks a removed name for overlays stays where the file was': (script) => {
+    script.ok('mkdir', 'd', 0o755)
+    for (const kind of kinds) {
+      script.make(kind, 'a')
+      script.ok('rename', 'a', 'd/b', RENAME.WHITEOUT)
+      script.lstat('a', { kind: 'char', major: 0, minor: 0 })
+      script.lstat('d/b', { kind })
+      script.ok('unlink', 'a')
+      script.remove(kind, 'd/b')
+    }
+    script.make('regular', 'a')
+    script.fails('EINVAL', 'rename', 'a', 'b', RENAME.WHITEOUT | RENAME.EXCHANGE)
+  },
+
   'a file that was just written and then renamed has its bytes': (script) => {
     for (let round = 0; round < 20; round += 1) {
       script.ok('open', 'temporary', O.CREAT | O.EXCL | O.WRONLY, 0o644, 'w')
