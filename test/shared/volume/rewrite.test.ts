@@ -1,15 +1,17 @@
 /** Rewriting a body around its changes gives the bytes that writing all of it would, and reads and stores little. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { aroundCalls } from '../../../edge/store/around.ts'
+import { MemoryStore } from '../../../edge/store/memory.ts'
 import { type ChunkingParameters, defaultChunking } from '../../../shared/chunker.ts'
 import type { Content, Entry } from '../../../shared/format/entry.ts'
 import type { ByteRange } from '../../../shared/range.ts'
 import type { RewriteRequest } from '../../../shared/volume/rewrite-request.ts'
-import type { Volume } from '../../../shared/volume/volume.ts'
+import { Volume } from '../../../shared/volume/volume.ts'
 import { effort } from '../../support/effort.ts'
 import { fileEntry } from '../../support/file-entry.ts'
 import { hashOf } from '../../support/hash-of.ts'
-import { bytesOf, expectBytes, inPieces, newVolume, randomBytes, smallChunks } from '../../support/test-volume.ts'
+import { bytesOf, engineOf, expectBytes, inPieces, newVolume, randomBytes, smallChunks } from '../../support/test-volume.ts'
 
 const fixedChunks: ChunkingParameters = { kind: 'fixed', bytes: 8192 }
 
@@ -56,7 +58,7 @@ describe.each([
           bytes = next
         }
       }),
-      { numRuns: 150 * effort },
+      { numRuns: 50 * effort },
     )
   }, 60_000 * effort)
 
@@ -83,7 +85,7 @@ describe.each([
           expect(readBytes).toBeLessThan(4 * chunkMax)
           if (chunking.kind === 'fixed') expect(readBytes).toBeLessThanOrEqual(chunkMax)
         }),
-        { numRuns: 100 * effort },
+        { numRuns: 30 * effort },
       )
     }
   }, 60_000 * effort)
@@ -143,6 +145,36 @@ describe('rewriting', () => {
       [4096, 'hole', size - 8192],
       [size - 4096, 'chunk', 4096],
     ])
+  })
+
+  test('one changed byte of a body costs less than 2 MiB of uploads and 4 MiB of reading at the default', async () => {
+    const inner = new MemoryStore()
+    const counts = { written: 0, read: 0 }
+    const counting = aroundCalls(inner, async (call, run) => {
+      const done = await run(call.signal)
+      counts.written += call.sentBytes
+      if (call.operation === 'body' && done instanceof Uint8Array) counts.read += done.length
+      return done
+    })
+    const bytes = randomBytes(5, 64 * 2 ** 20)
+    const first = await newVolume({ store: inner, chunking: defaultChunking })
+    const writer = first.writer()
+    await writer.commit([{ op: 'create', path: '/f', ...(await writer.write(inPieces(bytes, 2 ** 20))) }])
+    const volume = await Volume.open(engineOf(counting, { seed: 2 }))
+    const entry = await (await volume.head()).resolve('/f')
+    for (const at of [0, 33_333_333, bytes.length - 1]) {
+      Object.assign(counts, { written: 0, read: 0 })
+      const next = bytes.slice()
+      next[at] = next[at]! ^ 1
+      const again = volume.writer()
+      const changes: Change[] = [{ kind: 'random', start: at, end: at + 1 }]
+      const written = await again.rewrite(requestOf(entry.content, next, { changes, keptBytes: bytes.length, size: bytes.length }))
+      const { snapshot } = await again.commit([{ op: 'write', path: '/f', ...written }])
+      expect(counts.written).toBeLessThan(2 * 2 ** 20)
+      expect(counts.read).toBeLessThan(4 * 2 ** 20)
+      const around = { start: Math.max(0, at - 3_000_000), end: Math.min(bytes.length, at + 3_000_000) }
+      expectBytes(await bytesOf(snapshot, '/f', around), next.subarray(around.start, around.end))
+    }
   })
 
   test('a change that cannot be read fails and leaves nothing under way', async () => {
