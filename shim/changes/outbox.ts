@@ -7,7 +7,7 @@
 import { toHex } from '../../shared/bytes.ts'
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
-import { splitPath } from '../../shared/path.ts'
+import { baseName } from '../../shared/path.ts'
 import type { Random } from '../../shared/random.ts'
 import { type BodyLooks, type TakenBody, makeBatch } from './batch.ts'
 import type { ChangeState, NodeState } from './change-state.ts'
@@ -134,8 +134,10 @@ export class Outbox<Body extends ChangedBody> {
     const { state } = this.#parts
     const counter = state.taken?.counter ?? 0
     const conflicts = published.conflicts.map((conflict): LostName => {
-      const { id, keptId, keptIn, path, keptAs } = conflict
-      return { id, keptId, keptIn, name: lastOf(path), keptName: lastOf(keptAs) }
+      const { keptId, keptIn, path, keptAs } = conflict
+      // A commit that was found in the log knows an inode of ours by the id that it has there.
+      const id = state.nodes.get(keptId)?.taken === undefined ? conflict.id : keptId
+      return { id, keptId, keptIn, name: baseName(path), keptName: baseName(keptAs) }
     })
     const merged = new Map(published.merged.map(({ id, into }) => [id, into]))
     const ids = new Map([...merged, ...conflicts.map(({ id, keptId }): [FileId, FileId] => [id, keptId])])
@@ -152,7 +154,7 @@ export class Outbox<Body extends ChangedBody> {
       const keptId = ids.get(id) ?? id
       const bytes = node.taken.linkCount === 0 ? undefined : committed.get(keptId)
       const isBodyOld = superseded.has(id)
-      const staying = isBodyOld ? this.#oldBody(node) : this.#stayingBody(node, bytes, contents.has(id))
+      const staying = isBodyOld ? this.#oldBody(node) : this.#stayingBody(node, bytes, contents.has(id) || contents.has(keptId))
       if (staying !== 'none' && staying !== 'free') bodies.set(id, staying)
       if (bytes !== undefined && (node.changedAt > counter || bodies.has(id))) entries.set(keptId, decodeEntry(bytes))
       const body = staying === 'free' ? node.body : undefined
@@ -204,8 +206,4 @@ export class Outbox<Body extends ChangedBody> {
 /** How a body stood when it was read for this entry, in a process that is no more. */
 function stampIn({ size, mtime }: Entry, { generation }: ChangedBody): { readonly generation: number; readonly size: number; readonly mtime: Entry['mtime'] } {
   return { generation, size, mtime }
-}
-
-function lastOf(path: string): string {
-  return splitPath(path).at(-1) ?? ''
 }

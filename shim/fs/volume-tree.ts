@@ -227,7 +227,7 @@ export class VolumeTree {
     const { table } = this
     const kept = table.entry(row)
     // The row of a directory has the newest tree already, if the change that brought it was listed.
-    const newest = isDirectory(table.modes[row]!) && kept.length > 0 && !isOld ? kept.slice() : bytes
+    const newest = isDirectory(table.modes[row]!) && kept.length > 0 && (!isOld || row === rootRow) ? kept.slice() : bytes
     const entry = decodeEntry(newest)
     const isLinked = entry.linkCount > 1 || (table.flags[row]! & rowFlag.isLinked) !== 0
     const [parent, name] = [row === rootRow ? rootRow : table.parentOf(row), table.name(row).slice()]
@@ -235,7 +235,8 @@ export class VolumeTree {
     table.flags[row]! &= ~rowFlag.isLocal
     if (isShown) this.write(row, parent, name, entry, newest, isLinked)
     else this.update(row, parent, name, { entry, bytes: newest, isLinked })
-    if (isOld) table.epochs[row] = 0
+    // The root is brought by every change.
+    if (isOld && row !== rootRow) table.epochs[row] = 0
   }
 
   /** The file of a row has another id now. Gives the row of the id. */

@@ -3,8 +3,11 @@
  *
  * INVARIANT: a commit changed what differs between it and the one before it, and nothing else. So a content that differs is one that we brought.
  */
-import { EdgemountError } from '../../shared/error.ts'
+import { EdgemountError, codeOf } from '../../shared/error.ts'
+import { type CommitOperation, decodeOperations } from '../../shared/format/commit-operation.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
+import { parentPath } from '../../shared/path.ts'
+import type { ChangeConflict } from '../../shared/volume/change-set.ts'
 import { diffSnapshots } from '../../shared/volume/diff.ts'
 import { isSameBody } from '../../shared/volume/entry-merge.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
@@ -25,9 +28,40 @@ export async function whatCommitDid(before: Snapshot, commit: Snapshot, signal: 
     seq: commit.seq,
     nodes: Array.from(has, ([id, entry]) => ({ id, entry })),
     contents: contents.map(({ id, mtime }) => ({ id, mtime })),
-    conflicts: [],
+    conflicts: await conflictsOf(commit, signal),
     merged: [],
   }
+}
+
+/**
+ * As the record tells them, which says by its new id alone what was kept. Where that is a copy, the id at its path is the one it was made from; where it
+ * is the file itself, whoever made the batch knows the id.
+ */
+async function conflictsOf(commit: Snapshot, signal: AbortSignal): Promise<ChangeConflict[]> {
+  const conflicts: ChangeConflict[] = []
+  for (const { op, path, to: keptAs, id: keptId } of await operationsOf(commit, signal)) {
+    if (op !== 'conflict' || keptAs === undefined || keptId === undefined) continue
+    const directory = await find(commit, parentPath(keptAs), signal)
+    const there = await find(commit, path, signal)
+    if (directory !== undefined) conflicts.push({ path, keptAs, keptIn: directory.id, id: there?.id ?? keptId, keptId })
+  }
+  return conflicts
+}
+
+async function find(commit: Snapshot, path: string | undefined, signal: AbortSignal): Promise<Entry | undefined> {
+  if (path === undefined) return undefined
+  try {
+    return await commit.resolve(path, { signal })
+  } catch (error) {
+    if (codeOf(error) === 'not-found') return undefined
+    throw error
+  }
+}
+
+async function operationsOf({ record, pages }: Snapshot, signal: AbortSignal): Promise<readonly CommitOperation[]> {
+  const operations = [...record.operations]
+  for (const pointer of record.operationPages ?? []) operations.push(...decodeOperations(await pages.load(pointer, signal)))
+  return operations
 }
 
 /** Whole, also of a file with several names. */

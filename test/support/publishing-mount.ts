@@ -5,7 +5,7 @@
 import type { FileId } from '../../shared/format/entry.ts'
 import { decodeManifestRoot } from '../../shared/format/content-codec.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
-import { silentLogger } from '../../shared/log.ts'
+import { type Logger, silentLogger } from '../../shared/log.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import type { Random } from '../../shared/random.ts'
 import { fileIdsFrom } from '../../shared/volume/file-id.ts'
@@ -81,6 +81,8 @@ export class PublishingMount {
   handler!: VolumeHandler
   nowMs = Date.UTC(2026, 0, 1)
   conflictCount = 0
+  /** What was warned of. */
+  readonly messages: string[] = []
   readonly #random: Random
   readonly #newId: () => FileId
   #snapshot!: Snapshot
@@ -194,14 +196,16 @@ export class PublishingMount {
   async #start(): Promise<void> {
     const replayed = replayChanges((visit) => this.journal.records.forEach(visit))
     this.#snapshot = replayed.seq === undefined ? await this.volume.head() : await this.volume.at(replayed.seq)
+    const note = (message: string): void => void this.messages.push(message)
+    const log: Logger = { ...silentLogger, warn: note, error: note }
     const clock = { now: () => this.nowMs, sleep: () => Promise.resolve() }
-    this.#cache = Cache.open({ directory, bytesMax: 2 ** 40, freeBytesMin: 0, sys: this.sys, clock, bootId: 'boot', log: silentLogger })
+    this.#cache = Cache.open({ directory, bytesMax: 2 ** 40, freeBytesMin: 0, sys: this.sys, clock, bootId: 'boot', log })
     const backend = Object.assign(backendOf(this.#snapshot), {
       fetch: (request: FetchRequest, listener: FetchListener) => this.#fetch(request, listener),
       promote: () => undefined,
       cancel: () => undefined,
     })
-    const context = { backend, clock, log: silentLogger, budget: new SpeculationBudget(0), network: new NetworkEstimate(), memory: new UncachedMemory(2 ** 20) }
+    const context = { backend, clock, log, budget: new SpeculationBudget(0), network: new NetworkEstimate(), memory: new UncachedMemory(2 ** 20) }
     const published = new CachedBodies(this.#cache, context)
     const bodies = LocalBodies.open({
       ...{ sys: this.sys, clock, bootId: 'boot', directory },
@@ -221,7 +225,7 @@ export class PublishingMount {
     const now = (): { seconds: number; nanoseconds: number } => ({ seconds: Math.floor((this.nowMs += 1000) / 1000), nanoseconds: 5 })
     const writing = { changes: this.changes, bodies, newId: this.#newId, now }
     const root = encodeRoot(this.#snapshot.root)
-    this.handler = new VolumeHandler({ backend, bodies: published, root, seq: this.#snapshot.seq, isFixed: false, writing, log: silentLogger, now: () => this.nowMs })
+    this.handler = new VolumeHandler({ backend, bodies: published, root, seq: this.#snapshot.seq, isFixed: false, writing, log, now: () => this.nowMs })
     this.handler.start(this.connection)
   }
 
