@@ -40,13 +40,15 @@ export class Replies {
     this.#parts = parts
   }
 
-  entryReply(row: Row): EntryReply {
+  /** `isNew`: it was made just now, so there is nothing in its body yet. */
+  entryReply(row: Row, isNew = false): EntryReply {
     const { tree, isFixed } = this.#parts
     const reply = this.#entryReply
     reply.nodeId = row
     reply.generation = tree.table.generations[row]!
     reply.entryValidMs = this.#validMs()
-    this.attributes(row)
+    if (isNew) tree.table.readAttributes(row, this.#attributes)
+    else this.attributes(row)
     reply.attributesValidMs = this.#attributesValidMs(row)
     if (tree.table.lookupCounts[row] === 0 && !isFixed) this.#noteFirst(row, reply)
     return reply

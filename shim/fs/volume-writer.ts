@@ -56,7 +56,7 @@ export interface WriterParts {
 
 /** Made by the handler, which knows how long the kernel may keep what. */
 export interface WriterReplies {
-  entryReply(row: Row): EntryReply
+  entryReply(row: Row, isNew?: boolean): EntryReply
   attributesReply(row: Row): AttributesReply
 }
 
@@ -188,7 +188,7 @@ export class VolumeWriter implements WritableHandler {
       const row = tree.rowOf(parent, key, found)
       if (isMissing(row)) return row
       const open = this.#inodes.open(row, wish)
-      return typeof open === 'number' || isMissing(open) ? open : this.#createReply(row, open)
+      return typeof open === 'number' || isMissing(open) ? open : { entry: this.#known(row), open }
     })
   }
 
@@ -219,11 +219,8 @@ export class VolumeWriter implements WritableHandler {
     }
     body.label = tree.pathOf(row)
     const { entry } = changes.node(idOf(tree.table, row))!
-    return this.#createReply(row, files.openCreated(row, entry, body, wish.flags))
-  }
-
-  #createReply(row: Row, open: OpenReply): CreateReply {
-    return { entry: this.#known(row), open }
+    const open = files.openCreated(row, entry, body, wish.flags)
+    return { entry: this.#known(row, true), open }
   }
 
   /** A row that the kernel learns of. */
@@ -231,9 +228,9 @@ export class VolumeWriter implements WritableHandler {
     return typeof row !== 'number' || row < 0 ? row : this.#known(row)
   }
 
-  #known(row: Row): EntryReply {
+  #known(row: Row, isNew = false): EntryReply {
     const { replies, tree } = this.#parts
-    const reply = replies.entryReply(row)
+    const reply = replies.entryReply(row, isNew)
     tree.table.lookupCounts[row]! += 1
     return reply
   }
