@@ -45,6 +45,9 @@ const releaseMs = 1000
 const waitingMax = 4096
 /** Each look takes 1 µs. */
 const lookMs = 250
+/** While so much comes between two looks. */
+const growingLookMs = 20
+const growthMin = 1024 * 1024
 
 export class LocalBodies implements BodyOwner {
   readonly #options: LocalBodiesOptions
@@ -60,6 +63,7 @@ export class LocalBodies implements BodyOwner {
   #diskBytes = 0
   #reservedBytes = 0
   #lookedMs = 0
+  #isGrowing = false
   /** The files are as this boot of the machine left them: nothing that was written can have been lost. */
   readonly #isSameBoot: boolean
 
@@ -160,19 +164,25 @@ export class LocalBodies implements BodyOwner {
   tick(): boolean {
     this.#release()
     this.#lookAtOpen()
-    if (this.#diskBytes !== this.#reservedBytes) {
-      this.#reservedBytes = this.#diskBytes
-      this.#options.reserve?.(this.#diskBytes)
-    }
     return this.#files.step()
+  }
+
+  /** Much was written lately: call `tick` again soon, so that the disk is not full before anybody has made room. */
+  get isGrowing(): boolean {
+    return this.#isGrowing
   }
 
   /** The kernel writes to some of them, unseen. */
   #lookAtOpen(): void {
     const { nowMs } = this
-    if (Math.abs(nowMs - this.#lookedMs) < lookMs) return
+    if (Math.abs(nowMs - this.#lookedMs) < (this.#isGrowing ? growingLookMs : lookMs)) return
     this.#lookedMs = nowMs
     for (const file of this.#open) file.fstat()
+    const growth = this.#diskBytes - this.#reservedBytes
+    this.#isGrowing = growth >= growthMin
+    if (growth === 0) return
+    this.#reservedBytes = this.#diskBytes
+    this.#options.reserve?.(this.#diskBytes)
   }
 
   #release(): void {

@@ -26,7 +26,9 @@ const filesPerStep = 32
 /** When the disk is short of room for what is written: up to 20 ms. */
 const filesPerUrgentStep = 512
 /** Bodies that have grown by so much are reason to look at the disk. */
-const reservedCheckBytes = 64 * 1024 * 1024
+const reservedCheckBytes = 16 * 1024 * 1024
+/** Who has written so much between two looks may write it some times over before the next. */
+const headroomGrowths = 4
 const freeSpaceCheckMs = 1000
 /** After the disk said that it is full nothing is stored for so long. */
 const fullMs = 1000
@@ -52,6 +54,8 @@ export class Evictor {
   /** Of the budget, for bodies that are no cache. */
   #reservedBytes = 0
   #checkedReservedBytes = 0
+  /** To be free beyond the floor, for what may be written before the disk is looked at again. */
+  #headroomBytes = 0
 
   constructor(files: BackingFiles, active: ReadonlyMap<number, CachedFile>, options: EvictorOptions) {
     this.#files = files
@@ -90,11 +94,14 @@ export class Evictor {
     this.#evict(this.#target)
   }
 
+  /** A program can fill what is free within a second, and the kernel tells it that the disk is full without asking here. */
   reserve(bytes: number): void {
+    const growth = Math.max(0, bytes - this.#reservedBytes)
     this.#reservedBytes = bytes
-    // A program can fill what is free within a second, and the kernel tells it that the disk is full without asking here.
+    this.#headroomBytes = Math.max(growth * headroomGrowths, Math.floor(this.#headroomBytes / 2))
     if (bytes - this.#checkedReservedBytes >= reservedCheckBytes) this.checkFreeSpace()
     if (this.#files.table.byteTotal > this.#bytesMax) this.#aim(this.#bytesMax)
+    if (this.#isBelowFloor) this.#evict(this.#target)
   }
 
   /** For somebody who needs room at once: evicts a tenth of the cache, or as much as one step does. False when nothing could be. */
@@ -123,7 +130,7 @@ export class Evictor {
     this.#checkedReservedBytes = this.#reservedBytes
     const space = this.#options.sys.statvfs(this.#options.directory)
     if (typeof space === 'number') return
-    const lacking = this.#options.freeBytesMin - space.blocksAvailable * space.blockBytes
+    const lacking = this.#options.freeBytesMin + this.#headroomBytes - space.blocksAvailable * space.blockBytes
     this.#isBelowFloor = lacking > 0
     if (!this.#isBelowFloor) return
     this.#aim(Math.max(0, this.#files.table.byteTotal - lacking))

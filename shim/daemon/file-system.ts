@@ -60,8 +60,8 @@ export interface FileSystem {
   readonly handler: VolumeHandler
   /** What the publisher says. */
   receive(message: ToChanges): void
-  /** To be called at least every 250 ms. */
-  tick(): void
+  /** To be called at least every 250 ms. Gives in how many milliseconds it wants to be called again. */
+  tick(): number
   /** Tells the publisher how much waits, first. */
   status(): FileSystemStatus
   /** `discards`: what is not published is dropped for ever. */
@@ -80,6 +80,9 @@ export interface FileSystemParts {
   readonly onStart: () => void
 }
 
+/** Between two ticks: while there is more to do, and otherwise. */
+const busyTickMs = 20
+const idleTickMs = 250
 const waitingListedMax = 100
 
 export function createFileSystem(settings: FileSystemSettings, { backend, local, base, log, onPublishing, onStart }: FileSystemParts): FileSystem {
@@ -104,10 +107,11 @@ export function createFileSystem(settings: FileSystemSettings, { backend, local,
       if (!publishing.receive(message)) desk?.receive(message)
     },
     tick: () => {
-      handler.tick(systemMonotonicMs())
-      cache?.tick()
-      writing?.tick(systemClock.now())
+      const isBusy = handler.tick(systemMonotonicMs())
+      const cacheMs = cache?.tick() ?? idleTickMs
+      const isWriting = writing?.tick(systemClock.now()) === true
       desk?.tick()
+      return isBusy || isWriting ? busyTickMs : Math.min(cacheMs, idleTickMs)
     },
     status: () => {
       desk?.tell()

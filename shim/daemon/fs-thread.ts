@@ -71,7 +71,7 @@ function serve(data: FsThreadData): void {
       shouldStop: () => isStopping,
       onTick: () => {
         beat()
-        made.tick()
+        return made.tick()
       },
     })
     if (data.settings.writing !== undefined) discards = untilEnded(line, backend, made, beat)

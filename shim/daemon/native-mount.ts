@@ -7,8 +7,6 @@ import { type FileSystem, type FileSystemStatus, createFileSystem } from './file
 import { closeLocalState, openLocalState } from './local-state.ts'
 import type { ServeParts, ServedFileSystem } from './served.ts'
 
-const tickMs = 250
-
 /** Resolves when the mount answers. Throws 'unsupported' when fuse-native cannot be loaded. */
 export async function serveByNative(parts: ServeParts): Promise<ServedFileSystem> {
   const { clock, settings, directory, label, allowOther } = parts
@@ -59,7 +57,6 @@ async function open({ settings, backend, log, findBase, onPublishing }: ServePar
 
 async function tickUntil(signal: AbortSignal, fileSystem: FileSystem, clock: Clock): Promise<void> {
   while (!signal.aborted) {
-    fileSystem.tick()
-    await clock.sleep(tickMs, signal).catch(() => undefined)
+    await clock.sleep(fileSystem.tick(), signal).catch(() => undefined)
   }
 }

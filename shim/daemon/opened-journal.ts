@@ -126,9 +126,10 @@ export class OpenedJournal {
     return found.changes
   }
 
-  tick(nowMs: number): void {
+  /** True when it is to be called again soon. */
+  tick(nowMs: number): boolean {
     this.journal.tick(nowMs)
-    this.bodies.tick()
+    return this.bodies.tick() || this.bodies.isGrowing
   }
 
   /** Call it once. `discards`: nothing of it is left for the next mount; nor is it when everything is published. */

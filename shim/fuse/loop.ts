@@ -45,8 +45,8 @@ export interface LoopParts {
    * seconds at most, every request is answered EIO: the kernel lets nobody go who waits for another's request.
    */
   leave?(): boolean
-  /** Called at least every 250 ms while the mount is idle, and now and then while it is busy. */
-  onTick?(): void
+  /** Called at least every 250 ms while the mount is idle, sooner when it says so (in milliseconds), and now and then while it is busy. */
+  onTick?(): number | undefined
   /** A clock that never jumps, in milliseconds and fractions. */
   nowMs(): number
   /** The least busy wait before sleeping; 0 for none. */
@@ -149,7 +149,7 @@ export class Loop {
     const awakeUntilMs = startMs + spin.windowUs / 1000
     let hasRequest = false
     while (!hasRequest && this.#parts.nowMs() < awakeUntilMs) hasRequest = this.#lookAround(0)
-    hasRequest ||= this.#lookAround(sleepMs)
+    hasRequest ||= this.#lookAround(Math.ceil(Math.min(sleepMs, Math.max(1, this.#nextTickMs - this.#parts.nowMs()))))
     spin.observe(hasRequest ? (this.#parts.nowMs() - startMs) * 1000 : Infinity)
   }
 
@@ -165,8 +165,11 @@ export class Loop {
     this.#connection?.retry()
     const nowMs = this.#parts.nowMs()
     if (nowMs < this.#nextTickMs) return
-    this.#nextTickMs = nowMs + sleepMs
-    this.#guard('a tick', () => this.#parts.onTick?.())
+    let nextMs: number | undefined
+    this.#guard('a tick', () => {
+      nextMs = this.#parts.onTick?.()
+    })
+    this.#nextTickMs = nowMs + Math.min(sleepMs, nextMs ?? sleepMs)
     this.#answerer.runAfterwards()
   }
 

@@ -27,8 +27,8 @@ export interface RunLoopOptions {
   readonly onControl: () => void
   /** True ends serving although the mount still stands; whoever waits or comes is told EIO. Looked at after `onControl`. */
   readonly shouldStop?: () => boolean
-  /** Called at least every 250 ms. */
-  readonly onTick?: () => void
+  /** Called at least every 250 ms, sooner when it says so (in milliseconds). */
+  readonly onTick?: () => number | undefined
   /** By default as root. */
   readonly wantsPassthrough?: boolean
   /** By default yes; it takes effect on a writable mount without passthrough. */
@@ -72,7 +72,7 @@ export function runLoop(options: RunLoopOptions): void {
     log,
     onTick: () => {
       warnWhenAbsent()
-      options.onTick?.()
+      return options.onTick?.()
     },
     ...(options.counts === undefined ? {} : { counts: options.counts }),
   })

@@ -169,6 +169,34 @@ for name in ['copy', 'part', 'sparse', 'source']:
   expect(ok(await bed.sh('cd {} && for f in *; do stat -c "%n %s" $f; sha256sum < $f; done'))).toBe(wanted.split('\n').slice(0, 10).concat('').join('\n'))
 })
 
+test('a disk that fills up takes from the cache first, and then says so to who writes, who loses nothing', async () => {
+  const disk = scratch()
+  ok(await run('mount', '-t', 'tmpfs', '-o', 'size=128m', 'tmpfs', disk))
+  onTestFinished(async () => void (await run('umount', '-l', disk)))
+  for (const seed of [1, 2, 3]) await publishFile(`cached-${seed}`, 20 * MiB, seed)
+  const daemon = await bed.mount({ writeBackDelayMs: 600_000, cacheDirectory: path.join(disk, 'cache'), freeBytesMin: 32 * MiB })
+  ok(await bed.sh('cat {}/cached-* > /dev/null'))
+  expect((await daemon.status()).fileSystem?.cache?.fileCount).toBe(3)
+  const written = await python(`fd = os.open('new', os.O_WRONLY | os.O_CREAT)
+block, count = bytes(range(256)) * 4096, 0
+try:
+  while True:
+    count += os.write(fd, block[count % len(block):])
+    time.sleep(0.02)
+except OSError as error: print(error.errno)
+print(count // len(block))`)
+  const [code, count] = written.split('\n')
+  expect(code).toBe('28')
+  expect(Number(count)).toBeGreaterThan(100)
+  expect((await daemon.status()).fileSystem?.cache?.fileCount).toBe(0)
+  expect(await python(`data = open('new', 'rb').read()
+print(data[:${Number(count)} * 2**20] == bytes(range(256)) * 4096 * ${Number(count)})
+os.truncate('new', 2**20)
+print(open('cached-1', 'rb').read(4).hex())`)).toBe(`True\n${Buffer.from(randomBytes(1, 4)).toString('hex')}\n`)
+  await daemon.flush()
+  expect((await bytesIn('/new'))?.length).toBe(MiB)
+}, 20_000)
+
 test('direct reads and writes, and appends of many at once', async () => {
   await publishFile('large', 3 * MiB, 5)
   await bed.mount(quick)
