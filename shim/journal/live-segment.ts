@@ -5,7 +5,7 @@ import { errno } from '../../shared/error.ts'
 import type { Random } from '../../shared/random.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'
-import { encodeHeader, encodeRecord, payloadBytesMax, recordBytes, type RecordKind, recordKind } from './record.ts'
+import { encodeHeader, encodeRecord, newSalt, payloadBytesMax, recordBytes, type RecordKind, recordKind } from './record.ts'
 import type { FoundSegment } from './recovery.ts'
 import { segmentPath } from './segment.ts'
 
@@ -54,9 +54,9 @@ const filledBytesMin = 64 * 1024
 
 /** What was found at the start, to go on with. What of it is durable is not known. */
 export function openSegment({ fd, segment }: FoundSegment): LiveSegment {
-  const { serial, path, header, dumpEnd, end, size } = segment
+  const { serial, path, salt, dumpEnd, end, size } = segment
   const dump = { dumpBytes: dumpEnd.offset, dumpEndSequence: dumpEnd.sequence - 1 }
-  return { serial, path, fd, salt: header.salt, ...dump, ...unsynced, end: end.offset, sequence: end.sequence, filledEnd: size }
+  return { serial, path, fd, salt, ...dump, ...unsynced, end: end.offset, sequence: end.sequence, filledEnd: size }
 }
 
 /** A new segment that begins with a dump, all with the kernel; or a negative errno, and there is none. */
@@ -66,7 +66,7 @@ export function writeSegment(place: SegmentPlace, start: SegmentStart, dump: Ite
   const path = segmentPath(directory, serial)
   const fd = sys.open(path, openFlag.O_RDWR | openFlag.O_CREAT | openFlag.O_TRUNC, 0o600)
   if (fd < 0) return fd
-  const salt = new DataView(random.bytes(4).buffer).getUint32(0, true)
+  const salt = newSalt(random)
   const writer = new BufferedWriter(sys, fd)
   writer.put(encodeHeader({ serial, previous, sequence: start.sequence, salt, volumeId, bootId }))
   let { sequence } = start

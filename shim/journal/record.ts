@@ -6,15 +6,17 @@
  * never taken for a record. Sequence numbers count up by one, also from segment to segment. What is zero has not been written yet.
  */
 import { crc32 } from 'node:zlib'
+import type { Random } from '../../shared/random.ts'
 
 export const formatVersion = 1
 
 /**
  * `dump` and then one `dumpEnd` come first in a segment: the state that its `edit` records go on from. A dependent record speaks of files that were not durable
  * when it was written: after a loss of power it counts if a later `confirm` says so, whose payload is the sequence number (f64) up to which it speaks. `leaveOut`
- * says that no record counts from the number in its payload (f64) to its own.
+ * says that no record counts from the number in its payload (f64) to its own. `boot` comes first of the records of another boot of the machine: they have a salt
+ * of their own (`salt u32 · boot id`), so that what lost power before is never taken for one of them.
  */
-export const recordKind = { edit: 1, dump: 2, dumpEnd: 3, dependentEdit: 4, dependentDumpEnd: 5, confirm: 6, leaveOut: 7 } as const
+export const recordKind = { edit: 1, dump: 2, dumpEnd: 3, dependentEdit: 4, dependentDumpEnd: 5, confirm: 6, leaveOut: 7, boot: 8 } as const
 export type RecordKind = (typeof recordKind)[keyof typeof recordKind]
 const kinds = new Set<number>(Object.values(recordKind))
 
@@ -51,6 +53,18 @@ export function encodeSequence(sequence: number): Uint8Array {
   return payload
 }
 
+export function newSalt(random: Random): number {
+  return new DataView(random.bytes(4).buffer).getUint32(0, true)
+}
+
+export function encodeBoot(salt: number, bootId: string): Uint8Array {
+  const idBytes = new TextEncoder().encode(bootId)
+  const payload = new Uint8Array(4 + idBytes.length)
+  new DataView(payload.buffer).setUint32(0, salt, true)
+  payload.set(idBytes, 4)
+  return payload
+}
+
 export interface RecordHead {
   readonly kind: RecordKind
   readonly payloadLength: number
@@ -80,16 +94,16 @@ export interface SegmentHeader {
   readonly previous: number
   /** Of its first record. */
   readonly sequence: number
-  /** Random: what the CRC of each record starts from. */
+  /** Random: what the CRC of each record starts from, up to a `boot`. */
   readonly salt: number
   readonly volumeId: string
-  /** The boot of the machine that wrote the last records. */
+  /** The boot of the machine that wrote the first records. */
   readonly bootId: string
 }
 
 /** The header lies at 0 and again at 512, so that one damaged sector does not cost the segment. */
 export const headerBytes = 1024
-export const headerCopyBytes = 512
+const copyBytes = 512
 const magic = 0x314a4d45 // "EMJ1"
 const idBytesMax = 128
 const volumeIdOffset = 40
@@ -109,7 +123,7 @@ export function encodeHeader(header: SegmentHeader): Uint8Array {
   putId(bytes, view, volumeIdOffset, header.volumeId)
   putId(bytes, view, bootIdOffset, header.bootId)
   view.setUint32(crcOffset, crc32(bytes.subarray(0, crcOffset)), true)
-  bytes.copyWithin(headerCopyBytes, 0, headerCopyBytes)
+  bytes.copyWithin(copyBytes, 0, copyBytes)
   return bytes
 }
 
@@ -122,8 +136,8 @@ function putId(bytes: Uint8Array, view: DataView, offset: number, id: string): v
 
 /** The header, or undefined when neither copy is one. `format` alone is told when it is of another version. */
 export function decodeHeader(bytes: Uint8Array): SegmentHeader | { readonly format: number } | undefined {
-  for (let start = 0; start + headerCopyBytes <= bytes.length; start += headerCopyBytes) {
-    const copy = bytes.subarray(start, start + headerCopyBytes)
+  for (let start = 0; start + copyBytes <= bytes.length; start += copyBytes) {
+    const copy = bytes.subarray(start, start + copyBytes)
     const view = new DataView(copy.buffer, copy.byteOffset, copy.length)
     if (view.getUint32(0, true) !== magic) continue
     if (view.getUint32(crcOffset, true) !== crc32(copy.subarray(0, crcOffset))) continue

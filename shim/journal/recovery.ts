@@ -6,9 +6,10 @@
  */
 import { EdgemountError } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
+import type { Random } from '../../shared/random.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'
-import { encodeHeader, encodeRecord, encodeSequence, headerBytes, headerCopyBytes, recordBytes, type RecordKind, recordKind, type SegmentHeader } from './record.ts'
+import { encodeBoot, encodeRecord, encodeSequence, newSalt, recordBytes, type RecordKind, recordKind } from './record.ts'
 import { examineTail, readFully, readSegment, type Segment, type SegmentEnd, segmentPath, serialsIn, type Tail } from './segment.ts'
 
 /** What could not be read, and where it is now. */
@@ -31,7 +32,7 @@ export interface Cut {
 export interface FoundSegment {
   /** Open for reading and writing; its records end at `segment.end`, its dump is whole. */
   readonly fd: number
-  readonly segment: Segment & { readonly header: SegmentHeader; readonly dumpEnd: SegmentEnd }
+  readonly segment: Segment & { readonly dumpEnd: SegmentEnd }
   /** Serials of segments that it takes the place of: to be removed once it is durable. */
   readonly older: readonly number[]
 }
@@ -47,6 +48,7 @@ interface Place {
   readonly directory: string
   readonly volumeId: string
   readonly bootId: string
+  readonly random: Random
   readonly log: Logger
 }
 
@@ -89,9 +91,9 @@ export function findSegment(place: Place): Found {
 }
 
 /** The state that it begins with is whole, and after a loss of power nothing that it speaks of can have been lost. */
-function hasState({ bootId }: Place, { dumpEnd, header, unconfirmed }: Segment): boolean {
+function hasState(place: Place, { dumpEnd, bootId, unconfirmed }: Segment): boolean {
   if (dumpEnd === undefined) return false
-  return header?.bootId === bootId || unconfirmed[0] === undefined || unconfirmed[0].sequence >= dumpEnd.sequence
+  return bootId === place.bootId || unconfirmed[0] === undefined || unconfirmed[0].sequence >= dumpEnd.sequence
 }
 
 function look(place: Place, serial: number): Segment {
@@ -110,12 +112,16 @@ function look(place: Place, serial: number): Segment {
   }
 }
 
-/** No segment has a state that counts: the newest that has any records does, as far as it goes. */
+/**
+ * No segment has a state that counts: the newest that has any records does, as far as it goes. One whose predecessor is still there and no better was never
+ * durable, so nobody relies on it.
+ */
 function salvage(place: Place, segments: readonly Segment[]): Found {
-  const best = segments.find(({ end }) => end.recordCount > 0)
-  const cuts = segments.filter((segment) => segment !== best).flatMap((segment) => setAside(place, segment, best !== undefined))
-  if (best === undefined) return { live: undefined, cuts }
-  return openAt(place, best, cuts, [])
+  const known = new Set(segments.map(({ serial }) => serial))
+  const isFollower = ({ header, dumpEnd }: Segment): boolean => dumpEnd === undefined && known.has(header?.previous ?? 0)
+  const best = segments.find((segment) => segment.end.recordCount > 0 && !isFollower(segment))
+  const cuts = segments.filter((segment) => segment !== best).flatMap((segment) => setAside(place, segment, best !== undefined || isFollower(segment)))
+  return best === undefined ? { live: undefined, cuts } : openAt(place, best, cuts, [])
 }
 
 /** Takes a segment that does not count out of the way. */
@@ -173,9 +179,9 @@ function cutTail(place: Place, fd: number, segment: Segment, { byteCount, record
  * it is, for what confirms others lies among it.
  */
 function leaveOut(place: Place, fd: number, segment: Segment): { segment: Segment; cut: Cut } | undefined {
-  const { header, unconfirmed, end, dumpEnd, path } = segment
+  const { bootId, unconfirmed, end, dumpEnd, path } = segment
   const first = unconfirmed.find(({ sequence }) => dumpEnd !== undefined && sequence >= dumpEnd.sequence)
-  if (header === undefined || header.bootId === place.bootId || first === undefined) return undefined
+  if (bootId === place.bootId || first === undefined) return undefined
   const next = writeMark(place, fd, segment, recordKind.leaveOut, encodeSequence(first.sequence))
   const left = { start: first.sequence, end: end.sequence }
   const recordCount = end.recordCount - first.recordCount
@@ -185,31 +191,27 @@ function leaveOut(place: Place, fd: number, segment: Segment): { segment: Segmen
 
 /** As it is appended to: of this boot, and with a mark where its dump ends if that was cut off. */
 function ended(place: Place, fd: number, segment: Segment): FoundSegment['segment'] {
-  const { bootId } = place
-  const header = { ...segment.header!, bootId }
-  if (segment.header!.bootId !== bootId) {
-    // A copy at a time, so that one is whole at every moment.
-    const bytes = encodeHeader(header)
-    for (let start = 0; start < headerBytes; start += headerCopyBytes) write(place, fd, segment, bytes.subarray(start, start + headerCopyBytes), start)
-  }
-  if (segment.dumpEnd !== undefined) return { ...segment, header, dumpEnd: segment.dumpEnd }
-  const marked = writeMark(place, fd, segment, recordKind.dumpEnd, noBytes)
-  return { ...marked, header, dumpEnd: marked.end }
+  const marked = segment.dumpEnd === undefined ? writeMark(place, fd, segment, recordKind.dumpEnd, noBytes) : segment
+  const dumpEnd = segment.dumpEnd ?? marked.end
+  const { bootId, random, sys } = place
+  if (segment.bootId === bootId) return { ...marked, dumpEnd }
+  const salt = newSalt(random)
+  const next = writeMark(place, fd, marked, recordKind.boot, encodeBoot(salt, bootId))
+  // What was cut off, seen or unseen, must not come back after the next loss of power.
+  const code = sys.fdatasync(fd)
+  if (code < 0) throw new EdgemountError('unavailable', `Cannot write the journal "${segment.path}": error ${-code}`)
+  return { ...next, dumpEnd, salt, bootId }
 }
 
 /** Appends a record of the journal's own. */
 function writeMark(place: Place, fd: number, segment: Segment, kind: RecordKind, payload: Uint8Array): Segment {
   const { offset, sequence, recordCount } = segment.end
   const mark = new Uint8Array(recordBytes(payload.length))
-  encodeRecord(mark, new DataView(mark.buffer), 0, segment.header!.salt, kind, sequence, payload)
-  write(place, fd, segment, mark, offset)
+  encodeRecord(mark, new DataView(mark.buffer), 0, segment.salt, kind, sequence, payload)
+  const written = place.sys.pwrite(fd, mark, offset)
+  if (written !== mark.length) throw new EdgemountError('unavailable', `Cannot write the journal "${segment.path}": error ${-Math.min(written, 0)}`)
   const end = { offset: offset + mark.length, sequence: sequence + 1, recordCount }
   return { ...segment, end, size: Math.max(segment.size, end.offset) }
-}
-
-function write(place: Place, fd: number, segment: Segment, bytes: Uint8Array, offset: number): void {
-  const written = place.sys.pwrite(fd, bytes, offset)
-  if (written !== bytes.length) throw new EdgemountError('unavailable', `Cannot write the journal "${segment.path}": error ${-Math.min(written, 0)}`)
 }
 
 /** Durable before it returns: what it copies is cut off next. */

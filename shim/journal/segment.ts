@@ -71,6 +71,9 @@ export interface Segment {
   readonly size: number
   /** Undefined when it has none, or one of a damaged sector. */
   readonly header: SegmentHeader | undefined
+  /** As of its last record. */
+  readonly salt: number
+  readonly bootId: string
   /** Where the state ends that it begins with; undefined when that is not whole. */
   readonly dumpEnd: SegmentEnd | undefined
   /** Where the last whole record ends. */
@@ -96,13 +99,15 @@ export function readSegment(sys: Sys, fd: number, path: string, serial: number):
     throw new EdgemountError('unsupported', `Cannot read the journal "${path}": it has format ${header.format}, of another version of edgemount; what it holds is not published yet`)
   }
   if (header?.serial !== serial || size < headerBytes) {
-    return { serial, path, size, header: undefined, dumpEnd: undefined, end: { offset: 0, sequence: 0, recordCount: 0 }, unconfirmed: [], leftOut: [] }
+    return { serial, path, size, header: undefined, salt: 0, bootId: '', dumpEnd: undefined, end: { offset: 0, sequence: 0, recordCount: 0 }, unconfirmed: [], leftOut: [] }
   }
   const window = new Window(sys, fd, path, size)
   let dumpEnd: SegmentEnd | undefined
   let unconfirmed: SegmentEnd[] = []
   const leftOut: { start: number; end: number }[] = []
-  const end = walk(window, header, ({ kind }, before, start) => {
+  let { bootId } = header
+  const { end, salt } = walk(window, header, ({ kind, payloadLength }, before, start) => {
+    if (kind === recordKind.boot) bootId = new TextDecoder().decode(window.bytes.subarray(start + 4, start + payloadLength))
     if (kind === recordKind.dumpEnd || kind === recordKind.dependentDumpEnd) dumpEnd = after(before, recordBytes(0))
     if (kind === recordKind.dependentEdit || kind === recordKind.dependentDumpEnd) unconfirmed.push(before)
     if (kind !== recordKind.confirm && kind !== recordKind.leaveOut) return
@@ -110,7 +115,7 @@ export function readSegment(sys: Sys, fd: number, path: string, serial: number):
     unconfirmed = unconfirmed.filter(({ sequence }) => (kind === recordKind.confirm) === sequence >= limit)
     if (kind === recordKind.leaveOut) leftOut.push({ start: limit, end: before.sequence })
   })
-  return { serial, path, size, header, dumpEnd, end, unconfirmed, leftOut }
+  return { serial, path, size, header, salt, bootId, dumpEnd, end, unconfirmed, leftOut }
 }
 
 /** Gives every record of the owner up to the segment's end, each payload but for the time of the call. */
@@ -129,12 +134,19 @@ export function replaySegment(sys: Sys, fd: number, segment: Segment, visit: Vis
 }
 
 /** Visits the whole records in order and says where the last one ends. `start`: of the payload, in the window. */
-function walk(window: Window, header: SegmentHeader, visit: (head: RecordHead, before: SegmentEnd, start: number) => void): SegmentEnd {
+function walk(
+  window: Window,
+  header: SegmentHeader,
+  visit: (head: RecordHead, before: SegmentEnd, start: number) => void,
+): { readonly end: SegmentEnd; readonly salt: number } {
   let end: SegmentEnd = { offset: headerBytes, sequence: header.sequence, recordCount: 0 }
+  let { salt } = header
   for (;;) {
-    const head = recordAt(window, end.offset, header.salt, end.sequence)
-    if (head === undefined || head.sequence !== end.sequence) return end
-    visit(head, end, window.at(end.offset, recordBytes(head.payloadLength)) + recordHeadBytes)
+    const head = recordAt(window, end.offset, salt, end.sequence)
+    if (head === undefined || head.sequence !== end.sequence) return { end, salt }
+    const start = window.at(end.offset, recordBytes(head.payloadLength)) + recordHeadBytes
+    visit(head, end, start)
+    if (head.kind === recordKind.boot) salt = window.view.getUint32(start, true)
     const isOwners = head.kind === recordKind.edit || head.kind === recordKind.dependentEdit || head.kind === recordKind.dump
     end = after(end, recordBytes(head.payloadLength), isOwners ? 1 : 0)
   }
@@ -165,7 +177,7 @@ export function examineTail(sys: Sys, fd: number, segment: Segment): Tail {
   const searchEnd = Math.min(lastByte, end + searchBytesMax)
   let recordCount = 0
   for (let offset = end; offset < searchEnd && segment.header !== undefined; ) {
-    const head = recordAt(window, offset, segment.header.salt, sequence)
+    const head = recordAt(window, offset, segment.salt, sequence)
     if (head !== undefined) recordCount += 1
     offset += head === undefined ? 8 : recordBytes(head.payloadLength)
   }
