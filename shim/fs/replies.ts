@@ -35,6 +35,8 @@ export class Replies {
   readonly nothing: EntryReply = { nodeId: 0, generation: 0, entryValidMs: 0, attributesValidMs: 0, attributes: blankAttributes() }
   isFollowing = true
   canForgetNames = false
+  /** The kernel gathers writes: what it has of a file that is open for writing, nobody else knows. */
+  hasWritebackCache = false
 
   constructor(parts: RepliesParts) {
     this.#parts = parts
@@ -47,8 +49,11 @@ export class Replies {
     reply.nodeId = row
     reply.generation = tree.table.generations[row]!
     reply.entryValidMs = this.#validMs()
-    if (isNew) tree.table.readAttributes(row, this.#attributes)
-    else this.attributes(row)
+    if (!isNew) this.attributes(row)
+    else {
+      tree.table.readAttributes(row, this.#attributes)
+      this.#claimBlocks(row)
+    }
     reply.attributesValidMs = this.#attributesValidMs(row)
     if (tree.table.lookupCounts[row] === 0 && !isFixed) this.#noteFirst(row, reply)
     return reply
@@ -77,7 +82,14 @@ export class Replies {
     const body = this.#bodyOf(row)
     const stat = body?.fstat()
     if (body !== undefined && stat !== undefined && typeof stat !== 'number') showBody(attributes, stat, body.isWhole)
+    this.#claimBlocks(row)
     return attributes
+  }
+
+  /** A file of some size without a block is nothing but a hole, and GNU tar does not even read it: what the kernel has not written back yet is there. */
+  #claimBlocks(row: Row): void {
+    if (!this.hasWritebackCache || this.#attributes.blocks > 0 || !this.#parts.isOpenForWriting(row)) return
+    this.#attributes.blocks = this.#attributes.blockBytes / 512
   }
 
   /** A change may overtake this answer on its way into the kernel. */
@@ -93,7 +105,7 @@ export class Replies {
   #attributesValidMs(row: Row): number {
     const { tree, isOpenForWriting } = this.#parts
     if ((tree.table.flags[row]! & rowFlag.isLocal) === 0 || !isRegular(tree.table.modes[row]!)) return this.#validMs()
-    if (this.#attributes.size === 0) return this.#validMs()
+    if (this.#attributes.size === 0 && !this.hasWritebackCache) return this.#validMs()
     return isOpenForWriting(row) || this.#bodyOf(row)?.isAlone === false ? 0 : this.#validMs()
   }
 

@@ -174,6 +174,7 @@ export class VolumeHandler implements Handler {
     this.#connection = connection
     this.#files.connection = connection
     this.#replies.canForgetNames = connection.invalidateAllEntries()
+    this.#replies.hasWritebackCache = connection.hasWritebackCache
     this.#onStart?.()
   }
 

@@ -83,6 +83,18 @@ export const dataCases: Cases = {
     script.fails('ENXIO', 'lseek', 'empty', 0, SEEK.HOLE)
   },
 
+  'a file with bytes in it takes room, written down or not': (script) => {
+    script.ok('open', 'f', O.CREAT | O.RDWR, 0o644, 'f')
+    for (const length of [1, 100_000]) {
+      script.ok('write', 'f', { fill: 'x', length })
+      for (const name of ['first', 'second']) {
+        const stat = script.on(name).stat('f')
+        // A small file may stand in its inode; tar takes a file without any block for a hole.
+        script.check('it takes room', () => stat.stat.blocks > 0)
+      }
+    }
+  },
+
   'SEEK_DATA and SEEK_HOLE take no data for a hole': (script) => {
     sparse(script)
     for (const offset of [0, 1000, 65_535, 8 * mebi, 8 * mebi + 65_535]) script.returns(offset, 'lseek', 'f', offset, SEEK.DATA)
@@ -110,6 +122,7 @@ export const dataCases: Cases = {
     script.stat('f', { size: mebi })
     script.gives('xx\0\0\0\0\0\0\0\0\0\0', 'pread', 'f', 100, mebi - 12)
     script.ok('fallocate', 'f', punch, 0, mebi)
+    script.ok('close', 'f')
     script.stat('f', { size: mebi, blocks: 0 })
   },
 

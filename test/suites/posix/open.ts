@@ -22,7 +22,7 @@ export const openCases: Cases = {
       const before = script.stat('f')
       script.tick()
       script.ok('open', 'f', O.WRONLY | O.TRUNC)
-      const after = script.stat('f', { size: 0, blocks: 0 })
+      const after = script.stat('f', { size: 0 })
       script.check('mtime and ctime are now', () => after.stat.mtime > before.stat.mtime && after.stat.ctime > before.stat.ctime)
     }
     script.ok('write', 'w', 'more')
