@@ -73,13 +73,10 @@ function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): 
     if (row === 0 || (entry !== undefined && decodeEntryHead(entry).id === beforeId)) continue
     if ((table.flags[row]! & rowFlag.isLinked) !== 0 || !standsAt(tree, row, directoryId, name)) continue
     const id = table.ids[row]!
-    if (ours.hasNode(id)) {
-      // What was changed here outlives its removal elsewhere.
-      ours.hidden.noteNode(id, { bytes: undefined, isLinked: false, place: undefined })
-      continue
-    }
-    tree.markGone(row)
     isDirectoryGone ||= isDirectory(table.modes[row]!)
+    // What was changed here outlives its removal elsewhere.
+    if (!ours.hasNode(id)) tree.markGone(row)
+    else if (!isDirectory(table.modes[row]!)) ours.hidden.noteNode(id, { bytes: undefined, isLinked: false, place: undefined })
   }
   return isDirectoryGone
 }
@@ -104,6 +101,9 @@ function applyEntry(tree: VolumeTree, { directoryId, name, beforeId }: ChangedNa
   }
   if (kind === 'directory' && beforeId !== id && ours.hasNode(id)) ours.hidden.noteNewDirectory()
   const parent = table.find(directoryId)
+  const hasOtherPlace = table.parentOf(row) !== parent || compareBytes(table.name(row), encodeName(name)) !== 0
+  const wasTheirs = ours.target(table.ids[table.parentOf(row)] ?? 0, decodeName(table.name(row))) === undefined
+  if (hasOtherPlace && wasTheirs && ours.hasNode(id)) table.place(row, parent, encodeName(name), table.entry(row).slice())
   // Parent 0: moved to where the kernel has not been; it will be found there under its old row. Where it was is no place to look for it any more.
   tree.update(row, parent, encodeName(name), { entry: decodeEntry(bytes), bytes, isLinked: false })
 }

@@ -70,8 +70,10 @@ export class EditDraft {
       return this
     }
     const name = decodeName(table.name(row))
-    if (this.#changes.target(idOf(table, parent), name) !== undefined) return this
-    this.#names.push({ directoryId: idOf(table, parent), name, to: { id, kind }, base: { id, kind } })
+    const directoryId = idOf(table, parent)
+    const isSaid = this.#names.some((put) => put.directoryId === directoryId && put.name === name)
+    if (isSaid || this.#changes.target(directoryId, name) !== undefined) return this
+    this.#names.push({ directoryId, name, to: { id, kind }, base: { id, kind } })
     this.#place(parent)
     return this
   }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { errno } from '../../../shared/error.ts'
 import { renameFlag } from '../../../shim/fuse/handler.ts'
 import { HandlerBed, file } from '../../support/handler-bed.ts'
@@ -146,4 +146,19 @@ test('a name that lies in pages that are not there yet is waited for', async () 
   for (let index = 0; index < 3000; index += 100) expect(await bed.unlink(`/d/file-with-a-long-name-${index}`)).toBe(0)
   expect(directory).toBe(await bed.node('/d'))
   expect(await names(bed, '/d')).toHaveLength(2970)
+})
+
+test('no name and no inode is in an edit twice', async () => {
+  const bed = await HandlerBed.make([file('/f', 'f'), { op: 'mkdir', path: '/d' }, { op: 'mkdir', path: '/d/e' }], { isWritable: true })
+  const apply = vi.spyOn(bed.writing.changes, 'apply')
+  await bed.link('/f', '/g')
+  await bed.link('/f', '/d/h')
+  await bed.rename('/d/h', '/g2')
+  await bed.rename('/d/e', '/e', renameFlag.noReplace)
+  await bed.rename('/e', '/d', renameFlag.exchange)
+  expect(apply.mock.calls).toHaveLength(5)
+  for (const [{ names = [], nodes = [] }] of apply.mock.calls) {
+    expect(new Set(names.map(({ directoryId, name }) => `${directoryId}/${name}`)).size).toBe(names.length)
+    expect(new Set(nodes.map(({ entry }) => entry.id)).size).toBe(nodes.length)
+  }
 })

@@ -205,3 +205,30 @@ test('what was changed below a directory that was moved here is listed when both
   expect(bed.writing.changes.isEmpty).toBe(true)
   expect(await names(bed, '/to/moved/below')).toEqual(['new', 'old', 'theirs'])
 })
+
+test('a directory with our changes that others moved is where they moved it', async () => {
+  const bed = await HandlerBed.make([{ op: 'mkdir', path: '/a' }, { op: 'mkdir', path: '/a/deep' }, file('/a/deep/f', 'f'), { op: 'mkdir', path: '/n' }], { isWritable: true })
+  const [node, deep] = [await bed.node('/a'), await bed.node('/a/deep')]
+  await bed.put('/a/ours', 'o')
+  await bed.put('/a/deep/f', 'newer')
+  await bed.commit([{ op: 'rename', path: '/a', to: '/n/b' }])
+  expect(await bed.follow()).toEqual(expect.arrayContaining(['name 1/a']))
+  expect(await bed.lookup('/a')).toMatchObject({ nodeId: 0 })
+  expect(await bed.node('/n/b')).toBe(node)
+  expect([await bed.get('/n/b/ours'), await bed.get('/n/b/deep/f'), await bed.node('/n/b/deep')]).toEqual(['o', 'newer', deep])
+  await bed.put('/n/b/more', 'm')
+  await bed.publishAndFollow()
+  expect(bed.writing.changes.isEmpty).toBe(true)
+  expect([await names(bed, '/n/b'), await bed.get('/n/b/deep/f')]).toEqual([['deep', 'more', 'ours'], 'newer'])
+  expect(await names(bed, '/')).toEqual(['n'])
+  expect(await bed.node('/n/b')).toBe(node)
+})
+
+test('a directory with a removal of ours that others removed is gone', async () => {
+  const bed = await HandlerBed.make([{ op: 'mkdir', path: '/d' }, file('/d/f', 'f')], { isWritable: true })
+  await bed.unlink('/d/f')
+  await bed.commit([{ op: 'rmdir', path: '/d', recursive: true }])
+  await bed.follow()
+  await bed.publishAndFollow()
+  expect(await names(bed, '/')).toEqual([])
+})
