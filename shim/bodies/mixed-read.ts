@@ -24,6 +24,9 @@ export interface MixedRead {
   readonly fillLocal: (into: Uint8Array) => boolean
 }
 
+/** More parts of the base than this are read as one. */
+const partCountMax = 4
+
 /** A slice or a negative errno at once, or a waiter. */
 export function readMixed({ range, lacks, base, sys, fillLocal }: MixedRead): FileSlice | number | Waiter {
   const bytes = new Uint8Array(range.end - range.start)
@@ -38,7 +41,9 @@ export function readMixed({ range, lacks, base, sys, fillLocal }: MixedRead): Fi
     else if (!copySlice(sys, answer, bytes.subarray(lack.start - range.start, lack.end - range.start))) failure = -errno.EIO
   }
   const waiting: (readonly [ByteRange, Waiter])[] = []
-  for (const lack of lacks) {
+  // What is local is put over it all in the end, so a few bytes too many do no harm, and many small reads would.
+  const asked = lacks.length > partCountMax ? [{ start: lacks[0]!.start, end: lacks.at(-1)!.end }] : lacks
+  for (const lack of asked) {
     const answer = base.read(lack.start, lack.end - lack.start)
     if (answer instanceof Waiter) {
       pending.add(answer)

@@ -141,6 +141,19 @@ test('a write into a large file that is not here fetches nothing, and reads arou
   expect(bed.base.readCount).toBe(2)
 })
 
+test('a read across many small writes asks the base once', () => {
+  const bytes = new SeededRandom(5).bytes(100_000)
+  const bed = fakeBodiesBed(new FakeBase(bytes, new SeededRandom(1), 'later'))
+  const body = opened(bed.bodies.createPartial(baseOf(bytes), mtime))
+  const expected = bytes.slice()
+  for (let at = 500; at < 99_000; at += 1000) {
+    body.write(at, new Uint8Array(100).fill(7))
+    expected.fill(7, at, at + 100)
+  }
+  expectSame(bytesOf(bed, body.read(0, 100_000)), expected, () => 'read')
+  expect(bed.base.readCount).toBe(1)
+})
+
 test('a write that comes while the base is being fetched is in the answer', () => {
   const bed = fakeBodiesBed(new FakeBase(new Uint8Array(9000).fill(1), new SeededRandom(1), 'later'))
   const body = opened(bed.bodies.createPartial(baseOf(bed.base.bytes), mtime))
