@@ -82,7 +82,7 @@ export const settings = {
     env: true,
     help: 'Where fsync makes things durable: on the disk of this machine, or, with `cloud`, in the volume too; then close waits for that as well.',
   },
-  'write-back-delay': { kind: 'duration', default: 2 * second, env: true, help: 'How long nothing more must change before changes are published, at most 30s after the first.' },
+  'write-back-delay': { kind: 'duration', default: 2 * second, env: true, help: 'How long nothing more must change before changes are published; 30s after the first change they are in any case, unless this is longer.' },
   coherence: {
     kind: 'text',
     default: 'close-to-open',

@@ -70,7 +70,11 @@ function conflictLines(publishing: unknown): string[] {
   if (count === 0) return []
   const shown = listOf(publishing, 'conflicts')
     .slice(-conflictsShown)
-    .map((each) => `            "${textOf(each, 'path')}": ours is "${textOf(each, 'keptAs')}" (commit ${textOf(each, 'seq')})`)
+    .map((each) => {
+      const [path, keptAs] = [textOf(each, 'path'), textOf(each, 'keptAs')]
+      const what = path === keptAs ? 'it was removed here and changed elsewhere: it stays' : `ours is "${keptAs}"`
+      return `            "${path}": ${what} (commit ${textOf(each, 'seq')})`
+    })
   return [`  conflicts ${formatCount(count)}, changed here and elsewhere${count > shown.length ? '; the last:' : ':'}`, ...shown]
 }
 

@@ -149,6 +149,10 @@ function serve(options: StartMountOptions, { opened, backend, publishing, late, 
   })
 }
 
+function writingStatus({ durability = 'local', coherence = 'close-to-open', writeBackDelayMs = writeBackDelayMsDefault }: StartMountOptions): MountStatus['writing'] {
+  return { durability, coherence, writeBackDelayMs }
+}
+
 interface DaemonParts extends Surroundings {
   readonly options: StartMountOptions
   readonly opened: MountedVolume
@@ -238,6 +242,7 @@ class Daemon implements MountDaemon {
       isConnected,
       isFixed: options.seq !== undefined,
       isReadOnly: publishing === undefined,
+      writing: publishing === undefined ? undefined : writingStatus(options),
       publishing: publishing?.status,
       metadata: opened.metadata.stats,
       requests: served.requestCounts(),

@@ -74,6 +74,8 @@ export interface MountStatus {
   readonly isConnected: boolean
   readonly isFixed: boolean
   readonly isReadOnly: boolean
+  /** Undefined for a read-only mount. */
+  readonly writing: { readonly durability: Durability; readonly coherence: Coherence; readonly writeBackDelayMs: number } | undefined
   /** What waits to be published, and how that goes; undefined for a read-only mount. */
   readonly publishing: PublishingStatus | undefined
   readonly metadata: { readonly bytes: number; readonly fileCount: number; readonly hitCount: number; readonly missCount: number }
