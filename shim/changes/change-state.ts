@@ -104,9 +104,18 @@ export class ChangeState<Body> {
   apply(edit: Edit<Body>, stampOf: (put: NodePut<Body>) => BodyStamp | undefined): void {
     this.startEdit()
     for (const place of edit.places ?? []) this.putPlace(place)
-    for (const put of edit.nodes ?? []) this.putNode(put, stampOf(put))
-    for (const put of edit.names ?? []) this.putName(put)
-    for (const id of edit.forgets ?? []) this.forget(id)
+    const { nodes = [], names = [], forgets = [] } = edit
+    for (const put of nodes) this.putNode(put, stampOf(put))
+    for (const put of names) this.putName(put)
+    for (const { entry } of nodes) this.endPut(entry.id, names)
+    for (const id of forgets) this.forget(id)
+  }
+
+  /** An inode that was put as the snapshot has it is no change, unless one of the `names` that came with it leads to it and did not. */
+  endPut(id: FileId, names: readonly NamePut[]): void {
+    const node = this.nodes.get(id)
+    if (node === undefined || !isNothing(node)) return
+    if (!names.some(({ directoryId, name, to }) => to?.id === id && this.name(directoryId, name)?.base?.id !== id)) this.dropNode(node)
   }
 
   startEdit(): void {
@@ -130,7 +139,6 @@ export class ChangeState<Body> {
   putNode({ entry, base, body }: NodePut<Body>, stamp: BodyStamp | undefined): void {
     const known = this.nodes.get(entry.id)
     if (known === undefined) {
-      if (base !== undefined && (body ?? undefined) === undefined && areSameEntries(entry, base)) return
       const fresh = new NodeState(entry, base, body ?? undefined, this.counter, contentSizeOf(entry, base, undefined))
       fresh.published = stamp
       this.setNode(fresh)
@@ -146,7 +154,6 @@ export class ChangeState<Body> {
       known.published = stamp
     }
     this.#countBody(known, 1)
-    this.dropIfNothing(known)
   }
 
   setNode(node: NodeState<Body>): void {
@@ -176,11 +183,8 @@ export class ChangeState<Body> {
     this.#countBody(node, 1)
   }
 
-  /** Drops a node that differs from its base in nothing, or never was in the volume and is gone. What a batch has of it must be known until it is settled. */
   dropIfNothing(node: NodeState<Body>): void {
-    if (node.taken !== undefined) return
-    const isNothing = node.base === undefined ? node.isForgotten : node.body === undefined && areSameEntries(node.entry, node.base)
-    if (isNothing) this.dropNode(node)
+    if (isNothing(node)) this.dropNode(node)
   }
 
   putName({ directoryId, name, to, base }: NamePut): void {
@@ -295,4 +299,13 @@ export class ChangeState<Body> {
     if (by > 0) node.bodyBytes = node.entry.size
     this.bodyBytes += by * node.bodyBytes
   }
+}
+
+/**
+ * It differs from its base in nothing, or was never in the volume and is gone. Then it is to be dropped, unless a name leads to it that did not. What a
+ * batch has of it must be known until it is settled.
+ */
+export function isNothing<Body>({ entry, base, body, taken, isForgotten }: NodeState<Body>): boolean {
+  if (taken !== undefined) return false
+  return base === undefined ? isForgotten : body === undefined && areSameEntries(entry, base)
 }

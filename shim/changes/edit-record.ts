@@ -6,6 +6,7 @@
  */
 import type { Reader, Writer } from '../../shared/codec.ts'
 import type { ChangeState } from './change-state.ts'
+import type { FileId } from '../../shared/format/entry.ts'
 import type { BodyStamp } from '../bodies/local-body.ts'
 import type { Edit, NamePut, NodePut } from './edit.ts'
 import {
@@ -73,13 +74,14 @@ function writeNodePut<Body>(writer: Writer, put: NodePut<Body>, state: ChangeSta
 }
 
 /** Applies what it reads. */
-function readNodePut<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): void {
+function readNodePut<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): FileId {
   const flags = reader.u8()
   const base = (flags & nodeFlag.hasBase) === 0 ? undefined : readEntry(reader).entry
   const entry = (flags & nodeFlag.isAttributes) === 0 ? readEntry(reader).entry : readAttributes(reader, (id) => state.nodes.get(id)?.entry ?? base)
   const body = (flags & nodeFlag.hasBody) === 0 ? undefined : bodyOf(reader.sized(bodyStateBytesMax))
   const stamp = (flags & nodeFlag.hasStamp) === 0 ? undefined : readStamp(reader)
   state.putNode({ entry, base, body: (flags & nodeFlag.losesBody) === 0 ? body : null }, stamp)
+  return entry.id
 }
 
 function writeNamePut<Body>(writer: Writer, put: NamePut, state: ChangeState<Body>): void {
@@ -106,7 +108,14 @@ function readNamePut(reader: Reader): NamePut {
 export function readEdit<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): void {
   state.startEdit()
   for (let left = readCount(reader); left > 0; left -= 1) state.putPlace(readPlace(reader))
-  for (let left = readCount(reader); left > 0; left -= 1) readNodePut(reader, state, bodyOf)
-  for (let left = readCount(reader); left > 0; left -= 1) state.putName(readNamePut(reader))
+  const ids: FileId[] = []
+  for (let left = readCount(reader); left > 0; left -= 1) ids.push(readNodePut(reader, state, bodyOf))
+  const names: NamePut[] = []
+  for (let left = readCount(reader); left > 0; left -= 1) {
+    const put = readNamePut(reader)
+    names.push(put)
+    state.putName(put)
+  }
+  for (const id of ids) state.endPut(id, names)
   for (let left = readCount(reader); left > 0; left -= 1) state.forget(readId(reader))
 }

@@ -67,7 +67,10 @@ function areSameManifests(a: ManifestRoot, b: ManifestRoot): boolean {
   return a.contentId === b.contentId
 }
 
-/** `now` was made from `before`, which has become `after` meanwhile: what was changed stays as it is now, everything else is as in `after`. */
+/**
+ * `now` was made from `before`, which has become `after` meanwhile: what was changed stays as it is now, everything else is as in `after`. Links are for who
+ * knows the names to count.
+ */
 export function rebased(now: Entry, before: Entry, after: Entry): Entry {
   if (now === before) return after
   const isContentOurs = !areSameContents(now.content, before.content)
@@ -82,7 +85,7 @@ export function rebased(now: Entry, before: Entry, after: Entry): Entry {
     ctime: areSameTimes(now.ctime, before.ctime) ? after.ctime : now.ctime,
     ...(atime === undefined ? {} : { atime }),
     size: isContentOurs || now.size !== before.size ? now.size : after.size,
-    linkCount: Math.max(0, after.linkCount + now.linkCount - before.linkCount),
+    linkCount: after.linkCount,
     xattrs: areSameXattrs(now.xattrs, before.xattrs) ? after.xattrs : now.xattrs,
     content: isContentOurs ? now.content : after.content,
   }

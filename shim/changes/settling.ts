@@ -10,6 +10,7 @@ import type { ChangeState, NodeState } from './change-state.ts'
 import type { BodyStamp } from '../bodies/local-body.ts'
 import type { NameTarget } from './edit.ts'
 import { rebased } from './entry-merge.ts'
+import { dropNothings } from './taking.ts'
 
 export interface Settlement {
   /** The snapshot that the handler shows, which has the commit. */
@@ -43,14 +44,14 @@ export interface StayingBody {
 export function settleState<Body>(state: ChangeState<Body>, settlement: Settlement): void {
   const { counter, shownSeq } = state.taken ?? { counter: 0, shownSeq: state.seq }
   state.taken = undefined
-  const ids = new Map(settlement.merged)
-  for (const { id, keptId } of settlement.conflicts) ids.set(id, keptId)
+  const settling: Settling = { ...settlement, counter, ids: newIds(settlement), gained: namesGained(state, settlement.conflicts) }
   // A node that gets another id comes again at the end; it is not taken then.
   for (const node of state.nodes.values()) {
-    if (node.taken !== undefined) settleNode(state, node, node.taken, settlement, counter, ids.get(node.taken.id) ?? node.taken.id)
+    if (node.taken !== undefined) settleNode(state, node, node.taken, settling)
   }
-  settleNames(state, settlement, ids)
+  settleNames(state, settling)
   for (const [id, into] of settlement.merged) state.renameDirectory(id, into)
+  dropNothings(state)
   state.seq = settlement.seq
   // What is left was made since the batch was taken. With no commit of others in between, that is as if it had been made from ours.
   const { committedSeq } = settlement
@@ -58,14 +59,42 @@ export function settleState<Body>(state: ChangeState<Body>, settlement: Settleme
   state.dropUnusedPlaces()
 }
 
-function settleNode<Body>(
-  state: ChangeState<Body>,
-  node: NodeState<Body>,
-  taken: Entry,
-  { entries, bodies }: Settlement,
-  counter: number,
-  id: FileId,
-): void {
+interface Settling extends Settlement {
+  /** Of the batch. */
+  readonly counter: number
+  /** Of what has another id now. */
+  readonly ids: ReadonlyMap<FileId, FileId>
+  /** How many names more than the commit has lead to an inode. */
+  readonly gained: ReadonlyMap<FileId, number>
+}
+
+function newIds({ merged, conflicts }: Settlement): Map<FileId, FileId> {
+  const ids = new Map(merged)
+  for (const { id, keptId } of conflicts) ids.set(id, keptId)
+  return ids
+}
+
+function namesGained<Body>(state: ChangeState<Body>, conflicts: readonly LostName[]): Map<FileId, number> {
+  const gained = new Map<FileId, number>()
+  const count = (target: NameTarget | null | undefined, by: number): void => {
+    if (target !== null && target !== undefined) gained.set(target.id, (gained.get(target.id) ?? 0) + by)
+  }
+  const lost = new Map(conflicts.map(({ id, name }) => [id, name]))
+  for (const names of state.directories.values()) {
+    for (const { name, to, taken, base, shown } of names.all()) {
+      // Of a lost name the commit has the one that ours has instead.
+      const isLost = taken !== undefined && taken !== null && lost.get(taken.id) === name
+      const there = isLost || shown === undefined ? (taken === undefined ? base : taken) : shown
+      if (to?.id === there?.id) continue
+      count(to, 1)
+      count(there, -1)
+    }
+  }
+  return gained
+}
+
+function settleNode<Body>(state: ChangeState<Body>, node: NodeState<Body>, taken: Entry, { entries, bodies, counter, ids, gained }: Settling): void {
+  const id = ids.get(taken.id) ?? taken.id
   node.taken = undefined
   const staying = bodies.get(taken.id)
   if (node.changedAt <= counter && staying === undefined && (taken.linkCount > 0 || node.isForgotten)) {
@@ -83,18 +112,19 @@ function settleNode<Body>(
   // Of a body that did not go along, the content is still what it was made from: should others have written another, that must be seen.
   const content = isContentCommitted ? committed : (node.base ?? { content: taken.content, size: node.contentSize })
   const base = { ...committed, id, content: content.content, size: content.size }
-  const entry = rebased(node.entry, taken, base)
+  const linkCount = Math.max(0, base.linkCount + (gained.get(taken.id) ?? 0))
+  const entry = { ...rebased(node.entry, taken, base), linkCount }
   const contentSize = entry.content === base.content ? base.size : node.contentSize
   state.dropNode(node)
   node.base = base
   node.contentSize = contentSize
+  node.isForgotten &&= linkCount === 0
   node.entry = node.body === undefined ? entry : { ...entry, size: node.entry.size }
   if (staying?.isPublished === true || staying?.stamp !== undefined) node.published = staying.stamp
   state.setNode(node)
-  state.dropIfNothing(node)
 }
 
-function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged }: Settlement, ids: ReadonlyMap<FileId, FileId>): void {
+function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged, ids }: Settling): void {
   const lost = new Map(conflicts.map((conflict) => [conflict.id, conflict]))
   const moved: { readonly directoryId: FileId; readonly changed: ChangedName; readonly conflict: LostName }[] = []
   for (const [directoryId, names] of state.directories) {

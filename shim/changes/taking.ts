@@ -3,7 +3,8 @@
  *
  * INVARIANT: a batch has everything that differs, so that what is published is a state that a program could have seen.
  */
-import type { ChangeState } from './change-state.ts'
+import type { FileId } from '../../shared/format/entry.ts'
+import { type ChangeState, isNothing } from './change-state.ts'
 
 /** Notes of everything what the batch says of it. What turned out to be no change is dropped first. */
 export function markTaken<Body>(state: ChangeState<Body>, nonce: string): void {
@@ -29,7 +30,11 @@ export function unmarkTaken<Body>(state: ChangeState<Body>): void {
 }
 
 export function dropNothings<Body>(state: ChangeState<Body>): void {
-  for (const node of state.nodes.values()) state.dropIfNothing(node)
+  const moved = new Set<FileId>()
+  for (const names of state.directories.values()) {
+    for (const { to, base } of names.all()) if (to !== undefined && to.id !== base?.id) moved.add(to.id)
+  }
+  for (const node of state.nodes.values()) if (isNothing(node) && !moved.has(node.entry.id)) state.dropNode(node)
   for (const [directoryId, names] of state.directories) {
     for (const changed of names.all()) state.dropNameIfNothing(directoryId, names, changed)
   }
