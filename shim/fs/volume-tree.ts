@@ -9,6 +9,7 @@
  * INVARIANT: a row with `isLocal` mirrors the entry that `changes` has for its id. Of a directory the row keeps the snapshot's entry all the same, since its
  * tree is what the changed names lie over; one that was made here has none, and no tree.
  */
+import { equalBytes } from '../../shared/bytes.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import { decodeEntry, encodeEntry } from '../../shared/format/entry-codec.ts'
 import { type Entry, type FileId, type Root, type TreeRoot, isFileId } from '../../shared/format/entry.ts'
@@ -157,7 +158,7 @@ export class VolumeTree {
     if (node === undefined) return this.#settledRow(parent, name, id)
     const known = table.find(id)
     if (known !== 0 && (table.flags[known]! & rowFlag.isLocal) !== 0) {
-      if (table.parentOf(known) === 0) table.place(known, parent, name, table.entry(known).slice())
+      this.#foundAt(known, parent, name)
       return known
     }
     const bytes = this.#treeBytes(id, node)
@@ -167,6 +168,13 @@ export class VolumeTree {
     table.epochs[row] = this.#epoch
     this.mirror(row, presentEntry(node))
     return row
+  }
+
+  /** The name that is remembered may lead elsewhere by now. */
+  #foundAt(row: Row, parent: Row, name: Uint8Array): void {
+    const { table } = this
+    if (table.parentOf(row) === parent && equalBytes(table.name(row), name)) return
+    table.place(row, parent, name, table.entry(row).slice())
   }
 
   /** It was a change when its name was found, and is none any more. */
@@ -288,11 +296,12 @@ export class VolumeTree {
       return fresh
     }
     if (this.#isLocal(row)) {
-      if (this.table.parentOf(row) === 0) this.table.place(row, parent, name, this.table.entry(row).slice())
+      this.#foundAt(row, parent, name)
       return row
     }
     if (this.table.epochs[row] === this.#epoch && (this.table.flags[row]! & rowFlag.isGone) === 0) {
       if (this.table.parentOf(row) === 0) this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
+      else this.#foundAt(row, parent, name)
       return row
     }
     return this.update(row, parent, name, found)
