@@ -17,6 +17,7 @@ import { publishedOf } from '../../shim/publish/batch-commit.ts'
 import type { ReadBody } from '../../shim/publish/body-contents.ts'
 import type { VolumeWriter } from '../../shim/fs/volume-writer.ts'
 import { openFlag } from '../../shim/sys/constants.ts'
+import type { PromiseSettings } from '../../shim/fs/write-promises.ts'
 import { changeBetween } from '../../shim/volume/change.ts'
 import { VolumeBackend } from '../../shim/volume/volume-backend.ts'
 import { MemoryWriting } from './memory-writing.ts'
@@ -133,6 +134,7 @@ export interface BedOptions {
   readonly pageBytesMax?: number
   readonly log?: Logger
   readonly isWritable?: boolean
+  readonly promises?: PromiseSettings
 }
 
 export class HandlerBed {
@@ -149,8 +151,8 @@ export class HandlerBed {
     this.volume = volume
     this.#snapshot = snapshot
     this.bodies = new FakeBodies()
-    const { backend = backendOf(snapshot), isFixed = false, log = silentLogger, pageBytesMax, isWritable = false } = options
-    this.#writing = isWritable ? new MemoryWriting(snapshot.seq) : undefined
+    const { backend = backendOf(snapshot), isFixed = false, log = silentLogger, pageBytesMax, isWritable = false, promises } = options
+    this.#writing = isWritable ? new MemoryWriting(snapshot.seq, promises) : undefined
     const shared = { backend, bodies: this.bodies, root: encodeRoot(snapshot.root), seq: snapshot.seq, isFixed, log, pageBytesMax, now: () => this.nowMs }
     this.handler = new VolumeHandler({ ...shared, writing: this.#writing })
     this.handler.start(this.connection)

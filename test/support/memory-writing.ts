@@ -6,6 +6,7 @@ import { toFileId } from '../../shared/volume/file-id.ts'
 import { LocalBodies } from '../../shim/bodies/local-bodies.ts'
 import { type ChangeJournal, LocalChanges } from '../../shim/changes/local-changes.ts'
 import type { Writing } from '../../shim/fs/volume-handler.ts'
+import type { PromiseSettings } from '../../shim/fs/write-promises.ts'
 import { prepareNow } from './bodies-bed.ts'
 import { FakeSys } from './fake-sys.ts'
 
@@ -40,7 +41,10 @@ export class MemoryWriting implements Writing {
   nowSeconds = 1_800_000_000
   #lastId = 5_000_000
 
-  constructor(seq: number) {
+  readonly promises: PromiseSettings | undefined
+
+  constructor(seq: number, promises?: PromiseSettings) {
+    this.promises = promises
     this.changes = new LocalChanges({ journal: this.journal, seq, clock: systemClock, random: systemRandom, sync: (_fd, done) => done(0), isOpen: () => false })
     const openBase = (): never => {
       throw new Error('A base is read, and this test has none')

@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { errno } from '../../../shared/error.ts'
+import { toFileId } from '../../../shared/volume/file-id.ts'
 import { renameFlag } from '../../../shim/fuse/handler.ts'
 import { HandlerBed, file } from '../../support/handler-bed.ts'
 
@@ -161,4 +162,15 @@ test('no name and no inode is in an edit twice', async () => {
     expect(new Set(names.map(({ directoryId, name }) => `${directoryId}/${name}`)).size).toBe(names.length)
     expect(new Set(nodes.map(({ entry }) => entry.id)).size).toBe(nodes.length)
   }
+})
+
+test('a file has 65,000 names at most, as on ext4', async () => {
+  const bed = await HandlerBed.make([], { isWritable: true })
+  await bed.touch('/f')
+  const { changes } = bed.writing
+  const { ino } = await bed.attributes('/f')
+  const { entry } = changes.node(toFileId(ino))!
+  changes.apply({ nodes: [{ entry: { ...entry, linkCount: 64_999 }, base: undefined }] })
+  expect(await bed.link('/f', '/g')).toMatchObject({ attributes: { linkCount: 65_000 } })
+  expect(await bed.link('/f', '/h')).toBe(-errno.EMLINK)
 })
