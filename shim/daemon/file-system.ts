@@ -15,32 +15,12 @@ import type { JournalStatus } from '../journal/journal.ts'
 import { coarseRealTime } from '../sys/real-time.ts'
 import { ChangesDesk } from './changes-desk.ts'
 import { type LocalState, closeLocalState } from './local-state.ts'
-import type { Base } from './messages.ts'
+import type { Base, FileSystemSettings } from './file-system-settings.ts'
 import type { Recovered } from './opened-journal.ts'
 import { RemotePublishing } from './remote-publishing.ts'
 
 /** A backend that says how many requests are under way. */
 export type CountingBackend = Backend & { readonly requestCount: number }
-
-export interface WritingSettings {
-  readonly durability: 'local' | 'cloud'
-  readonly coherence: 'close-to-open' | 'strict'
-  /** How much may wait to be published. */
-  readonly dirtyBytesMax: number
-}
-
-/** Plain data: it is sent to the thread. The base is the newest snapshot; changes of an older one begin with that. */
-export interface FileSystemSettings extends Base {
-  readonly volumeId: string
-  /** A snapshot that never changes. */
-  readonly isFixed: boolean
-  /** Taken in order until one is not in use by another mount. None: nothing is cached on disk. */
-  readonly cacheDirectories: readonly string[]
-  readonly cacheBytesMax: number
-  readonly freeBytesMin: number
-  /** Undefined: nothing can be changed. */
-  readonly writing: WritingSettings | undefined
-}
 
 export interface FileSystemStatus extends HandlerStatus {
   /** Requests to the network thread under way. */

@@ -4,7 +4,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { FuseMount } from '../fuse/mount.ts'
 import type { NotifyLink } from '../fuse/notify-thread.ts'
-import type { FileSystemSettings } from './file-system.ts'
+import type { FileSystemSettings } from './file-system-settings.ts'
 
 export interface FsThreadData {
   readonly mount: FuseMount

@@ -15,7 +15,7 @@ import { UncachedMemory } from '../fetch/uncached-memory.ts'
 import type { Backend } from '../fs/backend.ts'
 import { CachedBodies } from '../fs/cached-bodies.ts'
 import { linuxSys } from '../sys/linux-sys.ts'
-import type { FileSystemSettings } from './file-system.ts'
+import type { FileSystemSettings } from './file-system-settings.ts'
 import { OpenedJournal, journalDirectory } from './opened-journal.ts'
 
 export interface LocalState {

@@ -8,13 +8,7 @@ import type { ByteRange } from '../../shared/range.ts'
 import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import type { Change, Failure, FetchRequest, FileChore, Ticket } from '../fs/backend.ts'
 import type { FileSystemStatus } from './file-system.ts'
-
-/** The snapshot that a file system begins with. */
-export interface Base {
-  readonly seq: number
-  /** As `encodeRoot` gives it. */
-  readonly root: Uint8Array
-}
+import type { Base } from './file-system-settings.ts'
 
 /** From the file-system thread. */
 export type ToNetwork =

@@ -22,9 +22,9 @@ import { Follower } from '../volume/follower.ts'
 import { type MountedVolume, openMountedVolume } from '../volume/mounted-volume.ts'
 import { VolumeBackend } from '../volume/volume-backend.ts'
 import { serveByLinux } from './linux-mount.ts'
-import { type Ending, type MountDaemon, type MountEnd, type MountStatus, type StartMountOptions, defaultCacheDirectory, isReadOnly, serveSettings } from './mount-options.ts'
+import { type MountDaemon, type MountEnd, type MountStatus, type StartMountOptions, defaultCacheDirectory, isReadOnly, serveSettings } from './mount-options.ts'
 import { serveByNative } from './native-mount.ts'
-import { MountPublishing, type PublishingWait, Uploads } from './publishing.ts'
+import { type Ending, MountPublishing, type PublishingWait, Uploads } from './publishing.ts'
 import type { ServedFileSystem } from './served.ts'
 
 const metadataBytesMax = 1024 ** 3

@@ -10,7 +10,7 @@ import type { Random } from '../../shared/random.ts'
 import type { FetcherStats } from '../fetch/fetcher.ts'
 import type { MountedVolume, VolumeSource } from '../volume/mounted-volume.ts'
 import type { FileSystemStatus } from './file-system.ts'
-import type { PublishingStatus, PublishingWait } from './publishing.ts'
+import type { Ending, PublishingStatus, PublishingWait, Unpublished } from './publishing.ts'
 import type { ServeParts } from './served.ts'
 
 export type Driver = 'linux' | 'fuse-native'
@@ -84,21 +84,6 @@ export interface MountStatus {
   readonly fetch: FetcherStats
   /** Undefined when the file system did not answer in time. */
   readonly fileSystem: FileSystemStatus | undefined
-}
-
-/** What was not published when the mount ended. It is kept for the next mount of the volume here. */
-export interface Unpublished {
-  readonly changeCount: number
-  readonly dirtyBytes: number
-  readonly why: string
-  /** Where it is kept. */
-  readonly directory: string | undefined
-}
-
-/** With `discards` what is not published is dropped for ever; else it is published for `waitMs`, and what is left then is kept for the next mount. */
-export interface Ending {
-  readonly discards?: boolean | undefined
-  readonly waitMs?: number | undefined
 }
 
 /** How a mount ended: somebody unmounted it, or it could not go on. */

@@ -4,7 +4,7 @@
  */
 import { readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { systemClock } from '../../shared/clock.ts'
+import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import type { Logger } from '../../shared/log.ts'
@@ -37,6 +37,8 @@ export interface Recovered {
   readonly bodyCount: number
   /** Files whose bytes never reached the disk: they hold what was published last. */
   readonly lost: readonly string[]
+  /** Of the journal, that could not be read. */
+  readonly cutBytes: number
   readonly tookMs: number
 }
 
@@ -54,6 +56,7 @@ export class OpenedJournal {
   #replayed: Replay | undefined
   #changes: LocalChanges | undefined
   #recovered: Recovered | undefined
+  #replayMs = 0
 
   constructor(parts: OpenedJournalParts) {
     this.#parts = parts
@@ -90,7 +93,15 @@ export class OpenedJournal {
       throw new EdgemountError('unavailable', `Cannot keep what is written in "${directory}": error ${-bodies}`)
     }
     this.bodies = bodies
-    this.#replayed = replayChanges((visit) => this.journal.replay(visit))
+    const startMs = systemMonotonicMs()
+    try {
+      this.#replayed = replayChanges((visit) => this.journal.replay(visit))
+    } catch (error) {
+      this.bodies.close()
+      this.journal.close()
+      throw error
+    }
+    this.#replayMs = systemMonotonicMs() - startMs
     this.baseSeq = this.#replayed.seq
   }
 
@@ -101,7 +112,7 @@ export class OpenedJournal {
 
   /** The changes as the journal has them, over the snapshot `seq`. Once. */
   recover(seq: number): LocalChanges {
-    const startMs = performance.now()
+    const startMs = systemMonotonicMs()
     const { backend, log, directory } = this.#parts
     const parts = {
       journal: this.journal,
@@ -117,9 +128,12 @@ export class OpenedJournal {
     this.bodies.endRestoring()
     this.#changes = found.changes
     const { recordCount, nameCount, inodeCount, bodyCount, lost } = found
+    const cutBytes = this.journal.cuts.reduce((sum, { byteCount }) => sum + byteCount, 0)
+    if (nameCount + inodeCount + cutBytes > 0) {
+      const tookMs = Math.round(this.#replayMs + systemMonotonicMs() - startMs)
+      this.#recovered = { recordCount, nameCount, inodeCount, bodyCount, lost: lost.slice(0, lostListedMax), cutBytes, tookMs }
+    }
     if (nameCount + inodeCount > 0) {
-      const tookMs = Math.round(performance.now() - startMs)
-      this.#recovered = { recordCount, nameCount, inodeCount, bodyCount, lost: lost.slice(0, lostListedMax), tookMs }
       log.warn(`Found changes in "${directory}" that were not published: ${nameCount} names, ${inodeCount} files, ${bodyCount} of them with content. They are published now`, { seq })
       for (const label of lost) log.error(`What was written to "${label}" last never reached the disk before it lost power: the file is as it was published last`)
     }

@@ -18,13 +18,27 @@ import { delayMsMaxDefault } from '../publish/publish-plan.ts'
 import { UploadMeter } from '../publish/upload-meter.ts'
 import { VolumeTarget } from '../publish/volume-target.ts'
 import type { Follower } from '../volume/follower.ts'
-import type { Ending, Unpublished } from './mount-options.ts'
 
 export interface PublishingStatus extends PublisherStatus {
   readonly uploadBytesPerSecond: number
   readonly uploadedBytes: number
   /** Why an upload is tried again. */
   readonly uploadError: string | undefined
+}
+
+/** What was not published when the mount ended. It is kept for the next mount of the volume here. */
+export interface Unpublished {
+  readonly changeCount: number
+  readonly dirtyBytes: number
+  readonly why: string
+  /** Where it is kept. */
+  readonly directory: string | undefined
+}
+
+/** With `discards` what is not published is dropped for ever; else it is published for `waitMs`, and what is left then is kept for the next mount. */
+export interface Ending {
+  readonly discards?: boolean | undefined
+  readonly waitMs?: number | undefined
 }
 
 export interface PublishingWait {

@@ -6,8 +6,8 @@ import type { Logger } from '../../shared/log.ts'
 import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
 import type { Change } from '../fs/backend.ts'
 import type { UnmountResult } from '../fuse/unmount.ts'
-import type { CountingBackend, FileSystemSettings, FileSystemStatus } from './file-system.ts'
-import type { Base } from './messages.ts'
+import type { CountingBackend, FileSystemStatus } from './file-system.ts'
+import type { Base, FileSystemSettings } from './file-system-settings.ts'
 
 /** How the file system ended: undefined when it was unmounted, or why it could not go on. */
 export type FileSystemEnd = Error | undefined
