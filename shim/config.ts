@@ -113,6 +113,7 @@ export const settings = {
   mirror: { kind: 'flag', default: false, env: false, help: 'Make the volume equal to the folder also where it was written to since: older commits keep that.' },
   discard: { kind: 'flag', default: false, env: false, help: 'Throw away for ever what is not published.' },
   checksum: { kind: 'flag', default: false, env: false, help: 'Read every file, also where size and time of change are as before.' },
+  'read-data': { kind: 'flag', default: false, env: false, help: 'Read every stored byte of every file too, and compare it with its hash.' },
   'one-file-system': { kind: 'flag', default: false, short: 'x', env: false, help: 'Do not go into folders that are mounts of something else.' },
   'dry-run': { kind: 'flag', default: false, short: 'n', env: false, help: 'Only say what would be done.' },
   jobs: { kind: 'count', default: 4, min: 1, env: true, help: 'How many files are read at once.' },

@@ -5,6 +5,7 @@ import { cpCommand } from './cp.ts'
 import { createCommand } from './create.ts'
 import { diffCommand } from './diff.ts'
 import { flushCommand } from './flush.ts'
+import { fsckCommand } from './fsck.ts'
 import { getCommand } from './get.ts'
 import { importCommand } from './import.ts'
 import { logCommand } from './log.ts'
@@ -40,4 +41,5 @@ export const commands: readonly Command[] = [
   statCommand,
   logCommand,
   diffCommand,
+  fsckCommand,
 ]

@@ -22,12 +22,18 @@ export class Meter {
     this.#running = isQuiet ? Promise.resolve() : this.#run(clock)
   }
 
-  /** Takes the line away. */
+  /** Takes the line away for good. */
   async stop(): Promise<void> {
     this.#end.abort()
     await this.#running
-    if (this.#isDrawn) await this.#output.write('\r\u001b[K')
+    await this.clear()
+  }
+
+  /** Takes the line away until it is drawn again, for something else to be printed. */
+  async clear(): Promise<void> {
+    if (!this.#isDrawn) return
     this.#isDrawn = false
+    await this.#output.write('\r\u001b[K')
   }
 
   async #run(clock: Clock): Promise<void> {
