@@ -31,10 +31,20 @@ export interface PreparedBatch {
   readonly unread: readonly Unread[]
 }
 
-export async function prepareBatch(batch: Batch, contents: BodyContents, link: ChangesLink, signal: AbortSignal): Promise<PreparedBatch> {
-  const { read, unread } = await contents.read(batch.bodies, signal)
+export interface Preparing {
+  readonly contents: BodyContents
+  readonly link: ChangesLink
+  /**
+   * Somebody waits in fsync or close for these, and others write to them all the time. They are published as they are read: what was synced is in that, and
+   * of what came since as much as a power failure would leave. They stay dirty.
+   */
+  readonly restless: ReadonlySet<FileId>
+}
+
+export async function prepareBatch(batch: Batch, { contents, link, restless }: Preparing, signal: AbortSignal): Promise<PreparedBatch> {
+  const { read, unread } = await contents.read(batch.bodies, { restless, signal })
   const verified = read.length === 0 ? [] : (await link.verify(read.map(({ id }) => id))).unchanged
-  const unchanged = new Set(verified)
+  const unchanged = new Set([...verified, ...restless])
   const bodies = read.filter(({ id }) => unchanged.has(id))
   const changed = new Set(read.filter(({ id }) => !unchanged.has(id)).map(({ id }) => id))
   contents.forget(changed)

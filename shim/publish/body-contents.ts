@@ -27,6 +27,12 @@ export interface Unread {
   readonly why: string | undefined
 }
 
+export interface ReadOptions {
+  /** These may change while they are read. */
+  readonly restless?: ReadonlySet<FileId> | undefined
+  readonly signal: AbortSignal
+}
+
 export interface Reading {
   readonly read: readonly ReadBody[]
   readonly unread: readonly Unread[]
@@ -52,7 +58,7 @@ export class BodyContents {
   }
 
   /** Throws when the contents cannot be brought into the store; what was brought so far stays known. */
-  async read(bodies: readonly BatchBody[], signal: AbortSignal): Promise<Reading> {
+  async read(bodies: readonly BatchBody[], { restless = new Set(), signal }: ReadOptions): Promise<Reading> {
     const read: ReadBody[] = []
     const unread: Unread[] = []
     const jobs = new Jobs(bodiesAtOnce)
@@ -70,7 +76,7 @@ export class BodyContents {
         if (done === 'unread') continue
         if (done !== undefined) keep(body, done)
         else await jobs.start(async () => {
-          const outcome = await orUnread(body, unread, () => this.#readLarge(body, signal))
+          const outcome = await orUnread(body, unread, () => this.#readLarge(body, restless.has(body.id), signal))
           if (outcome !== 'unread') keep(body, outcome)
         })
       }
@@ -92,13 +98,13 @@ export class BodyContents {
     return isSame ? known : undefined
   }
 
-  async #readLarge(body: BatchBody, signal: AbortSignal): Promise<ReadBody | undefined> {
+  async #readLarge(body: BatchBody, isRestless: boolean, signal: AbortSignal): Promise<ReadBody | undefined> {
     const file = BodyFile.open(body.path, body.label)
     try {
       if (body.isOpen) await file.settle()
       const { size, mtime } = file
-      if (size !== body.size || !isSameTime(mtime, body.mtime)) return undefined
-      const content = await this.#reader.read(body, file, signal)
+      if (!isRestless && (size !== body.size || !isSameTime(mtime, body.mtime))) return undefined
+      const content = await this.#reader.read(body, file, { isRestless, signal })
       return content === undefined ? undefined : { id: body.id, generation: body.generation, mtime, size, content }
     } finally {
       file.close()

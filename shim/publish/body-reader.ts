@@ -46,13 +46,13 @@ export class BodyReader {
     return this.#readBytes
   }
 
-  /** Undefined: it changed meanwhile. Throws `BodyFileError` when the disk fails; anything else is the store's failure. */
-  async read(body: BatchBody, file: BodyFile, signal: AbortSignal): Promise<Content | undefined> {
+  /** Undefined: it changed meanwhile, unless it may; then, that it became shorter. Throws `BodyFileError` when the disk fails; anything else is the store's failure. */
+  async read(body: BatchBody, file: BodyFile, { isRestless, signal }: { readonly isRestless: boolean; readonly signal: AbortSignal }): Promise<Content | undefined> {
     const { size } = file
     try {
       const isSparse = file.diskBytes + gapBytesMin < size
       const { content } = body.base !== undefined || isSparse ? await this.#rewrite(body, file, signal) : await this.#write(body, file, signal)
-      return file.isSteady() ? content : undefined
+      return isRestless || file.isSteady() ? content : undefined
     } catch (error) {
       if (error instanceof ShrunkError || !file.isSteady()) return undefined
       throw error

@@ -12,7 +12,12 @@ interface Waiter {
   /** Whose content it waits for; undefined: for all. */
   readonly id: FileId | undefined
   readonly resolve: () => void
+  /** Batches that were published without what it waits for. */
+  missedCount: number
 }
+
+/** A file that somebody waits for and that held still for none of so many batches is published as it is found. */
+const missedMax = 2
 
 export class PublishWaiters {
   readonly #waiters = new Set<Waiter>()
@@ -31,7 +36,7 @@ export class PublishWaiters {
   /** Until it is published, or the signal fires. */
   async wait(id: FileId | undefined, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>()
-    const waiter = { takenCount: this.#takenCount, id, resolve: () => resolve(undefined) }
+    const waiter: Waiter = { takenCount: this.#takenCount, id, resolve: () => resolve(undefined), missedCount: 0 }
     this.#waiters.add(waiter)
     this.#isAskedAnew = true
     try {
@@ -53,8 +58,18 @@ export class PublishWaiters {
 
   /** Everything of that batch is published but these. */
   settle(taken: number, missed: ReadonlySet<FileId>): void {
-    for (const { takenCount, id, resolve } of this.#waiters) {
-      if (takenCount < taken && (id === undefined ? missed.size === 0 : !missed.has(id))) resolve()
+    for (const waiter of this.#waiters) {
+      const { takenCount, id, resolve } = waiter
+      if (takenCount >= taken) continue
+      if (id === undefined ? missed.size === 0 : !missed.has(id)) resolve()
+      else waiter.missedCount += 1
     }
+  }
+
+  /** Files that have been waited for in vain. */
+  get missed(): ReadonlySet<FileId> {
+    const ids = new Set<FileId>()
+    for (const { id, missedCount } of this.#waiters) if (id !== undefined && missedCount >= missedMax) ids.add(id)
+    return ids
   }
 }

@@ -227,7 +227,7 @@ export class Publisher {
       return undefined
     }
     try {
-      const prepared = await prepareBatch(batch, this.#parts.contents, this.#link, signal)
+      const prepared = await prepareBatch(batch, { contents: this.#parts.contents, link: this.#link, restless: this.#waiters.missed }, signal)
       return { prepared, taken: number }
     } catch (error) {
       this.#link.tell({ kind: 'not-published' })

@@ -175,6 +175,20 @@ describe('files that change while they are read', () => {
     expect(await text('restless')).toBe(String(count))
   })
 
+  test('one that somebody waits for in fsync is published as it is found, and goes on being dirty', async () => {
+    const file = bed.write('restless', '0'.repeat(10_000))
+    let count = 0
+    bed.onBatch = () => queueMicrotask(() => bed.write('restless', String((count += 1) % 10).repeat(10_000)))
+    await bed.publisher.flush({ id: file.id, deadlineMs: 10_000 })
+    expect(count).toBeGreaterThanOrEqual(3)
+    expect(await text('restless')).toMatch(/^[1-9]+$/)
+    expect(bed.published.at(-1)!.bodies).toMatchObject([{ id: file.id }])
+    bed.onBatch = () => undefined
+    await bed.flush()
+    expect(await text('restless')).toBe(String(count % 10).repeat(10_000))
+    expect(bed.publisher.status.conflictCount).toBe(0)
+  })
+
   test('one that cannot be read is told, and holds up no other', async () => {
     bed.write('good', 'good')
     bed.write('bad', 'bad')
