@@ -18,7 +18,7 @@ export function statusText(status: unknown, isLong: boolean, output: Output): st
   const url = fieldOf(status, 'url')
   const fileSystem = fieldOf(status, 'fileSystem')
   const lines = [
-    text('directory'),
+    fieldOf(status, 'isEnding') === true ? `${text('directory')} (unmounted, publishes what is left)` : text('directory'),
     `  volume    ${text('source')}`,
     `  commit    ${text('seq')}, ${state}`,
     ...writingLines(status),
@@ -82,8 +82,10 @@ function recoveredLines(recovered: unknown): string[] {
   if (recovered === undefined || recovered === null) return []
   const names = counted(numberOf(recovered, 'nameCount'), 'name')
   const files = counted(numberOf(recovered, 'inodeCount'), 'file')
+  const cutBytes = numberOf(recovered, 'cutBytes')
   return [
     `  recovered ${names}, ${files} at the start, that the mount before had not published`,
+    ...(cutBytes === 0 ? [] : [`            lost: the last ${formatBytes(cutBytes)} of its journal could not be read`]),
     ...listOf(recovered, 'lost').slice(0, lostShown).map(String).map((path) => `            lost: what was written last to "${path}" had not reached the disk; it is as it was published last`),
   ]
 }

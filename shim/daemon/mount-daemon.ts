@@ -56,7 +56,7 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
     await lifetime.defer(() => fetcher.close())
     const backend = new VolumeBackend({ pages, fetcher, clock, random, deadlineMs })
     await lifetime.defer(() => backend.close())
-    const late: Late = { served: undefined, follower: undefined, from: opened.snapshot, unmounted: Promise.withResolvers() }
+    const late: Late = { served: undefined, follower: undefined, from: opened.snapshot, unmounted: Promise.withResolvers(), isUnmounted: false }
     const publishing = uploads === undefined ? undefined : publishingOf(options, { opened, uploads, late, clock, random, log, deadlineMs })
     if (publishing !== undefined) await lifetime.defer(() => publishing.close())
     const served = await serve(options, { opened, backend, publishing, late, clock, random, log, deadlineMs })
@@ -105,6 +105,7 @@ interface Late {
   /** The snapshot that the file system begins with: the newest, unless its journal has changes of an older one. */
   from: Snapshot
   readonly unmounted: PromiseWithResolvers<undefined>
+  isUnmounted: boolean
 }
 
 function publishingOf(options: StartMountOptions, parts: Surroundings & { readonly opened: MountedVolume; readonly uploads: Uploads; readonly late: Late }): MountPublishing {
@@ -140,6 +141,7 @@ function serve(options: StartMountOptions, { opened, backend, publishing, late, 
     },
     onPublishing: (message) => publishing?.receive(message),
     drain: async () => {
+      late.isUnmounted = true
       late.unmounted.resolve(undefined)
       const status = await late.served?.status()
       return (await publishing?.drain(status?.cacheDirectory)) ?? false
@@ -226,7 +228,7 @@ class Daemon implements MountDaemon {
   }
 
   async status(): Promise<MountStatus> {
-    const { options, opened, served, publishing, fetcher, clock } = this.#parts
+    const { options, opened, served, publishing, late, fetcher, clock } = this.#parts
     const isConnected = this.#follower?.isConnected ?? this.#isConfirmed
     const fileSystem = await served.status()
     return {
@@ -242,6 +244,7 @@ class Daemon implements MountDaemon {
       isConnected,
       isFixed: options.seq !== undefined,
       isReadOnly: publishing === undefined,
+      isEnding: late.isUnmounted,
       writing: publishing === undefined ? undefined : writingStatus(options),
       publishing: publishing?.status,
       metadata: opened.metadata.stats,

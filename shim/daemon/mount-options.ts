@@ -74,6 +74,8 @@ export interface MountStatus {
   readonly isConnected: boolean
   readonly isFixed: boolean
   readonly isReadOnly: boolean
+  /** It is unmounted, and what is left is being published. */
+  readonly isEnding: boolean
   /** Undefined for a read-only mount. */
   readonly writing: { readonly durability: Durability; readonly coherence: Coherence; readonly writeBackDelayMs: number } | undefined
   /** What waits to be published, and how that goes; undefined for a read-only mount. */
