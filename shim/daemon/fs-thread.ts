@@ -64,6 +64,8 @@ function serve(data: FsThreadData): void {
       handler: made.handler,
       spinUs: data.spinUs,
       wantsPassthrough: data.wantsPassthrough && data.mount.isPrivileged,
+      // The kernel then believes no size but its own, whatever others commit.
+      wantsWritebackCache: data.settings.writing?.coherence === 'close-to-open',
       counts: data.counts,
       log,
       onControl: () => {
