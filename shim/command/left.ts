@@ -45,8 +45,8 @@ export function leftLine(first: Left, now: Left): string {
   // What is stored counts for its files when the commit is there: until then it is not whole.
   const stored = Math.min(0.99, storedBytes / first.dirtyBytes)
   const fraction = now.changeCount === 0 ? 1 : first.dirtyBytes > 0 ? stored : 1 - now.changeCount / first.changeCount
-  const trouble = now.error === undefined ? '' : `; ${now.error}`
-  return `${bar(fraction, 20)} ${amountText(now)} to publish, ${formatBytes(now.bytesPerSecond)}/s${trouble}`
+  const how = now.error ?? `${formatBytes(now.bytesPerSecond)}/s`
+  return `${bar(fraction, 20)} ${amountText(now)} left, ${how}`
 }
 
 /** Looks again and again what a mount has left, and shows it. */

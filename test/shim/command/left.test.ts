@@ -18,11 +18,11 @@ test('the bar goes by bytes that were stored, by names where there are none, and
   expect(filled({})).toBe(0)
   expect(filled({ uploadedBytes: 1000 + 2048 })).toBe(10)
   expect(filled({ dirtyBytes: 1024 })).toBe(15)
-  expect(leftLine(first, { ...first, changeCount: 0, dirtyBytes: 0 })).toBe('[####################] 0 changes, 0 B to publish, 0 B/s')
+  expect(leftLine(first, { ...first, changeCount: 0, dirtyBytes: 0 })).toBe('[####################] 0 changes, 0 B left, 0 B/s')
   const names = { ...first, dirtyBytes: 0 }
   expect(filled({ changeCount: 5 }, names)).toBe(10)
   expect(filled({ changeCount: 20 }, names)).toBe(0)
-  expect(leftLine(first, { ...first, bytesPerSecond: 2048, error: 'Cannot reach it' })).toBe('[....................] 10 changes, 4.00 KiB to publish, 2.00 KiB/s; Cannot reach it')
+  expect(leftLine(first, { ...first, bytesPerSecond: 2048, error: 'Cannot reach it' })).toBe('[....................] 10 changes, 4.00 KiB left, Cannot reach it')
 })
 
 test('what stays is said with where and why', () => {
