@@ -195,7 +195,7 @@ export class LocalBodies implements BodyOwner {
     this.#releasedMs = nowMs
     const done = (result: number): void => {
       this.#isReleasing = false
-      if (result < 0) this.#waiting.push(...released)
+      if (result < 0) this.#waiting = [...released, ...this.#waiting]
       else this.#files.discard(released)
     }
     if (this.#options.syncJournal === undefined) done(0)
