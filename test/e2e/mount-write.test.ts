@@ -57,16 +57,20 @@ async function remountEmpty(daemon: MountDaemon, options: Partial<StartMountOpti
   return bed.remount(daemon, { ...options, cacheDirectory: scratch() })
 }
 
-describe('a tree', () => {
+describe.each([
+  ['written by the kernel itself', quick],
+  ['written through the kernel’s cache', { ...quick, wantsPassthrough: false }],
+  ['written through, request by request', { ...quick, wantsPassthrough: false, coherence: 'strict' }],
+] as const)('a tree %s', (_how, options) => {
   test('copied in is the same, after a remount with the same cache, and with an empty one', async () => {
     const tree = await sampleTree()
-    let daemon = await bed.mount(quick)
+    let daemon = await bed.mount(options)
     ok(await bed.sh(`cp -a ${tree} {}/copy`))
     const wanted = await listing(tree)
     expect(await listing(`${bed.mountPoint}/copy`)).toBe(wanted)
-    daemon = await bed.remount(daemon, quick)
+    daemon = await bed.remount(daemon, options)
     expect(await listing(`${bed.mountPoint}/copy`)).toBe(wanted)
-    await remountEmpty(daemon)
+    await remountEmpty(daemon, options)
     expect(await listing(`${bed.mountPoint}/copy`)).toBe(wanted)
   })
 
@@ -74,11 +78,11 @@ describe('a tree', () => {
     const tree = await sampleTree()
     const archive = path.join(scratch(), 'a.tar')
     ok(await run('tar', '-C', path.dirname(tree), '-cf', archive, 'tree'))
-    const daemon = await bed.mount(quick)
+    const daemon = await bed.mount(options)
     ok(await bed.sh(`tar -C {} -xf ${archive}`))
     ok(await run('diff', '-r', '--no-dereference', '-x', 'pipe', tree, `${bed.mountPoint}/tree`))
     ok(await bed.sh('cd {}/tree && mv deep moved && echo more >> moved/small-1 && rm large && echo new > new'))
-    await remountEmpty(daemon, quick)
+    await remountEmpty(daemon, options)
     expect(ok(await bed.sh('cd {}/tree && tail -1 moved/small-1; cat new; ls; stat -c %h hard'))).toBe('more\nnew\ndangling\nempty\nhard\nlink\nmiddle\nmoved\nnew\npipe\n1\n')
     ok(await bed.sh('rm -rf {}/tree'))
     expect(ok(await bed.sh('ls -A {}'))).toBe('')
@@ -88,10 +92,10 @@ describe('a tree', () => {
     const origin = path.join(scratch(), 'origin')
     const git = 'git -c user.name=t -c user.email=t@t -c init.defaultBranch=main'
     ok(await run('sh', '-c', `mkdir ${origin} && cd ${origin} && ${git} init -q . && for i in $(seq 200); do echo $i > file-$i; done && ${git} add . && ${git} commit -qm one && seq 10000 > many && ${git} add . && ${git} commit -qm two`))
-    const daemon = await bed.mount(quick)
+    const daemon = await bed.mount(options)
     ok(await run('git', 'clone', '-q', origin, `${bed.mountPoint}/clone`))
     expect(ok(await bed.sh('cd {}/clone && git fsck --strict && git status --porcelain'))).toBe('')
-    await remountEmpty(daemon)
+    await remountEmpty(daemon, options)
     expect(ok(await bed.sh('cd {}/clone && git fsck --strict && git status --porcelain && git log --oneline | wc -l'))).toBe('2\n')
   })
 })
