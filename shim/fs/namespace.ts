@@ -42,6 +42,8 @@ export interface Making {
   readonly target?: string | undefined
   /** Of files that are open from the beginning. */
   readonly body?: LocalBody | undefined
+  /** When, if that is known already: the body has been stamped with it. */
+  readonly at?: Time | undefined
 }
 
 /** A name, with all that is known of it now. */
@@ -87,7 +89,7 @@ export class Namespace {
     if (typeof spot === 'number' || isMissing(spot)) return spot
     const size = making.target === undefined ? 0 : encodeName(making.target).length
     if (size > targetBytesMax) return -errno.ENAMETOOLONG
-    const now = this.#now()
+    const now = making.at ?? this.#now()
     const entry = newEntry({ ...making, id: this.#newId(), parent: spot.parent, now, size })
     const result = this.#draft()
       .name(directory, name, undefined, { id: entry.id, kind: entry.kind })
@@ -101,7 +103,7 @@ export class Namespace {
   makeNameless(directory: Row, making: Making): RowOutcome {
     const parent = this.#directory(directory)
     if (typeof parent === 'number' || isMissing(parent)) return parent
-    const entry = { ...newEntry({ ...making, id: this.#newId(), parent, now: this.#now() }), linkCount: 0 }
+    const entry = { ...newEntry({ ...making, id: this.#newId(), parent, now: making.at ?? this.#now() }), linkCount: 0 }
     const result = this.#draft().born(entry, making.body).commit()
     return result < 0 ? result : this.#newRow(entry, 0, new Uint8Array(0))
   }

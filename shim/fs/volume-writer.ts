@@ -210,9 +210,11 @@ export class VolumeWriter implements WritableHandler {
   /** Makes a file that is open from the beginning. */
   #createOpen(wish: OpenWish, node: NewNode, make: (making: Making) => RowOutcome): CreateReply | number | Missing {
     const { bodies, changes, files, tree, now } = this.#parts
-    const body = bodies.create(now())
+    // One moment for both: what the disk says of the body is shown from its first write on.
+    const at = now()
+    const body = bodies.create(at)
     if (typeof body === 'number') return body
-    const row = make({ kind: 'file', node, caller: wish.caller, body })
+    const row = make({ kind: 'file', node, caller: wish.caller, body, at })
     if (typeof row !== 'number' || row < 0) {
       bodies.discard(body)
       return row
