@@ -171,6 +171,16 @@ export const timeCases: Cases = {
     script.check('mtime and ctime stay', () => after.stat.mtime === before.stat.mtime && after.stat.ctime === before.stat.ctime)
   },
 
+  'a new file keeps the times that it was shown with': (script) => {
+    for (let index = 0; index < 300; index += 1) {
+      script.ok('open', `f${index}`, O.CREAT | O.RDWR, 0o644, 'f')
+      const first = script.fstat('f')
+      script.ok('fchmod', 'f', 0o600)
+      const second = script.fstat('f')
+      script.check('mtime and atime are the same', () => first.stat.mtime === second.stat.mtime && first.stat.atime === second.stat.atime)
+    }
+  },
+
   'times go forward with every change, never back': (script) => {
     for (const kind of kinds) script.make(kind, kind)
     const marks = Array.from({ length: 30 }, (_, index) => {
