@@ -97,18 +97,17 @@ export class BodyKeeper {
 
   /** Those that were closed, all at once. */
   releaseClosed(): void {
-    for (const [id, tries] of [...this.#closed]) this.#releaseOne(id, tries)
+    // One that cannot go yet comes back at the end, and is not for this round.
+    const closed = [...this.#closed]
+    for (const [id, tries] of closed) this.#releaseOne(id, tries)
   }
 
   /** True when there is more to do now. */
   tick(nowMs: number): boolean {
     this.#storeSome()
-    let count = 0
-    for (const [id, tries] of [...this.#closed]) {
-      if (count >= filesPerStep) return true
-      count += 1
-      this.#releaseOne(id, tries)
-    }
+    const closed = this.#closed.entries().take(filesPerStep).toArray()
+    for (const [id, tries] of closed) this.#releaseOne(id, tries)
+    if (closed.length === filesPerStep) return true
     if (Math.abs(nowMs - this.#triedMs) < retryMs) return false
     this.#triedMs = nowMs
     return this.#release(filesPerStep, undefined) === filesPerStep || this.#left.size > 0
