@@ -64,16 +64,18 @@ function withContents(changes: ChangeSet, bodies: readonly ReadBody[]): ChangeSe
   return { ...changes, nodes }
 }
 
-export function publishedOf(counter: number, bodies: readonly ReadBody[], committed: Commit): Published {
+/** `taken`: the batch; or a doubt, which has no changes. */
+export function publishedOf(taken: Pick<Batch, 'counter'> & Partial<Pick<Batch, 'changes'>>, bodies: readonly ReadBody[], committed: Commit): Published {
   const { seq, nodes, contents = [], conflicts, merged } = committed
   const isThere = hasContent(committed)
   const went = bodies.filter((body) => isThere(body)).map(({ id, generation, mtime }) => ({ id, generation, mtime }))
+  const isUnedited = wasUnedited(taken.changes)
   return {
-    counter,
+    counter: taken.counter,
     seq,
     nodes: nodes.map(({ id, entry }) => ({ id, entry: encodeEntry(entry) })),
     bodies: [...went, ...contents.map(({ id, mtime }) => ({ id, generation: 0, mtime }))],
-    superseded: bodies.filter((body) => !isThere(body)).map(({ id }) => id),
+    superseded: bodies.filter((body) => !isThere(body) && isUnedited(body)).map(({ id }) => id),
     conflicts,
     merged,
   }
@@ -86,5 +88,14 @@ function hasContent({ nodes, conflicts, merged }: Commit): (body: ReadBody) => b
   return ({ id, size, content }) => {
     const entry = entries.get(ids.get(id) ?? id)
     return entry !== undefined && isSameBody(entry, { ...entry, size, content })
+  }
+}
+
+/** What was written here is never taken for superseded, whatever became of it in the commit. */
+function wasUnedited(changes: ChangeSet | undefined): (body: ReadBody) => boolean {
+  const nodes = new Map(changes?.nodes.map((node) => [node.id, node.before]))
+  return ({ id, size, content }) => {
+    const before = nodes.get(id)
+    return before !== undefined && isSameBody(before, { ...before, size, content })
   }
 }

@@ -245,7 +245,7 @@ export class Publisher {
       const found = await this.#parts.find(answer, this.#stop.signal)
       this.#parts.log.info(found === undefined ? 'What was to be published before the restart is published now' : `What was published before the restart is commit ${found.seq}`)
       if (found === undefined) this.#link.tell({ kind: 'not-published' })
-      else await this.#tellPublished(publishedOf(answer.counter, [], found))
+      else await this.#tellPublished(publishedOf(answer, [], found))
     }
   }
 
@@ -257,7 +257,7 @@ export class Publisher {
     this.#noteConflicts(committed)
     const missed = new Set(unread.map(({ body }) => body.id))
     this.#noteLeft(unread)
-    const shown = this.#tellPublished(publishedOf(batch.counter, bodies, committed))
+    const shown = this.#tellPublished(publishedOf(batch, bodies, committed))
     if (taken.taken !== undefined) this.#waiters.settle(taken.taken, missed)
     await shown
   }

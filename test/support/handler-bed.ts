@@ -245,7 +245,7 @@ export class HandlerBed {
     })
     const base = await this.volume.at(batch.baseSeq)
     const committed = await this.volume.writer().commitChanges({ ...batch.changes, nodes }, { base, nonce: batch.nonce, author: 'bed' })
-    return publishedOf(batch.counter, bodies, committed)
+    return publishedOf(batch, bodies, committed)
   }
 
   /** Publishes and follows to it, at once; gives what the kernel was told. */

@@ -160,7 +160,7 @@ export class PublishingMount {
     const base = await this.volume.at(batch.baseSeq)
     const committed = await this.#writer.commitChanges({ ...batch.changes, nodes }, { base, nonce: batch.nonce, author: this.author })
     this.conflictCount += committed.conflicts.length
-    return publishedOf(batch.counter, [...went.values()], committed)
+    return publishedOf(batch, [...went.values()], committed)
   }
 
   /** All that waits, until nothing does. */
@@ -233,7 +233,7 @@ export class PublishingMount {
     const head = await this.volume.head()
     for (let seq = baseSeq + 1; seq <= head.seq; seq += 1) {
       const snapshot = await this.volume.at(seq)
-      if (snapshot.record.nonce === nonce) return publishedOf(counter, [], await whatCommitDid(await this.volume.at(seq - 1), snapshot, forever))
+      if (snapshot.record.nonce === nonce) return publishedOf({ counter }, [], await whatCommitDid(await this.volume.at(seq - 1), snapshot, forever))
     }
     return undefined
   }
