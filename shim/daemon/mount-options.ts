@@ -23,7 +23,7 @@ export interface StartMountOptions {
   readonly directory: string
   /** A fixed snapshot; the newest, followed, when undefined. */
   readonly seq?: number | undefined
-  /** Nothing can be changed; so it is with a fixed snapshot, and with the portable driver. */
+  /** Nothing can be changed; so it is with a fixed snapshot. */
   readonly isReadOnly?: boolean | undefined
   /** `cloud`: fsync and close wait until the commit is in the log. `local` unless given. */
   readonly durability?: Durability | undefined
@@ -125,7 +125,7 @@ export function defaultCacheDirectory(environment: Readonly<Record<string, strin
 }
 
 export function isReadOnly(options: StartMountOptions): boolean {
-  return options.isReadOnly === true || options.seq !== undefined || options.driver === 'fuse-native'
+  return options.isReadOnly === true || options.seq !== undefined
 }
 
 /** What the drivers are started with, as far as it follows from the options. */

@@ -17,15 +17,15 @@ export class MessageLink implements ChangesLink {
   }
 
   takeBatch(isEverything: boolean): Promise<Batch | Doubt | undefined> {
-    const asked = this.#ask<Batch | Doubt | undefined>({ kind: 'take-batch', isEverything })
+    const asked = Promise.withResolvers<Batch | Doubt | undefined>()
     this.#batch = asked
-    return asked.promise
+    return this.#ask({ kind: 'take-batch', isEverything }, asked)
   }
 
   verify(ids: readonly FileId[]): Promise<Verified> {
-    const asked = this.#ask<Verified>({ kind: 'verify', ids })
+    const asked = Promise.withResolvers<Verified>()
     this.#verified = asked
-    return asked.promise
+    return this.#ask({ kind: 'verify', ids }, asked)
   }
 
   tell(message: ToChanges): void {
@@ -47,13 +47,13 @@ export class MessageLink implements ChangesLink {
     this.#verified?.reject(closedError())
   }
 
-  #ask<T>(message: ToChanges): PromiseWithResolvers<T> {
-    const asked = Promise.withResolvers<T>()
+  /** INVARIANT: who waits is known before the question is sent: the portable driver's file system is on this thread, and answers at once. */
+  #ask<T>(message: ToChanges, asked: PromiseWithResolvers<T>): Promise<T> {
     // Whoever asked hears of it.
     asked.promise.catch(() => undefined)
     if (this.#isClosed) asked.reject(closedError())
     else this.#send(message)
-    return asked
+    return asked.promise
   }
 }
 

@@ -144,6 +144,16 @@ describe('publishing', () => {
   })
 })
 
+test('the portable driver writes too', async () => {
+  const daemon = await bed.mount({ ...quick, driver: 'fuse-native' })
+  ok(await bed.sh('mkdir {}/d && echo one > {}/d/f && echo two >> {}/d/f && mv {}/d/f {}/d/g && seq 20000 > {}/many && rm {}/many && seq 20000 > {}/many'))
+  await daemon.flush()
+  expect(await textOf(await bed.volume.head(), '/d/g')).toBe('one\ntwo\n')
+  const second = await remountEmpty(daemon)
+  expect(ok(await bed.sh('cat {}/d/g; wc -l < {}/many'))).toBe('one\ntwo\n20000\n')
+  expect((await second.status()).driver).toBe('linux')
+})
+
 describe('the store is away', () => {
   test('writing goes on; what is left at the unmount is kept, and published by the next mount', async () => {
     const daemon = await bed.mount({ ...quick, deadlineMs: 500 })
