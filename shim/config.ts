@@ -44,7 +44,7 @@ export const settings = {
   quiet: { kind: 'flag', default: false, short: 'q', env: true, help: 'Print no progress.' },
   'log-level': { kind: 'text', default: 'warn', choices: ['debug', 'info', 'warn', 'error'], env: true, help: 'The least level that is logged (on standard error).' },
   'log-format': { kind: 'text', default: 'text', choices: ['text', 'json'], env: true, help: 'How log lines look.' },
-  author: { kind: 'text', default: undefined, value: '<name>', defaultText: 'user@host', env: true, help: 'Who stands as the author of a commit.' },
+  author: { kind: 'text', default: undefined, value: '<name>', defaultText: 'user@host', env: true, help: 'Who stands as the author of a commit, and in the names of conflicts.' },
   message: { kind: 'text', default: undefined, short: 'm', value: '<text>', env: false, help: 'A message for the commit.' },
   timeout: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long one request to an edge may take.' },
 
@@ -60,8 +60,8 @@ export const settings = {
     help: 'Where a mount of a store serves its files over HTTP, as `host:port`; `off` serves nothing.',
   },
 
-  cache: { kind: 'text', default: undefined, value: '<dir>', defaultText: '~/.cache/edgemount; /var/cache/edgemount for root', env: true, help: 'Where a mount keeps what it has read. Best on a local SSD.' },
-  'cache-bytes': { kind: 'bytes', default: 10 * gibibyte, min: mebibyte, env: true, help: 'How much the cache may hold, 1MiB at least.' },
+  cache: { kind: 'text', default: undefined, value: '<dir>', defaultText: '~/.cache/edgemount; /var/cache/edgemount for root', env: true, help: 'Where a mount keeps what it has read, and what it has not published yet. Best on a local SSD.' },
+  'cache-bytes': { kind: 'bytes', default: 10 * gibibyte, min: mebibyte, env: true, help: 'How much the cache may hold, 1MiB at least. What is not published counts, and is never dropped.' },
   'cache-free-bytes': { kind: 'bytes', default: gibibyte, env: true, help: 'What the cache leaves free on its disk.' },
   driver: { kind: 'text', default: 'linux', choices: ['linux', 'fuse-native'], env: true, help: 'What speaks FUSE: our own driver for Linux, or libfuse 2 by fuse-native (slower).' },
   passthrough: {
@@ -69,10 +69,10 @@ export const settings = {
     default: 'auto',
     choices: ['auto', 'off'],
     env: true,
-    help: 'Whether the kernel reads wholly cached files by itself (Linux 6.9, root); `off` reads every byte through edgemount.',
+    help: 'Whether the kernel reads and writes files that are wholly on this machine by itself (Linux 6.9, root); with `off` every byte goes through edgemount.',
   },
   'allow-other': { kind: 'flag', default: false, env: true, help: 'Let other users into the mount (who is not root needs user_allow_other in /etc/fuse.conf).' },
-  deadline: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long a read in a mount may wait for the edge before it fails with an I/O error.' },
+  deadline: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long a read in a mount may wait for the edge before it fails with an I/O error, and publishing that does not get on before whoever waits for it is told.' },
   poll: { kind: 'duration', default: 250, min: 10, env: true, help: 'How often a mount looks for new commits.' },
   'read-only': { kind: 'flag', default: false, env: true, help: 'Mount so that nothing can be changed. A commit (`@<seq>`) always is.' },
   durability: {

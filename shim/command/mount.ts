@@ -28,7 +28,7 @@ export const mountCommand = defineCommand({
   ],
   settings: mountSettings,
   details:
-    'What is written is kept on this machine at once and published as commits, some seconds later; with a store that is away, later. Commits made elsewhere show within a second. A mount of a store also serves its files over HTTP, unless --serve is off. Ctrl-C unmounts; so does `edgemount umount <folder>`. Root mounts directly, others need fusermount3 (package fuse3).',
+    'What is written is kept on this machine at once and published as commits, some seconds later; with a store that is away, later. Commits made elsewhere show within a second. A mount of a store also serves its files over HTTP, unless --serve is off. Ctrl-C publishes what is left and unmounts, and so does `edgemount umount <folder>`; a second Ctrl-C leaves at once, and the next mount with the same cache publishes it. `edgemount status` says what waits. Root mounts directly, others need fusermount3 (package fuse3).',
   examples: [
     ['edgemount mount http://127.0.0.1:8787/photos ~/photos', 'From an edge.'],
     ['edgemount mount dir:./data/photos ./mnt --serve off', 'Straight from a store, without HTTP.'],
