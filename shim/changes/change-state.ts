@@ -136,16 +136,17 @@ export class ChangeState<Body> {
     if (!this.places.has(place.id)) this.places.set(place.id, place)
   }
 
-  putNode({ entry, base, body }: NodePut<Body>, stamp: BodyStamp | undefined): void {
+  /** `contentSize`: of `entry.content`, by who knows. */
+  putNode({ entry, base, body }: NodePut<Body>, stamp: BodyStamp | undefined, contentSize?: number): void {
     const known = this.nodes.get(entry.id)
     if (known === undefined) {
-      const fresh = new NodeState(entry, base, body ?? undefined, this.counter, contentSizeOf(entry, base, undefined))
+      const fresh = new NodeState(entry, base, body ?? undefined, this.counter, contentSize ?? contentSizeOf(entry, base, undefined))
       fresh.published = stamp
       this.setNode(fresh)
       return
     }
     this.#countBody(known, -1)
-    known.contentSize = contentSizeOf(entry, known.base, known)
+    known.contentSize = contentSize ?? contentSizeOf(entry, known.base, known)
     known.entry = entry
     known.changedAt = this.counter
     known.isForgotten = false

@@ -77,10 +77,11 @@ function writeNodePut<Body>(writer: Writer, put: NodePut<Body>, state: ChangeSta
 function readNodePut<Body>(reader: Reader, state: ChangeState<Body>, bodyOf: (state: Uint8Array) => Body): FileId {
   const flags = reader.u8()
   const base = (flags & nodeFlag.hasBase) === 0 ? undefined : readEntry(reader).entry
-  const entry = (flags & nodeFlag.isAttributes) === 0 ? readEntry(reader).entry : readAttributes(reader, (id) => state.nodes.get(id)?.entry ?? base)
+  const whole = (flags & nodeFlag.isAttributes) === 0 ? readEntry(reader) : undefined
+  const entry = whole?.entry ?? readAttributes(reader, (id) => state.nodes.get(id)?.entry ?? base)
   const body = (flags & nodeFlag.hasBody) === 0 ? undefined : bodyOf(reader.sized(bodyStateBytesMax))
   const stamp = (flags & nodeFlag.hasStamp) === 0 ? undefined : readStamp(reader)
-  state.putNode({ entry, base, body: (flags & nodeFlag.losesBody) === 0 ? body : null }, stamp)
+  state.putNode({ entry, base, body: (flags & nodeFlag.losesBody) === 0 ? body : null }, stamp, whole?.contentSize)
   return entry.id
 }
 

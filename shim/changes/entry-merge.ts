@@ -94,7 +94,7 @@ export function rebased(now: Entry, before: Entry, after: Entry): Entry {
 /** What the content of an entry holds. A manifest of pages does not say how long it is: what the entry that it came with says, counts. */
 export function contentSizeOf(entry: Entry, base: Entry | undefined, known: { readonly entry: Entry; readonly contentSize: number } | undefined): number {
   const { content } = entry
-  if (content === known?.entry.content) return known.contentSize
-  if (content === base?.content) return base.size
+  if (known !== undefined && areSameContents(content, known.entry.content)) return known.contentSize
+  if (base !== undefined && areSameContents(content, base.content)) return base.size
   return sizeOf(content) ?? entry.size
 }

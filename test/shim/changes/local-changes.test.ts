@@ -5,6 +5,9 @@ import type { Entry, FileId } from '../../../shared/format/entry.ts'
 import { rootFileId } from '../../../shared/volume/file-id.ts'
 import type { Batch } from '../../../shim/changes/publishing.ts'
 import { ChangesWorld } from '../../support/changes-world.ts'
+import { FakeBody } from '../../support/fake-body.ts'
+import { dataPack } from '../../support/page-memory.ts'
+import { hashOf } from '../../support/hash-of.ts'
 
 let world: ChangesWorld
 
@@ -403,6 +406,26 @@ describe('the journal', () => {
     expect(world.changes.place(id)).toEqual({ id, parentId: rootFileId, name: 'd' })
     publish()
     expect(world.changes.hasPlace(id)).toBe(false)
+  })
+
+  test('knows how long a published content is whose pages do not say it, also when its file is shorter and has other attributes', () => {
+    world.create(rootFileId, 'a', 'x')
+    publish()
+    const id = idAt('a')
+    const pointer = { hash: hashOf(new Uint8Array(1)), pack: dataPack, offset: 0, length: 100 }
+    const root = { kind: 'page', pointer, contentId: hashOf(new Uint8Array(2)) } as const
+    const base: Entry = { ...world.shown.nodes.get(id)!, size: 5_000_000, content: { kind: 'manifest', root } }
+    const anchor = { directoryId: rootFileId, name: 'a', to: { id, kind: 'file' }, base: { id, kind: 'file' } } as const
+    const body = new FakeBody(world.disk, world.disk.create('cut'))
+    expect(world.changes.apply({ names: [anchor], nodes: [{ entry: { ...base, size: 3 }, base, body }] })).toBe(0)
+    // Decoded again, as a handler may.
+    const again = { ...base, size: 3, content: { kind: 'manifest', root: { ...root } }, xattrs: new Map([['user.x', new Uint8Array(1)]]) } as const
+    expect(world.changes.apply({ nodes: [{ entry: again, base: undefined }] })).toBe(0)
+    const afterOf = (): unknown => taken().changes.nodes.find((node) => node.id === id)?.after?.size
+    expect(afterOf()).toBe(5_000_000)
+    world.changes.notPublished()
+    world.crash()
+    expect(afterOf()).toBe(5_000_000)
   })
 
   test('keeps a file without its bytes when they never reached the disk, and says so', () => {
