@@ -208,7 +208,10 @@ export class PublishingMount {
     const context = { backend, clock, log, budget: new SpeculationBudget(0), network: new NetworkEstimate(), memory: new UncachedMemory(2 ** 20) }
     const published = new CachedBodies(this.#cache, context)
     const bodies = LocalBodies.open({
-      ...{ sys: this.sys, clock, bootId: 'boot', directory },
+      sys: this.sys,
+      clock,
+      bootId: 'boot',
+      directory,
       openBase: (base, label) => published.openBase(base, label),
       makeRoom: () => this.#cache.makeRoom(),
       prepare: (chores, done) => done(prepareNow(this.sys, chores)),
@@ -216,7 +219,10 @@ export class PublishingMount {
     if (typeof bodies === 'number') throw new Error(`No bodies: ${bodies}`)
     this.bodies = bodies
     const parts = {
-      ...{ journal: this.journal, seq: this.#snapshot.seq, clock, random: this.#random },
+      journal: this.journal,
+      seq: this.#snapshot.seq,
+      clock,
+      random: this.#random,
       sync: (fd: number, done: (result: number) => void) => done(this.sys.fdatasync(fd)),
       isOpen: (id: FileId) => this.handler.isOpenForWriting(id),
     }

@@ -1,7 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { encodeRoot } from '../../../shared/format/entry-codec.ts'
-import { silentLogger } from '../../../shared/log.ts'
 import type { Volume } from '../../../shared/volume/volume.ts'
 import { effort } from '../../support/effort.ts'
 import { type Outgoing, PublishingMount } from '../../support/publishing-mount.ts'
@@ -62,7 +60,7 @@ class Busy {
     this.program.lose()
     this.#outgoing = undefined
     await this.mount.crash()
-    expect(await this.lines()).toEqual(before)
+    mustBeSame('after the crash', await this.lines(), before)
   }
 
   /** Everything that was done is in the volume. */
@@ -87,7 +85,7 @@ class Busy {
       this.mount.handler.published(published)
       await this.mount.follow()
     }
-    if (this.#isAlone) expect(linesWithout(await this.lines(), before)).toEqual([])
+    if (this.#isAlone) mustBeSame('after the commit', await this.lines(), before)
   }
 
   #checkpoint(): void {
@@ -97,10 +95,10 @@ class Busy {
   }
 }
 
-/** Lines that are not among `others`. */
-function linesWithout(lines: readonly string[], others: readonly string[]): string[] {
-  const known = new Set(others)
-  return lines.filter((line) => !known.has(line))
+function mustBeSame(when: string, lines: readonly string[], before: readonly string[]): void {
+  const more = lines.filter((line) => !before.includes(line))
+  const fewer = before.filter((line) => !lines.includes(line))
+  if (more.length + fewer.length > 0) throw new Error(`Another tree ${when}:\n${more.join('\n')}\ninstead of\n${fewer.join('\n')}`)
 }
 
 /** As a mount shows the volume that knows nothing but it. */
