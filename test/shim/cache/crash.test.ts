@@ -138,7 +138,8 @@ class Machine {
     const paths = this.sys.paths().filter((path) => path.includes('/files/'))
     const path = paths[which % Math.max(1, paths.length)]
     if (path === undefined) return
-    this.sys.unlink(path)
+    // Made to fail, it leaves the file that is open; written to then, that would be no other file in its place.
+    if (this.sys.unlink(path) < 0) return
     if (!isGone) this.sys.writeFile(path, new Uint8Array(3))
   }
 
