@@ -1,9 +1,12 @@
 /** `edgemount flush`: publishes what a mount has written. */
+import { closeSync, constants, openSync } from 'node:fs'
+import { getSystemErrorName } from 'node:util'
 import { codeOf, EdgemountError, messageOf } from '../../shared/error.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
 import { listOf, numberOf, textOf } from './answer-field.ts'
 import { askPatiently, askStatus } from './ask-mount.ts'
 import { defineCommand, required } from './command.ts'
+import { syncFileSystem } from '../sys/sync-file-system.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { leftOf } from './left.ts'
 import { findMountPoint } from './mount-point.ts'
@@ -25,6 +28,7 @@ export const flushCommand = defineCommand({
     const text = required(call, 0)
     const { directory } = await findMountPoint(text)
     try {
+      await writeBack(directory)
       const asked = await askPatiently(directory, { command: 'flush', waitMs: settings.wait }, call)
       if (asked === undefined) throw new EdgemountError('not-found', `Cannot flush "${text}": no mount of this user answers there. See: edgemount status`)
       if (settings.json) await terminal.output.write(jsonText({ directory, seq: numberOf(asked.answer, 'seq'), leftOut: [] }, terminal.output))
@@ -37,6 +41,17 @@ export const flushCommand = defineCommand({
     }
   },
 })
+
+/** Where the kernel gathers writes (mounts of who is not root) it is asked to give them to the mount first. */
+async function writeBack(directory: string): Promise<void> {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    const code = await syncFileSystem(fd)
+    if (code < 0) throw new EdgemountError('unavailable', `Cannot flush "${directory}": the kernel could not write its pages to the mount (${getSystemErrorName(code)})`)
+  } finally {
+    closeSync(fd)
+  }
+}
 
 interface LeftOut {
   readonly path: string

@@ -37,6 +37,7 @@ export const libc = {
   lseek: bind<[fd: number, offset: number, whence: number]>('int64_t lseek(int, int64_t, int)'),
   fsync: bind<[fd: number]>('int fsync(int)'),
   fdatasync: bind<[fd: number]>('int fdatasync(int)'),
+  syncfs: bind<[fd: number]>('int syncfs(int)'),
   flock: bind<[fd: number, operation: number]>('int flock(int, int)'),
   fallocate: bind<[fd: number, mode: number, offset: number, length: number]>('int fallocate(int, int, int64_t, int64_t)'),
   futimens: bind<[fd: number, times: Pointer]>('int futimens(int, const void *)'),
