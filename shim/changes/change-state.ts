@@ -249,12 +249,15 @@ export class ChangeState<Body> {
     return other
   }
 
-  /** A directory made here has become another's. */
+  /** A directory made here has become another's, which may have changed names already: ours that lost theirs. */
   renameDirectory(id: FileId, into: FileId): void {
+    for (const place of this.places.values()) if (place.parentId === id) this.places.set(place.id, { ...place, parentId: into })
     const names = this.directories.get(id)
-    if (names === undefined || this.directories.has(into)) return
-    this.directories.delete(id)
-    this.directories.set(into, names)
+    if (names === undefined) return
+    for (const changed of names.all()) {
+      this.dropName(id, names, changed)
+      if (this.name(into, changed.name) === undefined) this.addName(into, changed)
+    }
   }
 
   /** The snapshot has it there. */

@@ -126,16 +126,26 @@ function settleNode<Body>(state: ChangeState<Body>, node: NodeState<Body>, taken
 
 function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged, ids }: Settling): void {
   const lost = new Map(conflicts.map((conflict) => [conflict.id, conflict]))
-  const moved: { readonly directoryId: FileId; readonly changed: ChangedName; readonly conflict: LostName }[] = []
+  const losses: Loss[] = []
   for (const [directoryId, names] of state.directories) {
     for (const changed of names.all()) {
-      const conflict = changed.taken === undefined || changed.taken === null ? undefined : lost.get(changed.taken.id)
-      if (conflict?.name === changed.name) moved.push({ directoryId, changed, conflict })
-      else settleName(state, directoryId, names, changed, ids, merged)
+      const { taken } = changed
+      const conflict = taken === undefined || taken === null ? undefined : lost.get(taken.id)
+      if (taken === undefined || taken === null || conflict?.name !== changed.name) settleName(state, directoryId, names, changed, ids, merged)
+      else losses.push({ directoryId, changed, taken, conflict })
     }
   }
-  // After all others: ours may be kept at a name that was ours before.
-  for (const { directoryId, changed, conflict } of moved) moveLost(state, directoryId, changed, conflict)
+  // All of them leave before one is put: ours may be kept where another of ours was to be.
+  for (const { directoryId, changed } of losses) state.dropName(directoryId, state.namesOf(directoryId), changed)
+  for (const loss of losses) putKept(state, loss)
+}
+
+/** A name that leads to another's file now. */
+interface Loss {
+  readonly directoryId: FileId
+  readonly changed: ChangedName
+  readonly taken: NameTarget
+  readonly conflict: LostName
 }
 
 /** `ids`: of all that has another id now; `merged`: of what has it wherever a name leads to it. */
@@ -156,16 +166,15 @@ function settleName<Body>(
   state.dropNameIfNothing(directoryId, names, changed)
 }
 
-/** The name is another's now, and ours is elsewhere: what was done to it since the batch was done to that. */
-function moveLost<Body>(state: ChangeState<Body>, directoryId: FileId, changed: ChangedName, { id, keptIn, keptName, keptId }: LostName): void {
-  const { to, taken } = changed
-  if (taken === undefined || taken === null) return
+/** What was done since the batch to a name that was lost was done to the one that ours has instead. */
+function putKept<Body>(state: ChangeState<Body>, { directoryId, changed, taken, conflict }: Loss): void {
+  const { keptIn, keptName, keptId } = conflict
+  const { to, name } = changed
   const kept = { id: keptId, kind: taken.kind }
-  const isSame = to?.id === id
-  state.dropName(directoryId, state.namesOf(directoryId), changed)
-  state.putName({ directoryId: keptIn, name: keptName, to: isSame ? kept : undefined, base: kept })
+  const isSame = to?.id === taken.id
+  if (state.name(keptIn, keptName) === undefined) state.putName({ directoryId: keptIn, name: keptName, to: isSame ? kept : undefined, base: kept })
   // What was put in its place since does not know of theirs either.
-  if (to !== undefined && !isSame) state.putName({ directoryId, name: changed.name, to, base: undefined })
+  if (to !== undefined && !isSame && state.name(directoryId, name) === undefined) state.putName({ directoryId, name, to, base: undefined })
   state.notePlace(keptIn, keptName, kept)
 }
 

@@ -257,6 +257,62 @@ describe('when others commit', () => {
   })
 })
 
+describe('what both made', () => {
+  test('stays found: places of directories in one that has become theirs, and names that lost a name there', () => {
+    world.makeDirectory(rootFileId, 'd')
+    const id = idAt('d')
+    world.makeDirectory(id, 'e')
+    world.create(id, 'lost', 'x')
+    const [e, lost] = [idAt('e', id), idAt('lost', id)]
+    const batch = taken()
+    world.create(e, 'in', 'x')
+    world.create(id, 'since', 'x')
+    world.setMode(lost, 0o600)
+    const published = world.commit(batch, new Set())
+    const into = world.newId()
+    const nodes = published.nodes.map((node) => (node.id === id ? { id: into, entry: encodeEntry({ ...decodeEntry(node.entry), id: into }) } : node))
+    const conflicts = [{ path: '/d/lost', keptAs: '/d/lost.conflict', keptIn: into, id: lost, keptId: lost }]
+    world.changes.baseMoved({ seq: published.seq })
+    world.changes.settle({ ...published, nodes, merged: [{ id, into }], conflicts })
+    const { names, places } = taken().changes
+    expect(new Set(names)).toEqual(
+      new Set([
+        { directoryId: into, name: 'lost.conflict', before: lost, after: lost },
+        { directoryId: into, name: 'since', before: undefined, after: idAt('since', id) },
+        { directoryId: e, name: 'in', before: undefined, after: idAt('in', e) },
+      ]),
+    )
+    expect(new Set(places)).toEqual(
+      new Set([
+        { id: into, parentId: rootFileId, name: 'd' },
+        { id: e, parentId: into, name: 'e' },
+      ]),
+    )
+  })
+
+  test('is kept where another of ours was to be, which is kept elsewhere', () => {
+    world.create(rootFileId, 'a', 'x')
+    world.create(rootFileId, 'b', 'x')
+    const [a, b] = [idAt('a'), idAt('b')]
+    const batch = taken()
+    world.setMode(a, 0o600)
+    world.setMode(b, 0o600)
+    const published = world.commit(batch, new Set())
+    const conflicts = [
+      { path: '/a', keptAs: '/b', keptIn: rootFileId, id: a, keptId: a },
+      { path: '/b', keptAs: '/b.conflict', keptIn: rootFileId, id: b, keptId: b },
+    ]
+    world.changes.baseMoved({ seq: published.seq })
+    world.changes.settle({ ...published, conflicts })
+    expect(new Set(taken().changes.names)).toEqual(
+      new Set([
+        { directoryId: rootFileId, name: 'b', before: a, after: a },
+        { directoryId: rootFileId, name: 'b.conflict', before: b, after: b },
+      ]),
+    )
+  })
+})
+
 describe('bodies', () => {
   test('that were published and that nobody has are given back; those that changed stay', () => {
     world.create(rootFileId, 'a', 'x')
