@@ -15,6 +15,8 @@ import { BodyReader, type ContentTarget } from './body-reader.ts'
 /** A body as it was read. */
 export interface ReadBody {
   readonly id: FileId
+  /** The backing file. */
+  readonly path: string
   readonly generation: number
   readonly mtime: Time
   readonly size: number
@@ -92,10 +94,11 @@ export class BodyContents {
     for (const id of ids) this.#known.delete(id)
   }
 
+  /** A file may have got another body since, as long and as old as the one before. */
   #knownOf(body: BatchBody): ReadBody | undefined {
     const known = this.#known.get(body.id)
-    const isSame = known !== undefined && known.generation === body.generation && known.size === body.size && isSameTime(known.mtime, body.mtime)
-    return isSame ? known : undefined
+    if (known?.path !== body.path || known.generation !== body.generation) return undefined
+    return known.size === body.size && isSameTime(known.mtime, body.mtime) ? known : undefined
   }
 
   async #readLarge(body: BatchBody, isRestless: boolean, signal: AbortSignal): Promise<ReadBody | undefined> {
@@ -105,7 +108,7 @@ export class BodyContents {
       const { size, mtime } = file
       if (!isRestless && (size !== body.size || !isSameTime(mtime, body.mtime))) return undefined
       const content = await this.#reader.read(body, file, { isRestless, signal })
-      return content === undefined ? undefined : { id: body.id, generation: body.generation, mtime, size, content }
+      return content === undefined ? undefined : { id: body.id, path: body.path, generation: body.generation, mtime, size, content }
     } finally {
       file.close()
     }
@@ -120,7 +123,7 @@ function readSmall(body: BatchBody): ReadBody | undefined {
     const { size, mtime } = file
     const bytes = size > inlineBytesMax ? undefined : file.readAllNow()
     if (bytes === undefined || !file.isSteady()) return undefined
-    return { id: body.id, generation: body.generation, mtime, size, content: { kind: 'inline', bytes } }
+    return { id: body.id, path: body.path, generation: body.generation, mtime, size, content: { kind: 'inline', bytes } }
   } finally {
     file.close()
   }

@@ -236,7 +236,7 @@ export class HandlerBed {
     const bodies = batch.bodies.map(({ id, path, size, generation, mtime }): ReadBody => {
       const bytes = new Uint8Array(size)
       sys.pread(sys.open(path, 0, 0), bytes, 0)
-      return { id, generation, mtime, size, content: { kind: 'inline', bytes } }
+      return { id, path, generation, mtime, size, content: { kind: 'inline', bytes } }
     })
     const contents = new Map(bodies.map((body) => [body.id, body]))
     const nodes = batch.changes.nodes.map((node) => {

@@ -146,7 +146,7 @@ export class PublishingMount {
     for (const body of outgoing.batch.bodies) {
       const bytes = await this.#bytesOf(body)
       const written = await this.#writer.write([bytes])
-      outgoing.bodies.push({ id: body.id, generation: body.generation, mtime: body.mtime, size: bytes.length, content: written.content })
+      outgoing.bodies.push({ id: body.id, path: body.path, generation: body.generation, mtime: body.mtime, size: bytes.length, content: written.content })
     }
   }
 
