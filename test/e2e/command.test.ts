@@ -149,7 +149,7 @@ test('a mount in front: status, a second mount there, in use, umount', async () 
   expect(await (await fetch(`${url}file`)).text()).toBe('front')
   const status = JSON.parse(await edgemountOk(['status', '--json'], { env })) as { mounts: Record<string, unknown>[] }
   expect(status.mounts).toMatchObject([{ directory: mountPoint, volume: 'front', seq: 2, pid: mount.pid, isFollowing: true }])
-  expect(await edgemountOk(['status', mountPoint], { env })).toMatch(/commit +2, following\n.*\n.*\n +cache +.* of 10\.0 GiB, /)
+  expect(await edgemountOk(['status', mountPoint], { env })).toMatch(/commit +2, following\n +writing +everything is published\n.*\n.*\n +cache +.* of 10\.0 GiB, /)
 
   const second = await edgemount(['mount', volume, mountPoint, '--cache', cache, '--serve', 'off'], { env })
   expect(second.stderr).toMatch(/is mounted there already\. Unmount it first/)
