@@ -20,4 +20,4 @@ test('ten kills, and everything is there each time, and in the volume at the end
   expect(run.stepCount).toBeGreaterThan(100)
   await mount.remount({ withEmptyCache: true })
   expect(await run.differences()).toEqual([])
-})
+}, 240_000)
