@@ -514,9 +514,9 @@ describe('the journal', () => {
     const { body } = world.changes.node(idAt('b'))!
     world.rename(rootFileId, 'b', rootFileId, 'a')
     const results: number[] = []
-    world.changes.syncReplacing((result) => results.push(result))
+    world.changes.syncDependent((result) => results.push(result))
     expect([body?.syncCount, results]).toEqual([1, [0]])
-    world.changes.syncReplacing((result) => results.push(result))
+    world.changes.syncDependent((result) => results.push(result))
     expect([body?.syncCount, results]).toEqual([1, [0, 0]])
     world.changes.sync([body!], (result) => results.push(result))
     expect([body?.syncCount, world.journal.syncCount, results]).toEqual([2, 1, [0, 0, 0]])
