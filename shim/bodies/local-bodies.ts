@@ -64,6 +64,7 @@ export class LocalBodies implements BodyOwner {
   #reservedBytes = 0
   #lookedMs = 0
   #isGrowing = false
+  #lastGeneration = 0
   /** The files are as this boot of the machine left them: nothing that was written can have been lost. */
   readonly #isSameBoot: boolean
 
@@ -82,6 +83,11 @@ export class LocalBodies implements BodyOwner {
 
   get sys(): Sys {
     return this.#options.sys
+  }
+
+  nextGeneration(): number {
+    this.#lastGeneration += 1
+    return this.#lastGeneration
   }
 
   /** Bytes on disk of all bodies, as they were last looked at. */
@@ -122,7 +128,7 @@ export class LocalBodies implements BodyOwner {
     const decoded = decodeBodyState(state)
     this.#files.reserve(decoded.serial)
     if (this.#unclaimed?.delete(decoded.serial) !== true) return undefined
-    const body = new LocalBody(this, decoded)
+    const body = new LocalBody(this, decoded, 'journal')
     if (!this.#isSameBoot && body.isStale) {
       body.end()
       this.#files.discard([body.serial])

@@ -25,6 +25,8 @@ export interface BodyOwner extends FileOwner {
   makeRoom(): boolean
   /** Milliseconds since the epoch. */
   readonly nowMs: number
+  /** Counts up from 1 for all bodies together. */
+  nextGeneration(): number
   /** Nobody pins it any more. */
   unpinned(body: LocalBody): void
 }
@@ -49,17 +51,22 @@ export class LocalBody {
   #overlay: Overlay | undefined
   #reader: BaseReader | undefined
   #pinCount = 0
-  /** Counts the changes that came through this process; what the kernel writes shows in the backing file's mtime. */
-  generation = 0
+  /**
+   * Moves with the changes that come through this process; what the kernel writes shows in the backing file's mtime. Each is a number that no body of this
+   * mount has had before, so that stamps of two bodies of one file never agree. 0: as the journal gave it, which keeps stamps without this.
+   */
+  generation: number
   /** Path or name of the file, for messages. */
   label = ''
   /** Its file was replaced or removed while somebody read it: it goes when it is unpinned. */
   isDiscarded = false
 
-  constructor(owner: BodyOwner, state: BodyState, file = new BodyFile(owner, state.serial)) {
+  /** `origin`: the file of a body that is made, or the journal's word. */
+  constructor(owner: BodyOwner, state: BodyState, origin: BodyFile | 'journal') {
     this.#owner = owner
-    this.#file = file
+    this.#file = origin === 'journal' ? new BodyFile(owner, state.serial) : origin
     this.#takenMs = state.takenMs
+    this.generation = origin === 'journal' ? 0 : owner.nextGeneration()
     if (state.base !== undefined) this.#overlay = new Overlay(state.base, state.written, state.punched)
     this.#endOverlay()
   }
@@ -246,7 +253,7 @@ export class LocalBody {
     if (fd < 0) return fd
     const result = this.#withRoom(() => this.#owner.sys.ftruncate(fd, size))
     if (result < 0) return result
-    this.generation += 1
+    this.generation = this.#owner.nextGeneration()
     this.#overlay?.cut(size)
     this.#endOverlay()
     return 0
@@ -263,14 +270,14 @@ export class LocalBody {
     let result = this.#withRoom(() => sys.fallocate(fd, mode, offset, length))
     if (result === -errno.EOPNOTSUPP && kind === zero) result = this.#zeroByPunching(offset, length, (mode & keepSize) !== 0)
     if (result < 0) return result
-    if (kind === 0) this.generation += 1
+    if (kind === 0) this.generation = this.#owner.nextGeneration()
     else this.noteLocal(offset, offset + length, true)
     return 0
   }
 
   /** The backing file's bytes count here from now on. */
   noteLocal(start: number, end: number, isHole: boolean): void {
-    this.generation += 1
+    this.generation = this.#owner.nextGeneration()
     this.#overlay?.note(start, end, isHole)
     this.#endOverlay()
   }
@@ -287,7 +294,7 @@ export class LocalBody {
 
   /** Undefined: now, by the disk's own clock. */
   setMtime(mtime: Time | undefined): number {
-    this.generation += 1
+    this.generation = this.#owner.nextGeneration()
     return this.#file.setMtime(mtime)
   }
 

@@ -175,10 +175,11 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     return this.apply({ forgets: [id] })
   }
 
-  /** A local body got bytes. Only what is not in the backing file alone has to be journaled. */
+  /** A local body got bytes. Only what is not in the backing file alone has to be journaled, and that a body is not what was published or taken any more. */
   noteWritten(id: FileId, start: number, end: number): number {
-    const body = this.#state.nodes.get(id)?.body
-    if (body?.base !== undefined) {
+    const node = this.#state.nodes.get(id)
+    const isNews = node?.published !== undefined || (node?.taken !== undefined && node.changedAt <= (this.#state.taken?.counter ?? 0))
+    if (node?.body !== undefined && (node.body.base !== undefined || isNews)) {
       const result = this.#parts.journal.append(encodeWritten(id, start, end))
       if (result < 0) return result
     }

@@ -9,6 +9,7 @@ import { decodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import { baseName } from '../../shared/path.ts'
 import type { Random } from '../../shared/random.ts'
+import type { BodyStamp } from '../bodies/local-body.ts'
 import { type BodyLooks, type TakenBody, makeBatch } from './batch.ts'
 import type { ChangeState, NodeState } from './change-state.ts'
 import type { ChangedBody } from './edit.ts'
@@ -54,9 +55,12 @@ export class Outbox<Body extends ChangedBody> {
   #bodies: ReadonlyMap<FileId, TakenBody<Body>> = new Map()
   /** The snapshot that has it is not shown yet. */
   #arrived: Published | undefined
+  /** The batch that is out was taken by a process that is no more. */
+  #isInherited: boolean
 
   constructor(parts: OutboxParts<Body>) {
     this.#parts = parts
+    this.#isInherited = parts.state.taken !== undefined
   }
 
   /** Pins the bodies of the batch. */
@@ -123,6 +127,7 @@ export class Outbox<Body extends ChangedBody> {
     for (const { body } of this.#bodies.values()) body.unpin()
     this.#bodies = new Map()
     this.#arrived = undefined
+    this.#isInherited = false
   }
 
   #isAsTaken(id: FileId): boolean {
@@ -171,7 +176,7 @@ export class Outbox<Body extends ChangedBody> {
     if (body === undefined) return 'none'
     if (!isPublished) return { isPublished, stamp: undefined }
     const taken = this.#bodies.get(entry.id)
-    const stamp = taken?.body === body ? taken.stamp : bytes === undefined ? undefined : stampIn(decodeEntry(bytes), body)
+    const stamp = taken?.body === body ? taken.stamp : this.#inheritedStamp(node, body, bytes)
     const isSame = stamp !== undefined && body.isAt(stamp)
     if (!isSame) return { isPublished, stamp: undefined }
     const isAlone = looks.isAlone(entry.id, body)
@@ -179,6 +184,14 @@ export class Outbox<Body extends ChangedBody> {
     // Of a file that was believed to be closed, and is mapped, a store into a page that was dirty already may have left no trace.
     const isSure = isAlone || taken === undefined || taken.isOpen
     return { isPublished, stamp: isSure ? body.stamp() : undefined }
+  }
+
+  /** How the body stood when a process that is no more read it. One that was changed since may be as long and as old as what was read, and another. */
+  #inheritedStamp({ changedAt }: NodeState<Body>, { generation }: Body, bytes: Uint8Array | undefined): BodyStamp | undefined {
+    const { taken } = this.#parts.state
+    if (!this.#isInherited || taken === undefined || changedAt > taken.counter || bytes === undefined) return undefined
+    const { size, mtime } = decodeEntry(bytes)
+    return { generation, size, mtime }
   }
 
   /** As above for one that holds what was published before. Who has it open goes on with that, and it is no change until it is written to. */
@@ -201,9 +214,4 @@ export class Outbox<Body extends ChangedBody> {
     }
     return names
   }
-}
-
-/** How a body stood when it was read for this entry, in a process that is no more. */
-function stampIn({ size, mtime }: Entry, { generation }: ChangedBody): { readonly generation: number; readonly size: number; readonly mtime: Entry['mtime'] } {
-  return { generation, size, mtime }
 }

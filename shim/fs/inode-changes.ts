@@ -61,7 +61,7 @@ export class InodeChanges {
     const changed = withAttributes(before, change, caller, time)
     // truncate(2) moves the modification time also where the size stays.
     const entry = size === undefined || change.mtime !== undefined ? changed : { ...changed, mtime: time }
-    const result = size === undefined || size === before.size ? this.#record(row, entry, before) : this.#resize(row, size, entry, before)
+    const result = size === undefined || size === before.size ? this.#record(row, entry, before, change.mtime === undefined ? undefined : this.#publishedBody(before)) : this.#resize(row, size, entry, before)
     if (result < 0 || (size === undefined && change.mtime === undefined)) return result
     return changes.node(before.id)?.body?.setMtime(entry.mtime) ?? 0
   }
@@ -101,6 +101,12 @@ export class InodeChanges {
     const now = this.#parts.now()
     const safe = killsPrivileges ? withoutPrivileges(entry, caller) : entry
     return { ...safe, size: 0, mtime: now, ctime: now }
+  }
+
+  /** It holds what is published, as far as its time of change says: with a time that a program chooses it is as any other again, and the journal says so. */
+  #publishedBody({ id }: Entry): LocalBody | undefined {
+    const node = this.#parts.changes.node(id)
+    return node?.published === undefined ? undefined : node.body
   }
 
   #record(row: Row, entry: Entry, before: Entry, body?: LocalBody, isClean = false): number {

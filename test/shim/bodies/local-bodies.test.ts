@@ -49,6 +49,18 @@ test('a file that is used again is empty and has another name', () => {
   expect(bed.bodies.count).toBe(1)
 })
 
+test('stamps of two bodies never agree; those of the journal are without the generation', () => {
+  const bed = makeBed()
+  const bodies = [1, 2].map((byte) => written(bed, byte))
+  for (const body of bodies) expect(body.setMtime(mtime)).toBe(0)
+  const [first, second] = bodies as [LocalBody, LocalBody]
+  const stamp = first.stamp()!
+  expect(second.stamp()).toEqual({ ...stamp, generation: second.generation })
+  expect([first.isAt(stamp), second.isAt(stamp)]).toEqual([true, false])
+  const restored = opened(bed.reopen().restore(first.state(), []))
+  expect(restored.isAt({ ...stamp, generation: 0 })).toBe(true)
+})
+
 test('files are made ahead, more where more are taken', () => {
   const bed = makeBed()
   opened(bed.bodies.create(mtime))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { errno } from '../../../shared/error.ts'
 import { allocateMode, openFlag, seekFrom } from '../../../shim/sys/constants.ts'
+import { toFileId } from '../../../shared/volume/file-id.ts'
 import { DataBed } from '../../support/data-bed.ts'
 import { answered, caller } from '../../support/handler-bed.ts'
 
@@ -152,6 +153,20 @@ test('what the kernel writes down late is not stamped anew: it keeps the times o
   expect(await bed.attributes('f')).toMatchObject({ size: bytes.length, mtimeSeconds: 1_000_000_000, mtimeNanoseconds: 5 })
   await bed.write('f', open.handle, 0, bytes)
   expect(await bed.attributes('f')).not.toMatchObject({ mtimeSeconds: 1_000_000_000 })
+})
+
+test('a file that is published while it is open is not known to be as published any more when a program sets its time', async () => {
+  const bed = await DataBed.make({})
+  const { open, entry } = await bed.create('f')
+  bed.writeBacking(open.backingId, 0, bytes)
+  bed.nowMs += 1000
+  await bed.publish()
+  const node = (): unknown => bed.changes.node(toFileId(entry.attributes.ino))
+  expect(node()).toMatchObject({ published: { size: bytes.length } })
+  await answered(bed.writable.setattr(entry.nodeId, { ...unchanged, mode: 0o600 }, caller))
+  expect(node()).toMatchObject({ published: { size: bytes.length } })
+  await answered(bed.writable.setattr(entry.nodeId, { ...unchanged, mtime: { seconds: 1_000_000_000, nanoseconds: 5 } }, caller))
+  expect(node()).toMatchObject({ published: undefined })
 })
 
 const unchanged = {
