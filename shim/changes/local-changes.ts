@@ -32,8 +32,11 @@ import { encodeBaseMove, encodeWritten, recordKind } from './record.ts'
 
 /** The journal, as changes need it. `shim/journal/` has it. */
 export interface ChangeJournal {
-  /** 0: the record survives the end of the process. A negative errno: nothing was appended. */
-  append(record: Uint8Array): number
+  /**
+   * 0: the record survives the end of the process. A negative errno: nothing was appended. `isDependent`: after a loss of power it counts only once
+   * `LocalChanges.syncDependent` has made durable what it speaks of, and so does what comes after it.
+   */
+  append(record: Uint8Array, isDependent?: boolean): number
   /** `done(0)`: all that was appended before the call survives a power failure. */
   sync(done: (result: number) => void): void
   /** It has grown so much that a checkpoint is due. */
@@ -73,6 +76,8 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   readonly #syncs: BodySync<Body>
   readonly #uses: BodyUses<Body>
   readonly #outbox: Outbox<Body>
+  /** Bodies that were emptied, until the last handle on their file is closed. */
+  readonly #emptied = new WeakSet<Body>()
   readonly #times: PendingTimes = { oldestMs: undefined, newestMs: undefined, takenMs: undefined }
   /** The snapshot that the journal names. */
   #journaledSeq: number
@@ -162,10 +167,11 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
       if (cause instanceof EdgemountError && cause.code === 'exhausted') return -errno.ENOSPC
       throw cause
     }
-    const result = this.#journalSeq() || this.#parts.journal.append(writer.finish())
+    const dependent = this.#dependentOf(edit)
+    const result = this.#journalSeq() || this.#parts.journal.append(writer.finish(), dependent.length > 0)
     if (result < 0) return result
-    this.#noteReplaced(edit)
     this.#state.apply(edit, stampOf)
+    for (const id of dependent) this.#syncs.add(id)
     this.#noteChange()
     return 0
   }
@@ -188,11 +194,18 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     return 0
   }
 
-  /** The last handle on a file is closed: what the kernel wrote of it counts from now on. */
+  /**
+   * The last handle on a file is closed: what the kernel wrote of it counts from now on. When it was emptied and written anew, what comes after this is not
+   * there after a loss of power without those bytes; the record says nothing else, and has them synced soon.
+   */
   noteClosed(id: FileId): void {
     const node = this.#state.nodes.get(id)
     const stat = node?.body?.fstat()
-    if (node !== undefined && typeof stat === 'object') this.#state.noteBodyBytes(node, stat.size)
+    if (node?.body === undefined || typeof stat !== 'object') return
+    this.#state.noteBodyBytes(node, stat.size)
+    if (!this.#emptied.delete(node.body) || stat.size === 0) return
+    this.#syncs.add(id)
+    this.#appendSeq(true)
   }
 
   /** fsync: the bytes of `bodies`, then the journal up to now. `done` gets 0 or a negative errno, once. */
@@ -204,13 +217,13 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   }
 
   /** `beforeSync` of the journal: bodies that took the place of others are durable before the names that say so. */
-  syncReplacing(done: (result: number) => void): void {
+  syncDependent(done: (result: number) => void): void {
     this.#syncs.syncAdded(done)
   }
 
-  /** The body was emptied and written anew: it is made durable with the next sync of the journal, whoever asks for that. */
-  noteReplacing(id: FileId): void {
-    this.#syncs.add(id)
+  /** The process before ended without having synced what its last records speak of. */
+  noteUnsynced(): void {
+    for (const { entry, published } of this.#state.nodes.values()) if (published === undefined) this.#syncs.add(entry.id)
   }
 
   /** A newer snapshot is about to be shown: counts and places are those over it from now on. `settleShown` is to be called when it is shown. */
@@ -285,21 +298,37 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   #journalSeq(): number {
     const { seq } = this.#state
     if (this.#journaledSeq === seq) return 0
-    const result = this.#parts.journal.append(encodeBaseMove({ seq, places: [], hasBatch: false, shown: [] }))
+    const result = this.#appendSeq(false)
     if (result === 0) this.#journaledSeq = seq
     return result
   }
 
-  /** Call it before the edit is applied: what the names led to is asked for. */
-  #noteReplaced({ names = [], nodes = [] }: Edit<Body>): void {
+  #appendSeq(isDependent: boolean): number {
+    return this.#parts.journal.append(encodeBaseMove({ seq: this.#state.seq, places: [], hasBatch: false, shown: [] }), isDependent)
+  }
+
+  /**
+   * Files whose bodies have to be durable for the edit to be true: one that takes the place of another, and one that is emptied. Call it before the edit is
+   * applied: what the names led to is asked for.
+   */
+  #dependentOf({ names = [], nodes = [] }: Edit<Body>): FileId[] {
+    const ids: FileId[] = []
+    for (const { entry, base, body, isClean = false } of nodes) {
+      if (body === undefined || body === null || isClean || entry.size > 0) continue
+      const wasThere = this.#state.nodes.has(entry.id) || (base !== undefined && base.size > 0)
+      if (!wasThere) continue
+      ids.push(entry.id)
+      this.#emptied.add(body)
+    }
     for (const { directoryId, name, to, base } of names) {
       if (to === undefined || to.kind !== 'file') continue
       const changed = this.#state.name(directoryId, name)
       const before = changed === undefined ? base : changed.to
       if (before === undefined || before.id === to.id) continue
       const hasBody = nodes.some(({ entry, body }) => entry.id === to.id && body !== undefined && body !== null) || this.#state.nodes.get(to.id)?.body !== undefined
-      if (hasBody) this.#syncs.add(to.id)
+      if (hasBody) ids.push(to.id)
     }
+    return ids
   }
 
   #noteChange(): void {

@@ -29,15 +29,15 @@ export interface Recovered<Body extends ChangedBody> {
 /**
  * Reads a journal. `seq` of what it gives says over which snapshot its changes lie. Throws `corrupt` for a journal that is none.
  */
-export function replayChanges(replay: (visit: (record: Uint8Array) => void) => void): Replay {
+export function replayChanges(replay: (visit: (record: Uint8Array, isUnsynced?: boolean) => void) => void): Replay {
   const replayed = new Replay()
-  replay((record) => replayed.add(record))
+  replay((record, isUnsynced) => replayed.add(record, isUnsynced))
   return replayed
 }
 
 /** Call it once with what `replayChanges` gave. `parts.seq` is its `seq`, where it has one. */
 export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: LocalChangesParts, replayed: Replay, restore: RestoreBody<Body>): Recovered<Body> {
-  const { recordCount, state: saved } = replayed
+  const { recordCount, hasUnsynced, state: saved } = replayed
   const bodiless: NodePut<Body>[] = []
   const losers: FileId[] = []
   const forgets: FileId[] = []
@@ -54,6 +54,7 @@ export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: Loca
   const inodeCount = state.nodes.size - forgets.length
   const lost = losers.length === 0 ? [] : labelsOf(state, losers)
   const changes = new LocalChanges<Body>(parts, state)
+  if (hasUnsynced) changes.noteUnsynced()
   if (bodiless.length + forgets.length > 0) changes.apply({ nodes: bodiless, forgets })
   return { changes, recordCount, nameCount, inodeCount, bodyCount, lost, unnamedCount: forgets.length }
 }

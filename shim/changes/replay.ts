@@ -74,15 +74,18 @@ export class Replay {
   readonly #memory = new StateMemory()
   readonly #keep = (state: Uint8Array): SavedBody => this.#memory.keep(state)
   recordCount = 0
+  /** It has records of files that nobody made durable before the process ended. */
+  hasUnsynced = false
 
   /** Undefined: there are no changes, and any snapshot will do. */
   get seq(): number | undefined {
     return this.state.isEmpty ? undefined : this.state.seq
   }
 
-  /** Throws `corrupt` for a record that cannot be one. The state is that of the records before it. */
-  add(record: Uint8Array): void {
+  /** Throws `corrupt` for a record that cannot be one. The state is that of the records before it. `isUnsynced`: nobody made durable what it speaks of. */
+  add(record: Uint8Array, isUnsynced = false): void {
     const { state } = this
+    if (isUnsynced) this.hasUnsynced = true
     const reader: Reader = new Reader(record, `record ${this.recordCount + 1} of the journal`)
     const kind = reader.u8()
     switch (kind) {

@@ -57,6 +57,8 @@ export class OpenedJournal {
   #changes: LocalChanges | undefined
   #recovered: Recovered | undefined
   #replayMs = 0
+  /** Nobody waits for another thread any more. */
+  #isClosing = false
 
   constructor(parts: OpenedJournalParts) {
     this.#parts = parts
@@ -71,7 +73,7 @@ export class OpenedJournal {
       sync: (fd, done) => backend.sync(fd, done),
       beforeSync: (done) => {
         if (this.#changes === undefined) done(0)
-        else this.#changes.syncReplacing(done)
+        else this.#changes.syncDependent(done)
       },
     })
     const bodies = LocalBodies.open({
@@ -119,7 +121,10 @@ export class OpenedJournal {
       clock: systemClock,
       random: systemRandom,
       seq,
-      sync: (fd: number, done: (result: number) => void) => backend.sync(fd, done),
+      sync: (fd: number, done: (result: number) => void) => {
+        if (this.#isClosing) done(linuxSys.fsync(fd))
+        else backend.sync(fd, done)
+      },
       isOpen: (id: FileId) => this.isOpen(id),
     }
     if (this.#replayed === undefined) throw new EdgemountError('internal', `Cannot recover the changes in "${directory}": that was done`)
@@ -149,6 +154,7 @@ export class OpenedJournal {
   /** Call it once. `discards`: nothing of it is left for the next mount; nor is it when everything is published. */
   close(discards: boolean): void {
     const isEmpty = this.#changes?.pending().changeCount === 0
+    this.#isClosing = true
     this.journal.close()
     this.bodies.close()
     if (!discards && !isEmpty) return

@@ -222,7 +222,7 @@ export class ChangesWorld {
     const records = this.journal.records.map((record) => record.slice())
     this.journal = new MemoryJournal()
     this.journal.records = [...records]
-    const replayed = replayChanges((visit) => records.forEach(visit))
+    const replayed = replayChanges((visit) => records.forEach((record) => visit(record)))
     if (replayed.seq !== undefined && replayed.seq !== this.shownSeq) throw new EdgemountError('internal', `The journal is over snapshot ${replayed.seq}`)
     const recovered = recoverChanges<FakeBody>(this.#parts(), replayed, (state, noted) => FakeBody.restore(this.disk, state, noted))
     this.changes = recovered.changes

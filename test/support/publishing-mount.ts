@@ -133,6 +133,7 @@ export class PublishingMount {
     for (;;) {
       const taken = this.changes.takeBatch({ isEverything })
       if (taken === undefined) return undefined
+      if (typeof taken === 'number') throw new Error(`takeBatch: ${taken}`)
       if ('changes' in taken) return { batch: taken, bodies: [] }
       const published = await this.#find(taken)
       if (published === undefined) this.changes.notPublished()
@@ -194,7 +195,7 @@ export class PublishingMount {
   }
 
   async #start(): Promise<void> {
-    const replayed = replayChanges((visit) => this.journal.records.forEach(visit))
+    const replayed = replayChanges((visit) => this.journal.records.forEach((record) => visit(record)))
     this.#snapshot = replayed.seq === undefined ? await this.volume.head() : await this.volume.at(replayed.seq)
     const note = (message: string): void => void this.messages.push(message)
     const log: Logger = { ...silentLogger, warn: note, error: note }

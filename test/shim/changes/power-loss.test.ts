@@ -1,0 +1,98 @@
+/** What stands on disk after a loss of power at the worst moment: the old content or the new, never what is neither. */
+import { expect, test } from 'vitest'
+import { PowerBed } from '../../support/power-bed.ts'
+import { utf8 } from '../../support/test-volume.ts'
+
+const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
+const [old, fresh] = ['the old content', 'what was written anew']
+
+test('a file that takes the place of another while the journal is being synced', () => {
+  const found = new Set<string | undefined>()
+  for (const seed of seeds) {
+    const bed = new PowerBed(seed)
+    bed.create('f', old)
+    bed.create('other', '')
+    bed.changes.sync([bed.changes.node(bed.idOf('f'))!.body!], () => undefined)
+    bed.proceed(100)
+    // The journal's sync waits for this one's bytes …
+    bed.create('t1', 'one')
+    bed.rename('t1', 'other')
+    bed.changes.sync([], () => undefined)
+    bed.proceed(1)
+    // … when the next comes, which the journal's sync makes durable too.
+    bed.create('t2', fresh)
+    bed.rename('t2', 'f')
+    bed.proceed(seed % 9)
+    bed.restart('power')
+    expect([old, fresh], `seed ${seed}`).toContain(bed.text('f'))
+    found.add(bed.text('f'))
+  }
+  expect(found).toContain(old)
+})
+
+test('a file that takes the place of another when the disk writes the journal by itself', () => {
+  for (const seed of seeds) {
+    const bed = new PowerBed(seed)
+    bed.create('f', old)
+    bed.changes.sync([bed.changes.node(bed.idOf('f'))!.body!], () => undefined)
+    bed.proceed(100)
+    bed.create('t', fresh)
+    bed.rename('t', 'f')
+    bed.restart('power')
+    expect([old, fresh], `seed ${seed}`).toContain(bed.text('f'))
+  }
+})
+
+test('a file that is emptied and written anew', () => {
+  for (const seed of seeds) {
+    const bed = new PowerBed(seed)
+    bed.create('f', old)
+    bed.create('copy', old)
+    for (const name of ['f', 'copy']) bed.changes.sync([bed.changes.node(bed.idOf(name))!.body!], () => undefined)
+    bed.proceed(100)
+    const body = bed.empty('f')
+    body.write(0, utf8(fresh))
+    // Of what comes after it nothing counts without it.
+    bed.changes.noteClosed(bed.idOf('f'))
+    bed.remove('copy')
+    if (seed % 2 === 0) bed.syncAll()
+    bed.restart('power')
+    if (seed % 2 === 0) expect([bed.text('f'), bed.text('copy')], `seed ${seed}`).toEqual([fresh, undefined])
+    else expect([old, fresh], `seed ${seed}`).toContain(bed.text('f'))
+  }
+})
+
+test('a file that is emptied, and written anew when its emptiness is durable, is durable some seconds after it is closed', () => {
+  for (const seed of seeds) {
+    const bed = new PowerBed(seed)
+    bed.create('f', old)
+    bed.create('copy', old)
+    bed.syncAll()
+    const body = bed.empty('f')
+    bed.syncAll()
+    body.write(0, utf8(fresh))
+    bed.changes.noteClosed(bed.idOf('f'))
+    bed.remove('copy')
+    if (seed % 2 === 0) bed.wait()
+    bed.proceed(100)
+    bed.restart('power')
+    if (seed % 2 === 0) expect([bed.text('f'), bed.text('copy')], `seed ${seed}`).toEqual([fresh, undefined])
+    // The old one goes only when the new one is there.
+    else expect(bed.text('copy') !== undefined || bed.text('f') === fresh, `seed ${seed}`).toBe(true)
+  }
+})
+
+test('what was not durable when the process ended is made so by the next', () => {
+  for (const seed of seeds) {
+    const bed = new PowerBed(seed)
+    bed.create('f', old)
+    bed.syncAll()
+    bed.create('t', fresh)
+    bed.rename('t', 'f')
+    bed.restart('kill')
+    expect(bed.text('f')).toBe(fresh)
+    bed.syncAll()
+    bed.restart('power')
+    expect(bed.text('f'), `seed ${seed}`).toBe(fresh)
+  }
+})
