@@ -41,8 +41,10 @@ export class HiddenChanges {
     this.#nodes.set(id, node)
   }
 
+  /** What was noted of inodes may be older than that. */
   noteUnlisted(): void {
     this.#isUnlisted = true
+    this.#nodes.clear()
     this.#hasNewDirectory = false
   }
 
