@@ -9,15 +9,15 @@ import type { BodyStamp } from '../bodies/local-body.ts'
 import type { ChangedBody } from './edit.ts'
 import { areSameEntries } from './entry-merge.ts'
 import { Labels } from './labels.ts'
-import type { BatchBody } from './publishing.ts'
+import type { BatchBody, UnseenBody } from './publishing.ts'
 
 /** What is asked of bodies while a batch is made. */
 export interface BodyLooks<Body> {
-  /** Undefined: its backing file cannot be looked at. */
-  stampOf(body: Body): BodyStamp | undefined
+  /** A negative errno: its backing file cannot be looked at. */
+  stampOf(body: Body): BodyStamp | number
   /** It is open for writing, or was mapped when it was last looked at. */
   isOpen(id: FileId): boolean
-  /** Nobody has it open for writing, or mapped, at this moment; noted either way. */
+  /** Nobody has it open for writing, or mapped, at this moment; a mapping is noted. */
   isAlone(id: FileId, body: Body): boolean
   /** Somebody has the backing file open or mapped. */
   noteHeld(id: FileId): void
@@ -30,6 +30,7 @@ export interface MadeBatch<Body> {
   readonly bodies: readonly BatchBody[]
   /** The bodies of `bodies`, by file id, and how they were. */
   readonly taken: ReadonlyMap<FileId, TakenBody<Body>>
+  readonly unseen: readonly UnseenBody[]
 }
 
 export interface TakenBody<Body> {
@@ -44,30 +45,34 @@ export function makeBatch<Body extends ChangedBody>(state: ChangeState<Body>, lo
   const nodes: NodeChange[] = []
   const bodies: BatchBody[] = []
   const taken = new Map<FileId, TakenBody<Body>>()
+  const unseen: UnseenBody[] = []
   for (const node of state.nodes.values()) {
     const { id, linkCount } = node.entry
     if (linkCount === 0) {
       if (node.base !== undefined) nodes.push({ id, before: node.base, after: undefined })
       continue
     }
-    const stamp = dirtyStampOf(node, looks)
+    const dirty = dirtyBodyOf(node, looks)
     const after = publishable(node)
-    if (stamp === undefined && node.base !== undefined && areSameEntries(after, node.base)) continue
+    if (typeof dirty === 'number') unseen.push({ id, label: labels.of(id), size: node.entry.size, result: dirty })
+    if (typeof dirty !== 'object' && node.base !== undefined && areSameEntries(after, node.base)) continue
     nodes.push({ id, before: node.base, after })
-    if (stamp === undefined || node.body === undefined) continue
-    const isOpen = looks.isOpen(id)
-    bodies.push(bodyOf(node, node.body, stamp, labels.of(id), isOpen))
-    taken.set(id, { body: node.body, stamp, isOpen })
+    if (typeof dirty !== 'object') continue
+    bodies.push(bodyOf(node, dirty, labels.of(id)))
+    taken.set(id, dirty)
   }
-  return { changes: { names: namesOf(state, new Set(nodes.map(({ id }) => id))), nodes, places: placesOf(state) }, bodies, taken }
+  return { changes: { names: namesOf(state, new Set(nodes.map(({ id }) => id))), nodes, places: placesOf(state) }, bodies, taken, unseen }
 }
 
-/** Of a body whose content is to be published. */
-function dirtyStampOf<Body extends ChangedBody>(node: NodeState<Body>, looks: BodyLooks<Body>): BodyStamp | undefined {
-  const { body, published } = node
-  if (body === undefined || looks.isLeftOut(node.entry.id)) return undefined
+/** A body whose content is to be published; a negative errno when the disk does not say how it stands. */
+function dirtyBodyOf<Body extends ChangedBody>(node: NodeState<Body>, looks: BodyLooks<Body>): TakenBody<Body> | number | undefined {
+  const { body, published, entry } = node
+  if (body === undefined || looks.isLeftOut(entry.id)) return undefined
+  if (published !== undefined && body.isAt(published)) return undefined
+  // First who has it, then how it stands: a mapping holds no handle, and what is stored through it between the two would be of neither.
+  const isOpen = !looks.isAlone(entry.id, body)
   const stamp = looks.stampOf(body)
-  return stamp !== undefined && published !== undefined && areSameStamps(stamp, published) ? undefined : stamp
+  return typeof stamp === 'number' ? stamp : { body, stamp, isOpen }
 }
 
 /** INVARIANT: size and content of an entry in a batch belong together. */
@@ -76,7 +81,7 @@ function publishable<Body>(node: NodeState<Body>): Entry {
   return entry.size === contentSize ? entry : { ...entry, size: contentSize }
 }
 
-function bodyOf<Body extends ChangedBody>(node: NodeState<Body>, body: Body, { generation, size, mtime }: BodyStamp, label: string, isOpen: boolean): BatchBody {
+function bodyOf<Body extends ChangedBody>(node: NodeState<Body>, { body, stamp: { generation, size, mtime }, isOpen }: TakenBody<Body>, label: string): BatchBody {
   const previous = node.base?.content
   return {
     id: node.entry.id,
@@ -106,8 +111,4 @@ function namesOf<Body>(state: ChangeState<Body>, nodes: ReadonlySet<FileId>): Na
 
 function placesOf<Body>(state: ChangeState<Body>): Place[] {
   return [...state.usedPlaces().values()]
-}
-
-export function areSameStamps(a: BodyStamp, b: BodyStamp): boolean {
-  return a.generation === b.generation && a.size === b.size && a.mtime.seconds === b.mtime.seconds && a.mtime.nanoseconds === b.mtime.nanoseconds
 }

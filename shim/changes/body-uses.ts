@@ -22,9 +22,9 @@ export class BodyUses<Body extends ChangedBody> implements BodyLooks<Body> {
     this.#nowMs = nowMs
   }
 
-  stampOf(body: Body): BodyStamp | undefined {
+  stampOf(body: Body): BodyStamp | number {
     const stat = body.fstat()
-    if (typeof stat === 'number') return undefined
+    if (typeof stat === 'number') return stat
     return { generation: body.generation, size: stat.size, mtime: { seconds: stat.mtimeSeconds, nanoseconds: stat.mtimeNanoseconds } }
   }
 
@@ -34,7 +34,8 @@ export class BodyUses<Body extends ChangedBody> implements BodyLooks<Body> {
 
   /** Nobody can change the body now. Who was found to have it mapped may have let go. */
   isAlone(id: FileId, body: Body): boolean {
-    if (this.#isOpen(id) || !body.isAlone) {
+    if (this.#isOpen(id)) return false
+    if (!body.isAlone) {
       this.#held.add(id)
       return false
     }

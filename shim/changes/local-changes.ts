@@ -243,13 +243,14 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
 
   /**
    * Everything that differs, as one state; a batch whose fate is not known, or undefined when there is nothing. Bodies of files that are open for writing are
-   * left out when they were in a batch less than 30 s ago, unless `isEverything`: their files then have what they had.
+   * left out when they were in a batch less than 30 s ago, unless `isEverything`: their files then have what they had. A negative errno: the journal cannot
+   * take down what goes out.
    */
-  takeBatch({ isEverything }: { readonly isEverything: boolean }): Batch | Doubt | undefined {
+  takeBatch({ isEverything }: { readonly isEverything: boolean }): Batch | Doubt | number | undefined {
     this.#uses.isEverything = isEverything
     const batch = this.#outbox.take()
     this.#times.takenMs = this.#parts.clock.now()
-    if (batch !== undefined && 'bodies' in batch) for (const { id, isOpen } of batch.bodies) if (isOpen) this.#uses.noteTried(id)
+    if (typeof batch === 'object' && 'bodies' in batch) for (const { id, isOpen } of batch.bodies) if (isOpen) this.#uses.noteTried(id)
     return batch
   }
 

@@ -63,27 +63,25 @@ export class Outbox<Body extends ChangedBody> {
     this.#isInherited = parts.state.taken !== undefined
   }
 
-  /** Pins the bodies of the batch. */
-  take(): Batch | Doubt | undefined {
+  /** Pins the bodies of the batch. Undefined: there is nothing; a negative errno: that cannot be written down. */
+  take(): Batch | Doubt | number | undefined {
     const { state, append, looks, random } = this.#parts
     if (state.taken !== undefined) {
       const { counter, nonce, baseSeq } = state.taken
       return { counter, nonce, baseSeq }
     }
-    const { changes, bodies, taken } = makeBatch(state, looks)
-    const isNothing = changes.names.length + changes.nodes.length === 0
+    const { changes, bodies, taken, unseen } = makeBatch(state, looks)
+    const isNothing = changes.names.length + changes.nodes.length + unseen.length === 0
     if (isNothing && (state.isEmpty || state.bodyCount > 0)) return undefined
     const nonce = toHex(random.bytes(16))
     const { oldestSeq: baseSeq, counter } = state
-    if (append(encodeTaken(nonce)) < 0) return undefined
+    const result = append(encodeTaken(nonce))
+    if (result < 0) return result
     markTaken(state, nonce)
-    if (isNothing) {
-      this.giveUp()
-      return undefined
-    }
+    if (isNothing) return this.giveUp() || undefined
     for (const { body } of taken.values()) body.pin()
     this.#bodies = taken
-    return { counter, nonce, baseSeq, changes, bodies }
+    return { counter, nonce, baseSeq, changes, bodies, unseen }
   }
 
   /** Those whose bodies are as they were taken. */

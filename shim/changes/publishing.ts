@@ -40,8 +40,18 @@ export interface BatchBody {
   readonly written: readonly number[] | undefined
   /** The version that the snapshot has, whose chunks are likely to come again: `encodeManifestRoot`. */
   readonly previous: Uint8Array | undefined
-  /** Somebody has it open for writing. */
+  /** Somebody has it open for writing, or mapped. */
   readonly isOpen: boolean
+}
+
+/** A body that should be in the batch, and that the disk does not let us look at. */
+export interface UnseenBody {
+  readonly id: FileId
+  /** For messages. */
+  readonly label: string
+  readonly size: number
+  /** What the disk says: a negative errno. */
+  readonly result: number
 }
 
 export interface Batch {
@@ -53,6 +63,8 @@ export interface Batch {
   /** The entry of a file with a body in `bodies` still has the content that was published last (empty for a new one). */
   readonly changes: ChangeSet
   readonly bodies: readonly BatchBody[]
+  /** Files that have what they had, though they changed: who waits for them waits on. */
+  readonly unseen: readonly UnseenBody[]
 }
 
 /**
@@ -107,6 +119,8 @@ export type ToPublisher =
   | { readonly kind: 'batch'; readonly batch: Batch | undefined }
   /** Answer to `take-batch`: first find out about this one, then ask again. */
   | { readonly kind: 'in-doubt'; readonly doubt: Doubt }
+  /** Answer to `take-batch`: there may be something, and it cannot be given out. `result`: a negative errno, of the journal. */
+  | { readonly kind: 'batch-failed'; readonly result: number }
   | { readonly kind: 'verified'; readonly verified: Verified }
   /** Publish everything up to `counter` now and answer `publish-done`: fsync and close with `--durability cloud`. */
   | ({ readonly kind: 'publish'; readonly ticket: number } & PublishRequest)

@@ -65,7 +65,8 @@ export class ChangesDesk {
   #giveBatch(isEverything: boolean): void {
     const { changes } = this.#parts
     const batch = changes.takeBatch({ isEverything })
-    if (batch === undefined || 'bodies' in batch) this.#parts.send({ kind: 'batch', batch })
+    if (typeof batch === 'number') this.#parts.send({ kind: 'batch-failed', result: batch })
+    else if (batch === undefined || 'bodies' in batch) this.#parts.send({ kind: 'batch', batch })
     else this.#parts.send({ kind: 'in-doubt', doubt: batch })
   }
 }

@@ -1,6 +1,7 @@
 /**
  * One batch on its way into the volume: its bodies become contents, those that held still go into the change set, and that becomes one commit.
  */
+import { getSystemErrorName } from 'node:util'
 import { encodeEntry } from '../../shared/format/entry-codec.ts'
 import type { FileId, Time } from '../../shared/format/entry.ts'
 import type { ChangeSet, CommittedChanges } from '../../shared/volume/change-set.ts'
@@ -49,7 +50,8 @@ export async function prepareBatch(batch: Batch, { contents, link, restless }: P
   const changed = new Set(read.filter(({ id }) => !unchanged.has(id)).map(({ id }) => id))
   contents.forget(changed)
   const moved = batch.bodies.filter(({ id }) => changed.has(id)).map((body) => ({ body, why: undefined }))
-  return { batch, set: withContents(batch.changes, bodies), bodies, unread: [...unread, ...moved] }
+  const unseen = batch.unseen.map((body) => ({ body, why: `Cannot look at its local body: ${getSystemErrorName(body.result)}` }))
+  return { batch, set: withContents(batch.changes, bodies), bodies, unread: [...unseen, ...unread, ...moved] }
 }
 
 /** INVARIANT: an entry's size is that of its content, and both are of the same moment. */

@@ -24,7 +24,7 @@ export interface ReadBody {
 }
 
 export interface Unread {
-  readonly body: BatchBody
+  readonly body: Pick<BatchBody, 'id' | 'label' | 'size'>
   /** Undefined: it changed while it was read. */
   readonly why: string | undefined
 }

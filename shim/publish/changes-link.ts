@@ -1,6 +1,7 @@
 /**
  * `ChangesLink` over messages: one question of each kind at a time, answered in order. Ended by `close`, when the other thread is gone.
  */
+import { getSystemErrorName } from 'node:util'
 import { EdgemountError } from '../../shared/error.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import type { Batch, Doubt, ToChanges, ToPublisher, Verified } from '../changes/publishing.ts'
@@ -36,6 +37,7 @@ export class MessageLink implements ChangesLink {
   receive(message: ToPublisher): boolean {
     if (message.kind === 'batch') this.#batch?.resolve(message.batch)
     else if (message.kind === 'in-doubt') this.#batch?.resolve(message.doubt)
+    else if (message.kind === 'batch-failed') this.#batch?.reject(takeError(message.result))
     else if (message.kind === 'verified') this.#verified?.resolve(message.verified)
     else return false
     return true
@@ -55,6 +57,11 @@ export class MessageLink implements ChangesLink {
     else this.#send(message)
     return asked.promise
   }
+}
+
+/** Always one that time may mend: nothing is lost, and who waits is told. */
+function takeError(result: number): EdgemountError {
+  return new EdgemountError('unavailable', `Cannot write down what is to be published: ${getSystemErrorName(result)}`)
 }
 
 function closedError(): EdgemountError {

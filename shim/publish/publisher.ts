@@ -228,7 +228,12 @@ export class Publisher {
     }
     try {
       const prepared = await prepareBatch(batch, { contents: this.#parts.contents, link: this.#link, restless: this.#waiters.missed }, signal)
-      return { prepared, taken: number }
+      if (batch.changes.names.length + batch.changes.nodes.length > 0) return { prepared, taken: number }
+      // All that there is cannot be looked at.
+      this.#link.tell({ kind: 'not-published' })
+      this.#noteLeft(prepared.unread)
+      if (number !== undefined) this.#waiters.settle(number, new Set(prepared.unread.map(({ body }) => body.id)))
+      return undefined
     } catch (error) {
       this.#link.tell({ kind: 'not-published' })
       throw error

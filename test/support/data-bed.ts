@@ -126,7 +126,7 @@ export class DataBed {
   /** Everything, with whole bodies alone; as the publisher does, and nobody else commits. */
   async publish(): Promise<void> {
     const batch = this.changes.takeBatch({ isEverything: true })
-    if (batch === undefined || !('bodies' in batch)) throw new Error('There is no batch')
+    if (typeof batch !== 'object' || !('bodies' in batch)) throw new Error('There is no batch')
     const bodies = new Map(batch.bodies.map(({ id, path, size, mtime }) => [id, { bytes: this.sys.readFile(path), size, mtime }]))
     const nodes = batch.changes.nodes.map((node) => {
       const body = bodies.get(node.id)

@@ -232,7 +232,7 @@ export class HandlerBed {
   async publish(): Promise<Published> {
     const { changes, sys } = this.writing
     const batch = changes.takeBatch({ isEverything: true })
-    if (batch === undefined || !('bodies' in batch)) throw new Error('Nothing to publish')
+    if (typeof batch !== 'object' || !('bodies' in batch)) throw new Error('Nothing to publish')
     const bodies = batch.bodies.map(({ id, path, size, generation, mtime }): ReadBody => {
       const bytes = new Uint8Array(size)
       sys.pread(sys.open(path, 0, 0), bytes, 0)

@@ -89,7 +89,7 @@ class Chaos {
     const { world } = this
     if (this.#batch !== undefined && !this.#isArrived) return
     const taken = world.changes.takeBatch({ isEverything })
-    if (taken === undefined) return
+    if (typeof taken !== 'object') return
     if (!('changes' in taken)) {
       const commit = world.commits.find(({ nonce }) => nonce === taken.nonce)
       // A new process gets to know what is in the log, and not what it had read.

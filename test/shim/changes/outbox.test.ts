@@ -2,6 +2,7 @@
  * What a batch has of bodies: which may have changed since, and what becomes of them when it is a commit.
  */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { errno } from '../../../shared/error.ts'
 import type { Entry, FileId } from '../../../shared/format/entry.ts'
 import { rootFileId } from '../../../shared/volume/file-id.ts'
 import type { Batch } from '../../../shim/changes/publishing.ts'
@@ -18,7 +19,7 @@ const idAt = (name: string): FileId => world.tree.names.get(rootFileId)!.get(nam
 
 function taken(isEverything = false): Batch {
   const batch = world.changes.takeBatch({ isEverything })
-  if (batch === undefined || !('changes' in batch)) throw new Error('There is no batch')
+  if (typeof batch !== 'object' || !('changes' in batch)) throw new Error('There is no batch')
   return batch
 }
 
@@ -89,4 +90,35 @@ describe('a body that stands as the one of the batch did, and is another', () =>
     world.crash()
     expect(world.changes.pending().dirtyFileCount).toBe(1)
   })
+})
+
+test('who has a body is asked before how it stands', () => {
+  world.create(rootFileId, 'a', 'x')
+  const body = world.changes.node(idAt('a'))!.body!
+  const asked: string[] = []
+  const spied = Object.defineProperties(body, {
+    isAlone: { get: () => asked.push('who') > 0 },
+    fstat: { value: () => (asked.push('how'), { size: 1, mtimeSeconds: 1, mtimeNanoseconds: 0 }) },
+  })
+  expect(taken().bodies).toMatchObject([{ path: spied.path, isOpen: false }])
+  expect(asked).toEqual(['who', 'how'])
+})
+
+test('a body that the disk does not let us look at is told of, and does not pass for published', () => {
+  world.create(rootFileId, 'a', 'x')
+  world.create(rootFileId, 'b', 'y')
+  const id = idAt('a')
+  const { body } = world.changes.node(id)!
+  const file = world.disk.files.get(body!.serial)!
+  world.disk.remove(body!.path)
+  const unseen = [{ id, label: '/a', size: 1, result: -errno.ENOENT }]
+  const batch = taken(true)
+  expect([batch.unseen, batch.bodies.map((each) => each.id)]).toEqual([unseen, [idAt('b')]])
+  world.take(world.changes.settle(world.commit(batch, new Set())))
+  world.show()
+  // There is nothing else now.
+  expect(taken(true)).toMatchObject({ unseen, bodies: [], changes: { names: [], nodes: [] } })
+  world.changes.notPublished()
+  world.disk.files.set(body!.serial, file)
+  expect(taken(true)).toMatchObject({ unseen: [], bodies: [{ id }] })
 })

@@ -15,7 +15,7 @@ const idAt = (name: string, directory: FileId = rootFileId): FileId => world.tre
 
 function taken(): Batch {
   const batch = world.changes.takeBatch({ isEverything: false })
-  if (batch === undefined || !('changes' in batch)) throw new Error('There is no batch')
+  if (typeof batch !== 'object' || !('changes' in batch)) throw new Error('There is no batch')
   return batch
 }
 

@@ -8,7 +8,7 @@ import { ChangesDesk } from '../../../shim/daemon/changes-desk.ts'
 import { RemotePublishing } from '../../../shim/daemon/remote-publishing.ts'
 
 const id = 7 as FileId
-const batch: Batch = { counter: 3, nonce: 'n', baseSeq: 1, changes: { names: [], nodes: [], places: [] }, bodies: [] }
+const batch: Batch = { counter: 3, nonce: 'n', baseSeq: 1, changes: { names: [], nodes: [], places: [] }, bodies: [], unseen: [] }
 const doubt: Doubt = { counter: 2, nonce: 'lost', baseSeq: 1 }
 
 test('each question has its answer, in any order', () => {
@@ -46,7 +46,7 @@ test('one question too many is told to try again', () => {
 test('a desk gives batches and doubts, vouches for bodies, and hands on what became of them', () => {
   const sent: ToPublisher[] = []
   const calls: string[] = []
-  const batches: (Batch | Doubt | undefined)[] = [doubt, batch, undefined]
+  const batches: (Batch | Doubt | number | undefined)[] = [doubt, batch, undefined, -28]
   const changes = {
     takeBatch: ({ isEverything }: { readonly isEverything: boolean }) => {
       calls.push(`take ${isEverything}`)
@@ -63,13 +63,15 @@ test('a desk gives batches and doubts, vouches for bodies, and hands on what bec
   desk.receive({ kind: 'verify', ids: [id, 8 as FileId] })
   desk.receive({ kind: 'published', published: { counter: 3, seq: 4, nodes: [], bodies: [], superseded: [], conflicts: [], merged: [] } })
   desk.receive({ kind: 'take-batch', isEverything: false })
+  desk.receive({ kind: 'take-batch', isEverything: true })
   expect(sent).toEqual([
     { kind: 'in-doubt', doubt },
     { kind: 'batch', batch },
     { kind: 'verified', verified: { unchanged: [id] } },
     { kind: 'batch', batch: undefined },
+    { kind: 'batch-failed', result: -28 },
   ])
-  expect(calls).toEqual(['take false', 'not published', 'take true', 'published 4', 'take false'])
+  expect(calls).toEqual(['take false', 'not published', 'take true', 'published 4', 'take false', 'take true'])
 })
 
 test('how much waits is told when it changes, and not more often than it may cost', () => {

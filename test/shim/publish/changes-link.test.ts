@@ -14,6 +14,11 @@ test('an answer that comes before the question has returned is heard', async () 
   expect(await link.verify([id])).toEqual({ unchanged: [id] })
 })
 
+test('that what waits cannot be given out is a failure, and not an answer', async () => {
+  const link: MessageLink = new MessageLink(() => link.receive({ kind: 'batch-failed', result: -28 }))
+  await expect(link.takeBatch(true)).rejects.toMatchObject({ code: 'unavailable', message: 'Cannot write down what is to be published: ENOSPC' })
+})
+
 test('who waits when the file system ends is told, and who comes later too', async () => {
   const link = new MessageLink(() => undefined)
   const waiting = [link.takeBatch(true), link.verify([id])]

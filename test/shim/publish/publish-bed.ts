@@ -55,6 +55,10 @@ export class PublishBed {
   /** Called while the batch is out, before it is answered. */
   onBatch: (batch: Batch) => void = () => undefined
   readonly files = new Map<string, LocalFile>()
+  /** Names of new files whose bodies cannot be looked at: they are not in batches. */
+  readonly unseen = new Set<string>()
+  /** A negative errno: no batch can be given out. */
+  refusal = 0
   volume!: Volume
   publisher!: Publisher
   #stop = new AbortController()
@@ -224,14 +228,20 @@ export class PublishBed {
       this.#answer({ kind: 'in-doubt', doubt: { counter, nonce, baseSeq } })
       return
     }
-    const changed = this.#changed()
-    if (changed.length === 0) {
+    if (this.refusal < 0) {
+      this.#answer({ kind: 'batch-failed', result: this.refusal })
+      return
+    }
+    const all = this.#changed()
+    const changed = all.filter(({ name }) => !this.unseen.has(name))
+    const unseen = all.filter(({ name }) => this.unseen.has(name)).map(({ id, name }) => ({ id, label: `/${name}`, size: 0, result: -5 }))
+    if (all.length === 0) {
       this.#answer({ kind: 'batch', batch: undefined })
       return
     }
     this.#nonceCount += 1
     const bodies = changed.filter(({ isChanged, isGone }) => isChanged && !isGone).map(bodyOf)
-    this.#out = { counter: this.#counter, nonce: `nonce-${this.#nonceCount}`, baseSeq: this.#baseSeq, changes: changeSetOf(changed), bodies }
+    this.#out = { counter: this.#counter, nonce: `nonce-${this.#nonceCount}`, baseSeq: this.#baseSeq, changes: changeSetOf(changed), bodies, unseen }
     this.batches.push(this.#out)
     this.onBatch(this.#out)
     this.#answer({ kind: 'batch', batch: this.#out })

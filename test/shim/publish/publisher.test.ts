@@ -203,6 +203,32 @@ describe('files that change while they are read', () => {
     await bed.flush()
     expect(await text('bad')).toBe('bad')
   })
+
+  test.each(['alone', 'among others'])('one that cannot be looked at is told to who waits for it, and to nobody else: %s', async (where) => {
+    const other = bed.write('good', 'good')
+    if (where === 'alone') await bed.flush()
+    const bad = bed.write('bad', 'bad')
+    bed.unseen.add('bad')
+    const why = '"/bad": Cannot look at its local body: EIO'
+    await expect(bed.flush(500)).rejects.toThrow(why)
+    await expect(bed.publisher.flush({ id: bad.id, deadlineMs: 500 })).rejects.toThrow(why)
+    await bed.publisher.flush({ id: other.id, deadlineMs: 10_000 })
+    expect(await text('good')).toBe('good')
+    bed.unseen.clear()
+    await bed.flush()
+    expect(await text('bad')).toBe('bad')
+  })
+
+  test('that cannot be given out are not published, and who waits is told so', async () => {
+    bed.write('f', 'f')
+    bed.refusal = -28
+    await expect(bed.flush(500)).rejects.toThrow('Cannot publish everything within 0.5 s: Cannot write down what is to be published: ENOSPC')
+    expect(bed.publisher.status.lastError).toMatchObject({ code: 'unavailable' })
+    bed.refusal = 0
+    await bed.flush()
+    expect(await text('f')).toBe('f')
+    expect(bed.publisher.status.lastError).toBeUndefined()
+  })
 })
 
 describe('the store fails', () => {
