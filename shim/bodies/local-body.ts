@@ -58,6 +58,8 @@ export class LocalBody {
   generation: number
   /** Path or name of the file, for messages. */
   label = ''
+  /** After a restart: the disk has less of it than the journal says. */
+  isLess = false
   /** Its file was replaced or removed while somebody read it: it goes when it is unpinned. */
   isDiscarded = false
 
@@ -179,9 +181,11 @@ export class LocalBody {
     const stat = this.fstat()
     const overlay = this.#overlay
     if (typeof stat === 'number' || overlay === undefined) return
+    this.isLess = stat.size < overlay.base.length
     overlay.cut(stat.size)
     const lost = [...overlay.data()].flatMap((part) => holesWithin(this.#owner.sys, this.fd, part))
     for (const hole of lost) overlay.forget(hole)
+    if (lost.length > 0) this.isLess = true
     this.#endOverlay()
   }
 

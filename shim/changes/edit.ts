@@ -80,6 +80,8 @@ export interface ChangedBody {
   readonly base: { readonly root: ManifestRoot; readonly length: number } | undefined
   /** Of a body with a base: start, end, start, end … */
   readonly writtenEdges: readonly number[]
+  /** After a restart: the disk has less of it than the journal says, so `state` is to be journaled anew. */
+  readonly isLess?: boolean
   /** Nobody else has the backing file open or mapped, now. */
   readonly isAlone: boolean
   /** Size and modification time now, whoever wrote; a negative errno. */

@@ -186,8 +186,10 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     const node = this.#state.nodes.get(id)
     const isNews = node?.published !== undefined || (node?.taken !== undefined && node.changedAt <= (this.#state.taken?.counter ?? 0))
     if (node?.body !== undefined && (node.body.base !== undefined || isNews)) {
-      const result = this.#parts.journal.append(encodeWritten(id, start, end))
+      // Where bytes were before, they may be lost with the power and leave no hole that says so.
+      const result = this.#parts.journal.append(encodeWritten(id, start, end), true)
       if (result < 0) return result
+      this.#syncs.add(id)
     }
     this.#state.touch(id)
     this.#noteChange()
@@ -309,17 +311,16 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   }
 
   /**
-   * Files whose bodies have to be durable for the edit to be true: one that takes the place of another, and one that is emptied. Call it before the edit is
-   * applied: what the names led to is asked for.
+   * Files whose bodies have to be durable for the edit to be true: one that takes the place of another, one that is emptied, and one of which the record says
+   * what is local. Call it before the edit is applied: what the names led to is asked for.
    */
   #dependentOf({ names = [], nodes = [] }: Edit<Body>): FileId[] {
     const ids: FileId[] = []
     for (const { entry, base, body, isClean = false } of nodes) {
-      if (body === undefined || body === null || isClean || entry.size > 0) continue
-      const wasThere = this.#state.nodes.has(entry.id) || (base !== undefined && base.size > 0)
-      if (!wasThere) continue
-      ids.push(entry.id)
-      this.#emptied.add(body)
+      if (body === undefined || body === null || isClean) continue
+      const isEmptied = entry.size === 0 && (this.#state.nodes.has(entry.id) || (base !== undefined && base.size > 0))
+      if (isEmptied) this.#emptied.add(body)
+      if (isEmptied || body.base !== undefined) ids.push(entry.id)
     }
     for (const { directoryId, name, to, base } of names) {
       if (to === undefined || to.kind !== 'file') continue

@@ -38,15 +38,16 @@ export function replayChanges(replay: (visit: (record: Uint8Array, isUnsynced?: 
 /** Call it once with what `replayChanges` gave. `parts.seq` is its `seq`, where it has one. */
 export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: LocalChangesParts, replayed: Replay, restore: RestoreBody<Body>): Recovered<Body> {
   const { recordCount, hasUnsynced, state: saved } = replayed
-  const bodiless: NodePut<Body>[] = []
+  const puts: NodePut<Body>[] = []
   const losers: FileId[] = []
   const forgets: FileId[] = []
   for (const { entry } of saved.nodes.values()) if (entry.linkCount === 0) forgets.push(entry.id)
   const state = saved.withBodies<Body>((body, { entry, contentSize, published }) => {
     if (entry.linkCount === 0) return undefined
     const restored = restore(body.state, body.noted)
+    if (restored?.isLess === true) puts.push({ entry, base: undefined, body: restored })
     if (restored !== undefined) return restored
-    bodiless.push({ entry: { ...entry, size: contentSize }, base: undefined, body: null })
+    puts.push({ entry: { ...entry, size: contentSize }, base: undefined, body: null })
     if (published === undefined) losers.push(entry.id)
     return undefined
   })
@@ -55,7 +56,7 @@ export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: Loca
   const lost = losers.length === 0 ? [] : labelsOf(state, losers)
   const changes = new LocalChanges<Body>(parts, state)
   if (hasUnsynced) changes.noteUnsynced()
-  if (bodiless.length + forgets.length > 0) changes.apply({ nodes: bodiless, forgets })
+  if (puts.length + forgets.length > 0) changes.apply({ nodes: puts, forgets })
   return { changes, recordCount, nameCount, inodeCount, bodyCount, lost, unnamedCount: forgets.length }
 }
 

@@ -10,9 +10,10 @@ import type { LocalBody } from '../../shim/bodies/local-body.ts'
 import type { NodePut } from '../../shim/changes/edit.ts'
 import type { LocalChanges } from '../../shim/changes/local-changes.ts'
 import { recoverChanges, replayChanges } from '../../shim/changes/recover.ts'
+import { Waiter } from '../../shim/fetch/waiter.ts'
 import { Journal } from '../../shim/journal/journal.ts'
 import { openFlag } from '../../shim/sys/constants.ts'
-import { BodiesBed, FakeBase } from './bodies-bed.ts'
+import { BodiesBed, FakeBase, baseOf } from './bodies-bed.ts'
 import { FakeSys } from './fake-sys.ts'
 import { ManualClock } from './manual-clock.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -62,6 +63,37 @@ export class PowerBed {
   entry(id: FileId, size = 0): Entry {
     const content: Entry['content'] = { kind: 'inline', bytes: new Uint8Array(0) }
     return { kind: 'file', id, mode: 0o644, uid: 0, gid: 0, mtime: time, ctime: time, size, linkCount: 1, xattrs: new Map(), content }
+  }
+
+  /** A file over published bytes, of which nothing is here. */
+  createPartial(name: string, bytes: Uint8Array): LocalBody {
+    const body = this.bodies.createPartial(baseOf(bytes), time)
+    if (typeof body === 'number') throw new Error(`create: ${body}`)
+    const entry = this.entry(this.#newId(), bytes.length)
+    this.#apply([{ directoryId: rootFileId, name, to: { id: entry.id, kind: 'file' }, base: undefined }], [{ entry, base: undefined, body }])
+    return body
+  }
+
+  /** As a write through the handler. */
+  write(name: string, offset: number, bytes: Uint8Array): void {
+    const id = this.idOf(name)
+    const written = this.changes.node(id)?.body?.write(offset, bytes)
+    if (written !== bytes.length) throw new Error(`write: ${written}`)
+    const noted = this.changes.noteWritten(id, offset, offset + written)
+    if (noted !== 0) throw new Error(`note: ${noted}`)
+  }
+
+  /** What programs read. */
+  bytes(name: string): Uint8Array {
+    let answer = this.changes.node(this.idOf(name))?.body?.read(0, 2 ** 20)
+    if (answer instanceof Waiter) {
+      answer.listen((slice) => (answer = slice))
+      this.#bed.base.settle()
+    }
+    if (answer === undefined || typeof answer === 'number' || answer instanceof Waiter) throw new Error(`Cannot read "${name}"`)
+    if (answer.kind === 'bytes') return answer.bytes.slice()
+    const bytes = new Uint8Array(answer.length)
+    return bytes.subarray(0, this.sys.pread(answer.fd, bytes, answer.offset))
   }
 
   rename(from: string, to: string): void {

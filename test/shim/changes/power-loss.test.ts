@@ -96,3 +96,45 @@ test('what was not durable when the process ended is made so by the next', () =>
     expect(bed.text('f'), `seed ${seed}`).toBe(fresh)
   }
 })
+
+const published = new Uint8Array(16_384).fill(5)
+/** Values in a part of a file. */
+const values = (bytes: Uint8Array, start: number, end: number): Set<number> => new Set(bytes.subarray(start, end))
+
+test('a part of a published file that is written where others were written before', () => {
+  for (const seed of seeds) {
+    const bed = new PowerBed(seed, published)
+    bed.createPartial('f', published)
+    bed.write('f', 4096, new Uint8Array(512).fill(6))
+    bed.syncAll()
+    // The block is there, so what is lost of it leaves no hole.
+    bed.write('f', 6144, new Uint8Array(512).fill(7))
+    // Or the disk writes the journal by itself.
+    if (seed % 4 === 0) bed.wait()
+    bed.proceed(seed % 9)
+    bed.restart('power')
+    const bytes = bed.bytes('f')
+    expect(values(bytes, 4096, 4608), `seed ${seed}`).toEqual(new Set([6]))
+    expect([5, 7].some((value) => values(bytes, 6144, 6656).isSubsetOf(new Set([value]))), `seed ${seed}`).toBe(true)
+    expect(values(bytes, 6656, 8192)).toEqual(new Set([5]))
+  }
+})
+
+test('what a loss of power took of a part is not taken for written at the start after the next', () => {
+  for (const seed of seeds) {
+    const bed = new PowerBed(seed, published)
+    const body = bed.createPartial('f', published)
+    bed.syncAll()
+    // As a journal has it whose records went ahead of the bytes.
+    expect(bed.changes.noteWritten(bed.idOf('f'), 4096, 8192)).toBe(0)
+    expect(body.isLess).toBe(false)
+    bed.restart('kill')
+    expect(values(bed.bytes('f'), 4096, 8192)).toEqual(new Set([5]))
+    bed.write('f', 5120, new Uint8Array(512).fill(7))
+    bed.restart('kill')
+    const bytes = bed.bytes('f')
+    expect(values(bytes, 5120, 5632), `seed ${seed}`).toEqual(new Set([7]))
+    expect(values(bytes, 4096, 5120), `seed ${seed}`).toEqual(new Set([5]))
+    expect(values(bytes, 5632, 8192), `seed ${seed}`).toEqual(new Set([5]))
+  }
+})
