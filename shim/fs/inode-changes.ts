@@ -16,6 +16,7 @@ import { EditDraft } from './edit-draft.ts'
 import type { Row } from './inode-table.ts'
 import type { OpenFiles } from './open-files.ts'
 import { type VolumeTree, idOf } from './volume-tree.ts'
+import { cutBody } from './writable-bodies.ts'
 
 /** Files have no more bytes: ext4 with blocks of 4 KiB has the same limit. */
 export const fileBytesMax = 2 ** 44 - 4096
@@ -113,20 +114,29 @@ export class InodeChanges {
     return new EditDraft(this.#parts.tree, this.#parts.changes).inPlace(row, entry, before, body, isClean).commit()
   }
 
-  /** The body first, so that what is journaled is what is on disk; the body of a file that had none is in no journal until then. */
   #resize(row: Row, size: number, changed: Entry, before: Entry): number {
     const { tree, files } = this.#parts
-    let isDone = false
-    const finish = (body: LocalBody): number => {
-      isDone = true
-      const result = body.truncate(size)
-      return result < 0 ? result : this.#record(row, { ...changed, size }, before, body)
+    const entry = { ...changed, size }
+    const path = tree.pathOf(row)
+    const record = (body: LocalBody): number => this.#record(row, entry, before, body)
+    if (size === 0) {
+      const emptied = files.take({ row, entry, path, record: (_put, body) => record(body) }, true)
+      return typeof emptied === 'number' ? emptied : 0
     }
-    const isEmptied = size === 0
-    const entry = isEmptied ? { ...changed, size } : before
-    const body = files.take({ row, entry, path: tree.pathOf(row), record: (_put, taken) => finish(taken) }, isEmptied)
+    let isRecorded = false
+    let isCut = false
+    const recordTaken = (_put: Entry, taken: LocalBody): number => {
+      // It is in no journal until then, which is to have what is left of it.
+      isCut = !taken.isWhole
+      const result = isCut ? taken.truncate(size) : 0
+      if (result < 0) return result
+      isRecorded = true
+      return record(taken)
+    }
+    const body = files.take({ row, entry: before, path, record: recordTaken }, false)
     if (typeof body === 'number') return body
-    return isDone ? 0 : finish(body)
+    if (!isRecorded) return cutBody(body, size, () => record(body))
+    return isCut ? 0 : body.truncate(size)
   }
 }
 

@@ -65,19 +65,18 @@ export class WritableBodies {
     const made = isEmptied && !isTakenOver ? this.#local.create(entry.mtime) : this.#make(entry, path, open)
     if (typeof made === 'number') return made
     made.label = path
-    if (isEmptied && isTakenOver) made.truncate(0)
     const result = record(entry, made, !isEmptied)
     if (result < 0) {
       this.#local.discard(made)
       return result
     }
     if (known !== undefined) this.#local.discard(known)
-    return made
+    // Whoever reads it loses nothing to a journal that is full.
+    return isEmptied && isTakenOver ? recorded(made.truncate(0), made) : made
   }
 
   #empty(body: LocalBody, { entry, record }: Taking): LocalBody | number {
-    const result = body.truncate(0)
-    return recorded(result < 0 ? result : record(entry, body, false), body)
+    return recorded(cutBody(body, 0, () => record(entry, body, false)), body)
   }
 
   /** Holds what the entry says. */
@@ -117,6 +116,18 @@ export class WritableBodies {
     this.#local.discard(body)
     return result
   }
+}
+
+/**
+ * Cuts a body that is known to be the file's. Journaled first, so that nothing is gone when the journal cannot take it: the size is the backing file's, and only
+ * of a partial body the journal has to be told again what is left. `record` may be called twice.
+ */
+export function cutBody(body: LocalBody, size: number, record: () => number): number {
+  const { isWhole } = body
+  const noted = record()
+  if (noted < 0) return noted
+  const result = body.truncate(size)
+  return result < 0 || isWhole ? result : record()
 }
 
 function recorded(result: number, body: LocalBody): LocalBody | number {

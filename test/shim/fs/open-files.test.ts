@@ -192,6 +192,62 @@ describe('O_TRUNC', () => {
   })
 })
 
+describe('a file that is to be cut when the journal is full keeps all of its bytes', () => {
+  const change = { mode: undefined, uid: undefined, gid: undefined, atime: undefined, mtime: undefined, ctime: undefined, killsPrivileges: false, handle: undefined }
+
+  test.each([['by the kernel', true], ['through us', false]])('also those that are published nowhere (%s)', async (_, canPassthrough) => {
+    const bed = await DataBed.make({}, { canPassthrough })
+    const { open, entry } = await bed.create('f')
+    if (canPassthrough) bed.writeBacking(open.backingId, 0, large)
+    else await bed.write('f', open.handle, 0, large)
+    bed.journal.failure = -errno.ENOSPC
+    expect(await bed.open('f', O_WRONLY | O_TRUNC)).toBe(-errno.ENOSPC)
+    expect(await bed.read('f', open.handle)).toEqual(large)
+    for (const size of [0, 1000]) expect(bed.writable.setattr(entry.nodeId, { ...change, size }, caller)).toBe(-errno.ENOSPC)
+    expect(await bed.read('f', open.handle)).toEqual(large)
+    bed.journal.failure = 0
+    bed.writable.setattr(entry.nodeId, { ...change, size: 1000 }, caller)
+    expect(await bed.read('f', open.handle)).toEqual(large.subarray(0, 1000))
+    expect(await bed.open('f', O_WRONLY | O_TRUNC)).toMatchObject({ backingId: open.backingId })
+    expect(await bed.read('f', open.handle)).toEqual(new Uint8Array(0))
+  })
+
+  test('also where only a part is here', async () => {
+    const bed = await DataBed.make({ f: large })
+    const { handle } = await bed.opened('f', O_RDWR)
+    await bed.write('f', handle, 200_000, inline)
+    const expected = large.slice()
+    expected.set(inline, 200_000)
+    const node = await bed.node('f')
+    bed.journal.failure = -errno.ENOSPC
+    expect(await bed.open('f', O_WRONLY | O_TRUNC)).toBe(-errno.ENOSPC)
+    for (const size of [0, 1000]) expect(bed.writable.setattr(node, { ...change, size }, caller)).toBe(-errno.ENOSPC)
+    expect(await bed.read('f', handle)).toEqual(expected)
+  })
+
+  test.each(['O_TRUNC', 'truncate'])('for who reads the cached file, too (%s)', async (how) => {
+    const bed = await DataBed.make({ f: large })
+    await cached(bed, 'f')
+    const reader = await bed.opened('f')
+    const node = await bed.node('f')
+    bed.journal.failure = -errno.ENOSPC
+    if (how === 'O_TRUNC') expect(await bed.open('f', O_WRONLY | O_TRUNC)).toBe(-errno.ENOSPC)
+    else expect(bed.writable.setattr(node, { ...change, size: 1000 }, caller)).toBe(-errno.ENOSPC)
+    expect(bed.sys.readFile(bed.backingPath(reader.backingId))).toEqual(large)
+    expect(await bed.read('f', reader.handle)).toEqual(large)
+  })
+
+  test('and one that the disk cannot cut is not said to be empty', async () => {
+    const bed = await DataBed.make({ f: large })
+    await cached(bed, 'f')
+    const reader = await bed.opened('f')
+    bed.sys.fail('ftruncate', errno.EIO)
+    expect(await bed.open('f', O_WRONLY | O_TRUNC)).toBe(-errno.EIO)
+    expect(bed.sys.readFile(bed.backingPath(reader.backingId))).toEqual(large)
+    expect(await bed.content('f')).toEqual(large)
+  })
+})
+
 test('nobody writes through a handle for reading, nor through none', async () => {
   const bed = await DataBed.make({ f: inline })
   const reader = await bed.opened('f', O_RDONLY)
