@@ -8,6 +8,8 @@ import { rootFileId } from '../../../shared/volume/file-id.ts'
 import type { FileSystemSettings } from '../../../shim/daemon/file-system-settings.ts'
 import { type LocalState, closeLocalState, openLocalState } from '../../../shim/daemon/local-state.ts'
 import type { Backend } from '../../../shim/fs/backend.ts'
+import { readSegment } from '../../../shim/journal/segment.ts'
+import { linuxSys } from '../../../shim/sys/linux-sys.ts'
 import { tempDirectory } from '../../support/temp-directory.ts'
 
 const noBackend: Backend = {
@@ -15,7 +17,8 @@ const noBackend: Backend = {
   fetch: () => 0,
   promote: () => undefined,
   cancel: () => undefined,
-  sync: (_fd, done) => done(0),
+  // Off the thread, which does not come back to hear of it.
+  sync: () => undefined,
   prepare: (chores, done) => done(chores.map(() => false)),
 }
 
@@ -72,6 +75,29 @@ test('who only reads leaves it to who writes', async () => {
   const reader = open(settingsOf(base, { writing: undefined }))
   expect([reader.name, reader.state.writing]).toEqual(['bodies-2', undefined])
   expect(open(settingsOf(base)).name).toBe('bodies-1')
+})
+
+test('what is left at the end counts at another start of the machine, with the files that took the place of others', async () => {
+  const base = await tempDirectory()
+  const mount = open(settingsOf(base))
+  const { bodies, journal } = mount.state.writing!
+  const changes = mount.state.writing!.recover(4)
+  const mtime = { seconds: Math.floor(systemClock.now() / 1000), nanoseconds: 0 }
+  for (const id of [5000, 5001] as FileId[]) {
+    const body = bodies.create(mtime)
+    if (typeof body === 'number') throw new Error(`create: ${body}`)
+    const content = { kind: 'inline', bytes: new Uint8Array(0) } as const
+    const entry: Entry = { kind: 'file', id, mode: 0o644, uid: 0, gid: 0, mtime, ctime: mtime, size: 0, linkCount: 1, xattrs: new Map(), content }
+    // The second takes the place of the first.
+    expect(changes.apply({ names: [{ directoryId: rootFileId, name: 'f', to: { id, kind: 'file' }, base: undefined }], nodes: [{ entry, base: undefined, body }] })).toBe(0)
+  }
+  expect(journal.status.unsyncedCount).toBeGreaterThan(0)
+  mount.close()
+  const file = path.join(base, 'bodies-1', 'journal', '1.log')
+  const fd = linuxSys.open(file, 0, 0)
+  const { end, unconfirmed } = readSegment(linuxSys, fd, file, 1)
+  linuxSys.close(fd)
+  expect([end.recordCount, unconfirmed]).toEqual([3, []])
 })
 
 test('nothing is left of a journal when everything is published, or is to be dropped', async () => {
