@@ -139,7 +139,7 @@ export class OpenedJournal {
       this.#recovered = { recordCount, nameCount, inodeCount, bodyCount, lost: lost.slice(0, lostListedMax), cutBytes, tookMs }
     }
     if (nameCount + inodeCount > 0) {
-      log.warn(`Found changes in "${directory}" that were not published: ${nameCount} names, ${inodeCount} files, ${bodyCount} of them with content. They are published now`, { seq })
+      log.warn(`Found changes in "${directory}" that were not published: ${nameCount} names, ${inodeCount} files, ${bodyCount} of them with content. They are published from now on, or at once by: edgemount flush`, { seq })
       for (const label of lost) log.error(`What was written to "${label}" last never reached the disk before it lost power: the file is as it was published last`)
     }
     return found.changes
