@@ -247,7 +247,7 @@ export class VolumeHandler implements Handler {
 
   getattr(nodeId: NodeId, _handle: number | undefined): Answer<AttributesReply> {
     return this.#run('read the attributes of', nodeId, () => {
-      const state = this.#tree.refresh(nodeId)
+      const state = this.#tree.refreshKnown(nodeId)
       return state === 0 ? this.#replies.attributesReply(nodeId) : state
     })
   }

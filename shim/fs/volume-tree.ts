@@ -17,12 +17,10 @@ import { inodeKey } from '../../shared/format/inode-key.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { findInTree } from '../../shared/format/tree-page.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
-import type { Place } from '../../shared/volume/change-set.ts'
 import { rootFileId } from '../../shared/volume/file-id.ts'
-import { entryOfBody } from '../changes/body-times.ts'
 import type { NameTarget } from '../changes/edit.ts'
-import type { FileStat } from '../sys/sys.ts'
 import { contentTagOf } from './attributes.ts'
+import { type ChangedNode, type ChangedTree, presentEntry } from './changed-tree.ts'
 import { InodeTable, type Row, type Shown, rootRow, rowFlag } from './inode-table.ts'
 import type { TreePages } from './tree-pages.ts'
 
@@ -43,24 +41,6 @@ export interface TreeWatcher {
   nameChanged(parent: Row, name: string): void
   /** Names of this file lead to another row than the kernel believes; not all of its names are known. */
   linksChanged(): void
-}
-
-/** What was changed here and is not published yet, as the tree sees it: `LocalChanges` has it. */
-export interface ChangedTree {
-  node(id: FileId): ChangedNode | undefined
-  /** Null: removed here; undefined: as in the snapshot. */
-  target(directoryId: FileId, name: string): NameTarget | null | undefined
-  hasNames(directoryId: FileId): boolean
-  /** What the changed names of a directory add to the snapshot's counts. */
-  counts(directoryId: FileId): { readonly entries: number; readonly directories: number }
-  /** Where a directory of the snapshot lies in it, of those that have changes. */
-  place(id: FileId): Place | undefined
-}
-
-export interface ChangedNode {
-  readonly entry: Entry
-  readonly base: Entry | undefined
-  readonly body: { fstat(): FileStat | number } | undefined
 }
 
 /** What a name leads to: the snapshot's entry, or what was put there since. */
@@ -407,9 +387,22 @@ export class VolumeTree {
     }
     const found = this.#findAgain(row)
     if (isMissing(found)) return found
+    // The name under which it was known leads elsewhere. Whoever comes by another one looks that up then.
+    if (typeof found === 'number' && this.#isUnplaced(row)) return -errno.ESTALE
     if (typeof found === 'number') this.markGone(row)
     else this.update(row, table.parentOf(row), table.name(row).slice(), found)
     return 0
+  }
+
+  /** As `refresh`; a file that is somewhere, but not known where, is as it was. */
+  refreshKnown(row: Row): number | Missing {
+    const state = this.refresh(row)
+    return state === -errno.ESTALE && this.table.isKnown(row) && this.#isUnplaced(row) ? 0 : state
+  }
+
+  #isUnplaced(row: Row): boolean {
+    const { table } = this
+    return table.parentOf(row) === 0 && !isDirectory(table.modes[row]!)
   }
 
   /** The entry of a row as it is now, whole. -ESTALE when the row stands for nothing any more. */
@@ -457,12 +450,6 @@ export class VolumeTree {
     const found = this.resolve(bytes)
     return isMissing(found) || found.entry.id === id ? found : -errno.ESTALE
   }
-}
-
-/** Size and times are the body's. A disk that does not tell leaves them as they were told last. */
-function presentEntry({ entry, body }: ChangedNode): Entry {
-  const stat = body?.fstat()
-  return stat === undefined || typeof stat === 'number' ? entry : entryOfBody(entry, stat.size, { seconds: stat.mtimeSeconds, nanoseconds: stat.mtimeNanoseconds })
 }
 
 export interface ResolvedEntry {

@@ -245,3 +245,16 @@ test('a file that went on changing below a directory that was moved shows what w
   expect(bed.writing.changes.isEmpty).toBe(true)
   expect(await bed.get('/moved/f')).toBe('second')
 })
+
+test('a file whose known name was taken by another one while it moved into the volume is no file without a name', async () => {
+  const bed = await HandlerBed.make([{ op: 'mkdir', path: '/a' }, { op: 'mkdir', path: '/a/moved' }, file('/f', 'text'), file('/g', 'other')], { isWritable: true })
+  const node = await bed.node('/f')
+  await bed.link('/f', '/a/f')
+  await bed.rename('/g', '/f')
+  await bed.rename('/a/moved', '/moved')
+  await bed.publishAndFollow()
+  expect(bed.writing.changes.isEmpty).toBe(true)
+  expect(await answered(bed.handler.getattr(node, undefined))).toMatchObject({ attributes: { linkCount: 1, size: 4 } })
+  expect(await bed.get('/a/f')).toBe('text')
+  expect(await bed.attributes('/a/f')).toMatchObject({ linkCount: 1 })
+})
