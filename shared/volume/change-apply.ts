@@ -55,8 +55,9 @@ function applyFile(overlay: Overlay, state: FileState): boolean {
   if (state.puts.length + state.vacated.length === 0 && state.entry === undefined) return false
   const entry = finalEntry(state)
   if (entry === undefined) {
-    if (isLink) overlay.setInode(id, null)
-    return isLink
+    const isGone = isLink && held !== undefined
+    if (isGone) overlay.setInode(id, null)
+    return isGone
   }
   const isKept = held !== undefined && isSameEntry(entry, held)
   if (standsInInodeTree(state) && !(isLink && isKept)) overlay.setInode(entry.id, entry)

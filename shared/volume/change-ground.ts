@@ -2,13 +2,13 @@
  * Where the things that a change set speaks of are in the head: directories and files by id, names as slots. It reads and remembers; `change-plan.ts`
  * decides what becomes of them.
  *
- * Something is found by the name it had when that still leads to it, else by `Moves`. A directory that we moved and others removed is brought back
+ * Something is found by the name it had when that still leads to it, else by `Whereabouts`. A directory that we moved and others removed is brought back
  * with what it held, so that it counts as found.
  */
 import type { Entry, FileId } from '../format/entry.ts'
 import { splitPath } from '../path.ts'
 import type { ChangeIndex } from './change-index.ts'
-import type { Moves } from './moves.ts'
+import type { Whereabouts } from './moves.ts'
 import { DirectoryNode, type Found, type Overlay } from './overlay.ts'
 import { bringBack } from './restore.ts'
 
@@ -42,7 +42,7 @@ export class FileState {
   readonly id: FileId
   /** Whole, in the head; undefined: it is new, or gone there. */
   readonly held: Entry | undefined
-  /** It stands in the inode tree. */
+  /** It stands in the inode tree, or has to when it comes back. */
   readonly isLink: boolean
   /** A name that leads to it in the head, when one was found. */
   readonly seen: Slot | undefined
@@ -73,8 +73,8 @@ export class FileState {
 export class Ground {
   readonly overlay: Overlay
   readonly #index: ChangeIndex
-  /** Undefined while the head is what the changes were made from. */
-  readonly #moves: Moves | undefined
+  /** Undefined while the head is what all changes were made from. */
+  readonly #moves: Whereabouts | undefined
   readonly #slots = new Map<DirectoryNode, Map<string, Slot>>()
   readonly #homes = new Map<FileId, DirectoryNode | undefined>()
   readonly #files = new Map<FileId, FileState>()
@@ -82,7 +82,7 @@ export class Ground {
   /** Directories that were gone, brought back. They have no name yet. */
   readonly restored = new Set<DirectoryNode>()
 
-  constructor(index: ChangeIndex, overlay: Overlay, moves: Moves | undefined) {
+  constructor(index: ChangeIndex, overlay: Overlay, moves: Whereabouts | undefined) {
     this.#index = index
     this.overlay = overlay
     this.#moves = moves
@@ -144,9 +144,14 @@ export class Ground {
     return state
   }
 
+  /** As the changes say, or as a directory was in the base that others moved there before it was changed here. */
+  async entryBefore(id: FileId): Promise<Entry | undefined> {
+    return (await this.#index.entryBefore(id)) ?? (await this.#moves?.directoryBefore(id))
+  }
+
   /** False when something may be in the head and not be found. */
-  async isComplete(): Promise<boolean> {
-    return this.#moves === undefined || this.#moves.isComplete()
+  async isExact(): Promise<boolean> {
+    return this.#moves === undefined || this.#moves.isExact()
   }
 
   async #child(directory: DirectoryNode, name: string): Promise<Found | undefined> {
@@ -182,17 +187,22 @@ export class Ground {
   }
 
   async #restore(id: FileId): Promise<DirectoryNode | undefined> {
-    if (!this.#index.places.has(id) || this.#index.names(id).put.length === 0) return undefined
-    const before = await this.#index.entryBefore(id)
+    if (!this.#isMovedDirectory(id)) return undefined
+    const before = await this.entryBefore(id)
     // It may be there and not be found: then what it holds is not gone either.
-    if (before === undefined || !(await this.isComplete())) return undefined
+    if (before === undefined || (await this.#moves?.isKnown()) === false) return undefined
     const top = new DirectoryNode(before, undefined)
     this.restored.add(top)
     await bringBack(this.overlay, top, {
       inode: (inodeId) => this.#index.base.inode(inodeId),
-      isElsewhere: async (each) => (await this.#moves?.pathOf(each)) !== undefined,
+      // A directory in it that we moved too comes back where we moved it.
+      isElsewhere: async (each) => this.#isMovedDirectory(each) || (await this.#moves?.pathOf(each)) !== undefined,
     })
     return top
+  }
+
+  #isMovedDirectory(id: FileId): boolean {
+    return this.#index.places.has(id) && this.#index.names(id).put.length > 0
   }
 
   async #find(id: FileId): Promise<FileState> {
@@ -202,7 +212,9 @@ export class Ground {
       const isLink = found.content.kind === 'link'
       return new FileState(id, isLink ? await this.overlay.whole(found) : found, slot, isLink)
     }
-    const inode = this.#moves !== undefined && this.overlay.hasInodes ? await this.overlay.inode(id) : undefined
+    // A file with several names is changed without any of them, once the name was removed that had told where it is.
+    const mayBeLink = this.#moves !== undefined || this.#index.nodes.get(id)?.before !== undefined
+    const inode = mayBeLink && this.overlay.hasInodes ? await this.overlay.inode(id) : undefined
     return new FileState(id, inode, undefined, inode !== undefined)
   }
 

@@ -47,7 +47,6 @@ export class ChangeIndex {
         if (after !== undefined) this.#open(after).put.push(change)
       }
     }
-    for (const [id, { put }] of this.#names) if (put.length > 1 && this.#isDirectory(id)) throw contradiction(`directory ${id} has two names`)
   }
 
   names(id: FileId): NamesOf {
@@ -61,13 +60,13 @@ export class ChangeIndex {
 
   /** The kind of something that a name leads to. Throws `invalid` when nothing says what it is. */
   async kindOf(id: FileId): Promise<FileKind> {
-    const node = this.nodes.get(id)
-    const entry = node?.after ?? (await this.entryBefore(id))
+    if (this.places.has(id)) return 'directory'
+    const entry = this.nodes.get(id)?.after ?? (await this.entryBefore(id))
     if (entry !== undefined) return entry.kind
     throw contradiction(`a name leads to ${id}, and nothing says what that is`)
   }
 
-  /** As it was when it was changed, or in the base; whole. */
+  /** As it was when it was changed, or in the base when that has it where a place or name says; whole. */
   async entryBefore(id: FileId): Promise<Entry | undefined> {
     const node = this.nodes.get(id)
     if (node !== undefined && (node.before !== undefined || !this.places.has(id))) return node.before
@@ -93,11 +92,6 @@ export class ChangeIndex {
     const entry = found?.id === id && found.kind === 'directory' ? found : undefined
     this.#directories.set(id, entry)
     return entry
-  }
-
-  #isDirectory(id: FileId): boolean {
-    const node = this.nodes.get(id)
-    return this.places.has(id) || (node?.after ?? node?.before)?.kind === 'directory'
   }
 
   #open(id: FileId): NamesOf {

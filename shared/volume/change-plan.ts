@@ -8,6 +8,7 @@
  *
  * INVARIANT: no content that either side made is without a name afterwards, but what the side itself took away.
  */
+import { EdgemountError } from '../error.ts'
 import type { Entry, FileId } from '../format/entry.ts'
 import { listTree } from '../format/tree-page.ts'
 import { decodeName, encodeName } from '../name.ts'
@@ -29,6 +30,14 @@ export interface PlanContext {
   readonly newFileId: () => FileId
   /** Ids of what stays where the head has it although we took it away. */
   readonly kept: ReadonlySet<FileId>
+  /** Directories that go to the top, because where they should be leads round to themselves. */
+  readonly lifted: ReadonlySet<FileId>
+}
+
+/** What the next plan has to heed beyond what this one did; nothing: this one is good. */
+export interface PlanFaults {
+  readonly kept: readonly FileId[]
+  readonly lifted: readonly FileId[]
 }
 
 /** A conflict, by slots: paths are known only when everything has its place. */
@@ -51,7 +60,7 @@ export class ChangePlan {
   readonly placed = new Map<DirectoryNode, Slot>()
   /** Conflict copies of the content of files, by the id that theirs keeps. */
   readonly copies = new Map<FileId, Entry>()
-  /** Directories that we removed. */
+  /** Directories that we removed or moved, by where the head has them. */
   readonly #vacated = new Map<DirectoryNode, Slot>()
   readonly #making = new Set<FileId>()
   readonly #context: PlanContext
@@ -94,7 +103,7 @@ export class ChangePlan {
     }
     slot.isVacated = true
     if (!(slot.held instanceof DirectoryNode)) (await this.ground.file(id)).vacated.push(slot)
-    else if (isRemoved) this.#vacated.set(slot.held, slot)
+    else this.#vacated.set(slot.held, slot)
   }
 
   async #put(change: NameChange, id: FileId): Promise<void> {
@@ -104,22 +113,33 @@ export class ChangePlan {
       await this.directory(id)
       return
     }
-    const slot = await this.ground.slot(await this.directory(change.directoryId), change.name)
-    if (slot.held === home) return
-    const isHere = this.ground.restored.has(home) || (await this.#isWhereItWas(id))
+    const slot = await this.ground.slot(await this.#parentFor(id, change.directoryId), change.name)
+    if (slot.held === home && slot.put === undefined) {
+      slot.isVacated = false
+      return
+    }
+    // A mount that shows what others moved may have moved it by two names: one is enough.
+    const isHere = !this.placed.has(home) && (this.ground.restored.has(home) || (await this.#isWhereItWas(id)))
     if (isHere && !this.#context.kept.has(id)) await this.#place(slot, home)
     // Of two moves of one directory the first holds.
-    else this.#conflict(slot, await this.#slotOfHome(home), id, id)
+    else this.#conflict(slot, this.placed.get(home) ?? (await this.#slotOfHome(home)), id, id)
   }
 
   async #putFile(change: NameChange, id: FileId): Promise<void> {
     const state = await this.ground.file(id)
-    const slot = await this.ground.slot(await this.directory(change.directoryId), change.name)
-    if (slot.heldId === id && !slot.isVacated) return
     const { place } = state
     const hasMoved = this.index.names(id).vacated.length > 0 || (await this.#isNew(id))
     if (place !== undefined && !place.isVacated && hasMoved) {
-      this.#conflict(slot, place, id, id)
+      const home = (await this.ground.home(change.directoryId)) ?? this.made.get(change.directoryId)
+      const wanted = home === undefined ? place : await this.ground.slot(home, change.name)
+      if (wanted !== place) this.#conflict(wanted, place, id, id)
+      return
+    }
+    const slot = await this.ground.slot(await this.directory(change.directoryId), change.name)
+    if (slot.heldId === id && slot.put === undefined) {
+      // Where it was, by another way: the directory that we put it in is theirs, where it is already.
+      if (slot.isVacated) state.vacated.splice(state.vacated.indexOf(slot), 1)
+      slot.isVacated = false
       return
     }
     if (state.held === undefined && state.entry === undefined) state.entry = await this.#entryOf(id)
@@ -129,9 +149,12 @@ export class ChangePlan {
       return
     }
     const isFree = slot.occupant === undefined
-    const known = isFree || state.held === undefined ? undefined : await this.#knownBeside(slot, (entry) => entry.id === id)
+    const isIt = (entry: Entry): boolean => (state.held === undefined ? isSameBody(entry, state.entry!) : entry.id === id)
+    const mayBe = !isFree && (state.held !== undefined || !(await this.#isNew(id)))
+    const known = !mayBe ? undefined : await this.#knownBeside(slot, isIt)
     if (known !== undefined) {
-      this.#conflict(slot, known.slot, id, id)
+      if (state.held === undefined) this.copies.set(id, known.entry)
+      this.#conflict(slot, known.slot, id, known.entry.id)
       return
     }
     const free = isFree ? slot : await this.#besides(slot)
@@ -161,23 +184,39 @@ export class ChangePlan {
 
   /** A new directory of ours, or one that is gone, where it is to be; the directory that others made there when there is one. */
   async #makeDirectory(id: FileId): Promise<DirectoryNode> {
-    if (this.#making.has(id)) throw contradiction(`directory ${id} lies within itself`)
+    // Named by a mount that shows what others moved, directories may lie in each other: one of them comes to the top.
+    if (this.#making.has(id)) return this.ground.overlay.root
     this.#making.add(id)
     const place = this.index.places.get(id)
     const change = this.index.names(id).put[0] ?? (place === undefined ? undefined : { directoryId: place.parentId, name: place.name })
     if (change === undefined) throw contradiction(`nothing says where directory ${id} is`)
-    const slot = await this.ground.slot(await this.directory(change.directoryId), change.name)
+    const parent = await this.#parentFor(id, change.directoryId)
+    const slot = await this.ground.slot(parent, change.name)
     const { occupant } = slot
     let node: DirectoryNode
-    if (occupant instanceof DirectoryNode) {
-      node = occupant
-      this.merged.set(id, occupant.entry)
+    const theirs = occupant instanceof DirectoryNode ? occupant : await this.#madeBefore(slot, id)
+    if (theirs !== undefined) {
+      node = theirs
+      this.merged.set(id, theirs.entry)
     } else {
-      node = new DirectoryNode({ ...(await this.#entryOf(id)), size: 0, linkCount: 1, content: emptyTree }, undefined)
+      const entry = await this.#entryOf(id, place === undefined ? undefined : { ...parent.entry, id, xattrs: new Map() })
+      node = new DirectoryNode({ ...entry, size: 0, linkCount: 1, content: emptyTree }, undefined)
       await this.#place(slot, node, id)
     }
     this.made.set(id, node)
     return node
+  }
+
+  #parentFor(id: FileId, directoryId: FileId): Promise<DirectoryNode> {
+    return this.#context.lifted.has(id) ? Promise.resolve(this.ground.overlay.root) : this.directory(directoryId)
+  }
+
+  /** What an earlier commit of the same changes made again for a directory that is gone, where its name was taken. */
+  async #madeBefore(slot: Slot, id: FileId): Promise<DirectoryNode | undefined> {
+    if (slot.occupant === undefined || (await this.#isNew(id))) return undefined
+    const isIt = (entry: Entry): boolean => entry.kind === 'directory' && !this.index.places.has(entry.id) && !this.index.nodes.has(entry.id)
+    const known = await this.#knownBeside(slot, isIt)
+    return known?.slot.held instanceof DirectoryNode ? known.slot.held : undefined
   }
 
   async #place(slot: Slot, node: DirectoryNode, id: FileId = node.entry.id): Promise<void> {
@@ -187,11 +226,14 @@ export class ChangePlan {
     if (free !== slot || node.entry.id !== id) this.#conflict(slot, free, id, node.entry.id)
   }
 
-  /** What is made, or made again. Under a fresh id when the old one may be in use where it could not be looked for. */
-  async #entryOf(id: FileId): Promise<Entry> {
-    const entry = this.index.nodes.get(id)?.after ?? (await this.index.entryBefore(id))
+  /**
+   * What is made, or made again, by what is known of it or else by the default. Under a fresh id when the old one may be in use where it could not be
+   * looked for.
+   */
+  async #entryOf(id: FileId, byDefault?: Entry): Promise<Entry> {
+    const entry = this.index.nodes.get(id)?.after ?? (await this.ground.entryBefore(id)) ?? byDefault
     if (entry === undefined) throw contradiction(`a name leads to ${id}, and nothing says what that is`)
-    const isSafe = (await this.#isNew(id)) || (await this.ground.isComplete())
+    const isSafe = (await this.#isNew(id)) || (await this.ground.isExact())
     return isSafe ? entry : { ...entry, id: this.#context.newFileId() }
   }
 
@@ -218,7 +260,8 @@ export class ChangePlan {
     const { occupant } = slot
     if (occupant === undefined || occupant instanceof DirectoryNode || occupant instanceof FileState) return undefined
     const { put, same } = this.index.names(id)
-    if (put.length + same.length > 1) return undefined
+    // Several names of a new file stay together.
+    if (put.length + same.length > 1 && occupant.content.kind !== 'link' && (await this.#isNew(id))) return undefined
     const theirs = await this.ground.overlay.whole(occupant)
     return isSameBody(ours, theirs) ? theirs : undefined
   }
@@ -260,8 +303,9 @@ export class ChangePlan {
       for (const { key, value } of items) {
         const candidate = decodeName(key)
         if (!candidate.startsWith(stem)) return undefined
-        const entry = decodeEntry(value)
-        if (!isOne(candidate) || !isIt(entry)) continue
+        if (!isOne(candidate)) continue
+        const entry = await this.ground.overlay.whole(decodeEntry(value))
+        if (!isIt(entry)) continue
         const slot = await this.ground.slot(directory, candidate)
         if (slot.heldId === entry.id && !slot.isVacated) return { slot, entry }
       }
@@ -284,9 +328,10 @@ export class ChangePlan {
     this.conflicts.push({ wanted, keptAs, id, keptId })
   }
 
-  /** What has to stay although we took it away, beyond what was known: changed files, directories that are not empty, and moves that make a ring. */
-  async toKeep(): Promise<readonly FileId[]> {
-    return [...(await this.#filesToKeep()), ...this.#directoriesToKeep(), ...this.#rings()]
+  /** What has to stay although we took it away: changed files, directories that are not empty, and moves that make a ring. */
+  async faults(): Promise<PlanFaults> {
+    const rings = this.#rings()
+    return { kept: [...(await this.#filesToKeep()), ...this.#directoriesToKeep(), ...rings.kept], lifted: rings.lifted }
   }
 
   async #filesToKeep(): Promise<FileId[]> {
@@ -305,12 +350,16 @@ export class ChangePlan {
     const counts = new Map<DirectoryNode, number>()
     const count = (node: DirectoryNode, change: number): void => void counts.set(node, (counts.get(node) ?? 0) + change)
     for (const slot of this.ground.slots()) {
+      if (slot.put !== undefined && slot.held !== undefined && !slot.isVacated) {
+        throw new EdgemountError('internal', `Cannot commit changes: "${slot.name}" would be lost under what is put in its place`)
+      }
       if (slot.put !== undefined && slot.held === undefined) count(slot.directory, 1)
       if (slot.isVacated && slot.put === undefined) count(slot.directory, -1)
     }
     const kept: FileId[] = []
     // Deepest first: a directory that stays keeps the one that it is in.
-    const removed = Array.from(this.#vacated, ([node, slot]) => ({ node, slot, depth: depthOf(node) })).toSorted((a, b) => b.depth - a.depth)
+    const taken = Array.from(this.#vacated, ([node, slot]) => ({ node, slot, depth: depthOf(node) }))
+    const removed = taken.filter(({ node, slot }) => slot.isVacated && !this.placed.has(node)).toSorted((a, b) => b.depth - a.depth)
     for (const { node, slot } of removed) {
       if (node.entryCount + (counts.get(node) ?? 0) === 0) continue
       kept.push(node.entry.id)
@@ -320,8 +369,9 @@ export class ChangePlan {
   }
 
   /** Directories whose moves, with theirs, put them within themselves. */
-  #rings(): FileId[] {
+  #rings(): PlanFaults {
     const kept = new Set<FileId>()
+    const lifted = new Set<FileId>()
     const isSound = new Set<DirectoryNode>()
     for (const start of this.placed.keys()) {
       const path = new Set<DirectoryNode>()
@@ -331,13 +381,21 @@ export class ChangePlan {
         node = this.parentOf(node)
       }
       if (node !== undefined && path.has(node)) {
-        const ours = this.#ringFrom(node).filter((each) => this.placed.has(each) && each.parent !== undefined)
-        if (ours.length === 0) throw contradiction(`directory ${node.entry.id} lies within itself`)
-        for (const each of ours) kept.add(each.entry.id)
+        const placed = this.#ringFrom(node).filter((each) => this.placed.has(each))
+        const moved = placed.filter((each) => each.parent !== undefined)
+        for (const each of moved) kept.add(each.entry.id)
+        // None of them is anywhere in the head.
+        if (moved.length === 0) lifted.add(this.#idOf(placed[0]!))
       }
       for (const each of path) isSound.add(each)
     }
-    return [...kept]
+    return { kept: [...kept], lifted: [...lifted] }
+  }
+
+  /** By which we know a directory. */
+  #idOf(node: DirectoryNode): FileId {
+    for (const [id, made] of this.made) if (made === node) return id
+    return node.entry.id
   }
 
   #ringFrom(start: DirectoryNode): DirectoryNode[] {

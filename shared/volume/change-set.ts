@@ -1,7 +1,7 @@
 /**
  * What a mount did to a volume, net: which names lead elsewhere and which files are different, by file ids, compared with one snapshot. It says
  * nothing of the order in which that came about. `ContentWriter.commitChanges` makes a commit of it; after others have committed meanwhile it is
- * merged by the rules of `merge.ts`.
+ * merged by the rules of `change-plan.ts`.
  */
 import type { CommitRecord } from '../format/commit.ts'
 import type { Entry, FileId } from '../format/entry.ts'
@@ -64,6 +64,8 @@ export interface ChangeConflict {
 export interface CommitChangesOptions {
   /** The OLDEST snapshot that one of the changes was made from: what others moved since is looked for from there. */
   readonly base: Snapshot
+  /** The newest one, in which `places` are true. `base` unless given. */
+  readonly shown?: Snapshot | undefined
   /** Instead of the engine's. */
   readonly author?: string | undefined
   readonly message?: string | undefined

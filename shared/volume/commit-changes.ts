@@ -10,7 +10,7 @@ import { ChangePlan } from './change-plan.ts'
 import type { ChangeSet, CommitChangesOptions, CommittedChanges } from './change-set.ts'
 import { type Attempt, type CommitSession, runCommit } from './commit.ts'
 import type { LoggedRecord } from './commit-log.ts'
-import { Moves } from './moves.ts'
+import { Whereabouts } from './moves.ts'
 import { Overlay } from './overlay.ts'
 import type { VolumeParts } from './parts.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -27,9 +27,9 @@ export async function commitChangeSet(
   options: CommitChangesOptions,
   readHead: () => Promise<LoggedRecord>,
 ): Promise<CommittedChanges> {
-  const index = new ChangeIndex(set, options.base)
-  const author = options.author ?? parts.author
-  const { record, snapshot, attempt } = await runCommit(parts, session, options, readHead, (head) => planOn(head, index, { parts, session, author }))
+    const { base, shown = base, author = parts.author } = options
+  const index = new ChangeIndex(set, base)
+  const { record, snapshot, attempt } = await runCommit(parts, session, options, readHead, (head) => planOn(head, index, { parts, session, author, shown }))
   const { plan, conflicts, isChanged } = attempt
   const merged = Array.from(plan.merged, ([id, into]) => ({ id, into: into.id }))
   return { seq: record.seq, record, snapshot, isNew: isChanged, conflicts, nodes: committedNodes(plan), merged }
@@ -39,20 +39,22 @@ interface World {
   readonly parts: VolumeParts
   readonly session: CommitSession
   readonly author: string
+  readonly shown: Snapshot
 }
 
 /** Plans until nothing more has to be kept: each time on a fresh overlay, since a plan depends on what was there. */
-async function planOn(head: Snapshot, index: ChangeIndex, { parts, session, author }: World): Promise<PlannedChanges> {
-  const moves = head.seq === index.base.seq ? undefined : new Moves(index.base, head)
-  const kept = new Set<FileId>()
+async function planOn(head: Snapshot, index: ChangeIndex, { parts, session, author, shown }: World): Promise<PlannedChanges> {
+  const moves = head.seq === index.base.seq ? undefined : new Whereabouts(index.base, shown, head)
+  const [kept, lifted] = [new Set<FileId>(), new Set<FileId>()]
   for (;;) {
     const overlay = new Overlay(head.root, parts.pages)
     const ground = new Ground(index, overlay, moves)
-    const plan = new ChangePlan(index, ground, { author, seq: head.seq + 1, pages: parts.pages, newFileId: () => session.newFileId(), kept })
+    const plan = new ChangePlan(index, ground, { author, seq: head.seq + 1, pages: parts.pages, newFileId: () => session.newFileId(), kept, lifted })
     await plan.decide()
-    const more = await plan.toKeep()
-    for (const id of more) kept.add(id)
-    if (more.length > 0) continue
+    const faults = await plan.faults()
+    for (const id of faults.kept) kept.add(id)
+    for (const id of faults.lifted) lifted.add(id)
+    if (faults.kept.length + faults.lifted.length > 0) continue
     const { performed, conflicts } = tellPlan(plan)
     return { overlay, isChanged: applyPlan(plan), performed, conflicts, plan }
   }

@@ -16,8 +16,8 @@ const changesMax = 100_000
 export class Moves {
   readonly base: Snapshot
   readonly #head: Snapshot
-  /** Paths of what the newer snapshot has under a name that had something else before; undefined: too many. Read once, when first asked for. */
-  #paths: Promise<ReadonlyMap<FileId, string> | undefined> | undefined
+  /** Undefined: too many. Read once, when first asked for. */
+  #found: Promise<FoundMoves | undefined> | undefined
 
   constructor(base: Snapshot, head: Snapshot) {
     this.base = base
@@ -30,7 +30,12 @@ export class Moves {
 
   /** The file or directory stands under this path now, and under another one before. */
   async pathOf(id: FileId): Promise<string | undefined> {
-    return (await this.#read())?.get(id)
+    return (await this.#read())?.paths.get(id)
+  }
+
+  /** A directory as the older snapshot has it, under a name that does not lead to it now. */
+  async directoryBefore(id: FileId): Promise<Entry | undefined> {
+    return (await this.#read())?.gone.get(id)
   }
 
   /** False when too much changed to look for anything: what is not found may be there. */
@@ -40,7 +45,7 @@ export class Moves {
 
   /** The path as it is now that a directory on the way was renamed; undefined when none was. */
   async relocate(path: string): Promise<string | undefined> {
-    const paths = await this.#read()
+    const paths = (await this.#read())?.paths
     if (paths === undefined || paths.size === 0) return undefined
     const names = splitPath(path)
     let best: string | undefined
@@ -55,10 +60,61 @@ export class Moves {
     return best
   }
 
-  #read(): Promise<ReadonlyMap<FileId, string> | undefined> {
-    this.#paths ??= readMoves(this.base, this.#head)
-    return this.#paths
+  #read(): Promise<FoundMoves | undefined> {
+    this.#found ??= readMoves(this.base, this.#head)
+    return this.#found
   }
+}
+
+/**
+ * Where things went since any of the snapshots that changes were made from. What was moved and moved back in between is found from the newest of them,
+ * which knows where directories were last.
+ */
+export class Whereabouts {
+  readonly #moves: readonly Moves[]
+  readonly #isOneBase: boolean
+
+  /** `oldest` and `shown` may be the same snapshot. */
+  constructor(oldest: Snapshot, shown: Snapshot, head: Snapshot) {
+    this.#isOneBase = shown.seq === oldest.seq
+    const bases = this.#isOneBase ? [oldest] : [oldest, shown]
+    this.#moves = bases.filter(({ seq }) => seq !== head.seq).map((base) => new Moves(base, head))
+  }
+
+  async pathOf(id: FileId): Promise<string | undefined> {
+    for (const moves of this.#moves.toReversed()) {
+      const path = await moves.pathOf(id)
+      if (path !== undefined) return path
+    }
+    return undefined
+  }
+
+  /** See `Moves`. */
+  async directoryBefore(id: FileId): Promise<Entry | undefined> {
+    for (const moves of this.#moves.toReversed()) {
+      const entry = await moves.directoryBefore(id)
+      if (entry !== undefined) return entry
+    }
+    return undefined
+  }
+
+  /** False when too much changed to look for anything. */
+  async isKnown(): Promise<boolean> {
+    for (const moves of this.#moves) if (!(await moves.isComplete())) return false
+    return true
+  }
+
+  /** False when what is not found may yet be there: between two bases it may have come and gone. */
+  async isExact(): Promise<boolean> {
+    return this.#isOneBase && this.isKnown()
+  }
+}
+
+interface FoundMoves {
+  /** Paths of what the newer snapshot has under a name that had something else before. */
+  readonly paths: ReadonlyMap<FileId, string>
+  /** Directories that the older snapshot has under a name that has something else now. */
+  readonly gone: ReadonlyMap<FileId, Entry>
 }
 
 /** A directory of the newer snapshot, and the same one (or none) of the older. */
@@ -72,7 +128,7 @@ interface Pair {
  * Directories are compared with themselves, wherever they went; those that are new are read whole, because what was renamed may be in them. So
  * the cost is what changed, and what is in new directories.
  */
-async function readMoves(base: Snapshot, head: Snapshot): Promise<ReadonlyMap<FileId, string> | undefined> {
+async function readMoves(base: Snapshot, head: Snapshot): Promise<FoundMoves | undefined> {
   const paths = new Map<FileId, string>()
   const gone = new Map<FileId, Entry>()
   const added: Pair[] = []
@@ -80,7 +136,7 @@ async function readMoves(base: Snapshot, head: Snapshot): Promise<ReadonlyMap<Fi
   let count = 0
   for (;;) {
     const pair = pending.pop() ?? pairUp(added.pop(), gone)
-    if (pair === undefined) return paths
+    if (pair === undefined) return { paths, gone }
     const from = pair.before === undefined ? undefined : treeRootOf(pair.before).pointer
     for await (const difference of diffTrees(from, treeRootOf(pair.after).pointer, (pointer) => head.pages.load(pointer))) {
       count += 1

@@ -425,21 +425,20 @@ describe('a change set that contradicts itself is refused:', () => {
     await expect(committing).rejects.toMatchObject({ code: 'invalid' })
     expect((await volume.head()).seq).toBe(1)
   })
+})
 
-  test('directories within each other', async () => {
-    const volume = await newVolume()
-    const entry = (id: FileId): CommittedChanges['nodes'][number]['entry'] => ({ ...volume.snapshotOf(latest).root.directory, id })
-    const latest = (await volume.head()).record
-    const set: ChangeSet = {
-      names: [
-        { directoryId: one, name: 'a', before: undefined, after: two },
-        { directoryId: two, name: 'b', before: undefined, after: one },
-      ],
-      nodes: [one, two].map((id) => ({ id, before: undefined, after: entry(id) })),
-      places: [],
-    }
-    await expect(volume.writer().commitChanges(set, { base: await volume.head() })).rejects.toThrow('lies within itself')
-  })
+test('directories that lie in each other come to the top', async () => {
+  const volume = await newVolume()
+  const base = await volume.head()
+  const [one, two] = [5 as FileId, 6 as FileId]
+  const names = [
+    { directoryId: one, name: 'a', before: undefined, after: two },
+    { directoryId: two, name: 'b', before: undefined, after: one },
+  ]
+  const nodes = [one, two].map((id) => ({ id, before: undefined, after: { ...base.root.directory, id } }))
+  const { snapshot } = await volume.writer().commitChanges({ names, nodes, places: [] }, { base })
+  expect(await linesOf(snapshot)).toEqual(['/ directory', '/b directory', '/b/a directory'])
+  await expectSound(snapshot)
 })
 
 /** Base is commit 2, theirs 3, ours 4; then ours once more. */
