@@ -10,6 +10,7 @@ import type { ChangedBody } from './edit.ts'
 import { areSameEntries } from './entry-merge.ts'
 import { Labels } from './labels.ts'
 import type { BatchBody, UnseenBody } from './publishing.ts'
+import { hasMovedNames } from './taking.ts'
 
 /** What is asked of bodies while a batch is made. */
 export interface BodyLooks<Body> {
@@ -55,7 +56,7 @@ export function makeBatch<Body extends ChangedBody>(state: ChangeState<Body>, lo
     const dirty = dirtyBodyOf(node, looks)
     const after = publishable(node)
     if (typeof dirty === 'number') unseen.push({ id, label: labels.of(id), size: node.entry.size, result: dirty })
-    if (typeof dirty !== 'object' && node.base !== undefined && areSameEntries(after, node.base)) continue
+    if (typeof dirty !== 'object' && node.base !== undefined && areSameEntries(after, node.base) && !hasMovedNames(state, id)) continue
     nodes.push({ id, before: node.base, after })
     if (typeof dirty !== 'object') continue
     bodies.push(bodyOf(node, dirty, labels.of(id)))

@@ -34,8 +34,17 @@ export function dropNothings<Body>(state: ChangeState<Body>): void {
   for (const names of state.directories.values()) {
     for (const { to, base } of names.all()) if (to !== undefined && to.id !== base?.id) moved.add(to.id)
   }
-  for (const node of state.nodes.values()) if (isNothing(node) && !moved.has(node.entry.id)) state.dropNode(node)
+  for (const node of state.nodes.values()) {
+    const { id } = node.entry
+    if (isNothing(node) && !moved.has(id) && !hasMovedNames(state, id)) state.dropNode(node)
+  }
   for (const [directoryId, names] of state.directories) {
     for (const changed of names.all()) state.dropNameIfNothing(directoryId, names, changed)
   }
+}
+
+/** The tree of such a directory becomes another one with its names, even if its own entry is as it was: all of it in one tick of the clock. */
+export function hasMovedNames<Body>(state: ChangeState<Body>, id: FileId): boolean {
+  for (const { to, base } of state.directories.get(id)?.all() ?? []) if (to?.id !== base?.id) return true
+  return false
 }

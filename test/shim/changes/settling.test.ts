@@ -165,3 +165,22 @@ describe('what both made', () => {
     )
   })
 })
+
+test('a directory whose names change in the tick in which a batch took it stays changed, and is told of with the next commit', () => {
+  world.isClockStill = true
+  world.makeDirectory(rootFileId, 'd')
+  const d = idAt('d')
+  const batch = taken()
+  world.create(d, 'a', 'x')
+  world.take(world.changes.settle(world.commit(batch, new Set())))
+  world.show()
+  // Its entry is as it was committed; its tree is not, as soon as the name is there.
+  expect(world.changes.node(d)).toBeDefined()
+  const next = taken()
+  expect(next.changes.nodes.map(({ id }) => id)).toContain(d)
+  const published = world.commit(next, new Set())
+  world.changes.baseMoved({ seq: published.seq })
+  const settled = world.changes.settle(published)
+  expect(settled.nodes).toContainEqual(expect.objectContaining({ id: d, bytes: expect.any(Uint8Array) }))
+  expect(world.changes.node(d)).toBeUndefined()
+})
