@@ -74,14 +74,14 @@ export class Outbox<Body extends ChangedBody> {
     const isNothing = changes.names.length + changes.nodes.length + unseen.length === 0
     if (isNothing && (state.isEmpty || state.bodyCount > 0)) return undefined
     const nonce = toHex(random.bytes(16))
-    const { oldestSeq: baseSeq, counter } = state
+    const { oldestSeq: baseSeq, seq: shownSeq, counter } = state
     const result = append(encodeTaken(nonce))
     if (result < 0) return result
     markTaken(state, nonce)
     if (isNothing) return this.giveUp() || undefined
     for (const { body } of taken.values()) body.pin()
     this.#bodies = taken
-    return { counter, nonce, baseSeq, changes, bodies, unseen }
+    return { counter, nonce, baseSeq, shownSeq, changes, bodies, unseen }
   }
 
   /** Those whose bodies are as they were taken. */

@@ -58,8 +58,10 @@ export interface Batch {
   readonly counter: number
   /** The `nonce` that the commit's record has to have: by it a commit is found in the log whose answer was lost. */
   readonly nonce: string
-  /** The snapshot that `changes` compares with. */
+  /** The oldest snapshot that one of `changes` was made from. */
   readonly baseSeq: number
+  /** The newest one: places are true in it. */
+  readonly shownSeq: number
   /** The entry of a file with a body in `bodies` still has the content that was published last (empty for a new one). */
   readonly changes: ChangeSet
   readonly bodies: readonly BatchBody[]

@@ -23,7 +23,7 @@ export interface PublisherParts {
   readonly settings: PublishSettings
   readonly contents: BodyContents
   /** Makes one commit of the set. */
-  commit(set: ChangeSet, options: CommitName & { readonly signal: AbortSignal }): Promise<Commit>
+  commit(set: ChangeSet, options: CommitName & { readonly shownSeq: number; readonly signal: AbortSignal }): Promise<Commit>
   /** What the commit did that has this nonce, if there is one up to the newest. */
   find(name: CommitName, signal: AbortSignal): Promise<Commit | undefined>
   /** Resolves once the file system has been told of that commit: the next batch compares with it, or with a newer one. */
@@ -38,7 +38,7 @@ export interface PublisherParts {
 }
 
 export interface CommitName {
-  /** The snapshot that the changes compare with. */
+  /** The oldest snapshot that one of the changes was made from. */
   readonly baseSeq: number
   readonly nonce: string
 }
@@ -273,7 +273,7 @@ export class Publisher {
     const { set, batch } = taken.prepared
     try {
       const found = this.#held === taken ? await this.#parts.find(batch, signal) : undefined
-      const committed = found ?? (await this.#parts.commit(set, { baseSeq: batch.baseSeq, nonce: batch.nonce, signal }))
+      const committed = found ?? (await this.#parts.commit(set, { baseSeq: batch.baseSeq, shownSeq: batch.shownSeq, nonce: batch.nonce, signal }))
       this.#held = undefined
       return committed
     } catch (error) {

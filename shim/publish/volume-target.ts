@@ -30,9 +30,10 @@ export class VolumeTarget implements ContentTarget {
     return this.#writer.rewrite(request)
   }
 
-  async commit(set: ChangeSet, { baseSeq, nonce, signal }: CommitName & { readonly signal: AbortSignal }): Promise<Commit> {
+  async commit(set: ChangeSet, { baseSeq, shownSeq, nonce, signal }: CommitName & { readonly shownSeq: number; readonly signal: AbortSignal }): Promise<Commit> {
     const base = await this.#volume.at(baseSeq, { signal })
-    return await this.#writer.commitChanges(set, { base, nonce, author: this.#author, signal })
+    const shown = await this.#volume.at(shownSeq, { signal })
+    return await this.#writer.commitChanges(set, { base, shown, nonce, author: this.#author, signal })
   }
 
   async find({ baseSeq, nonce }: CommitName, signal: AbortSignal): Promise<Commit | undefined> {

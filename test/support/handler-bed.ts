@@ -244,7 +244,8 @@ export class HandlerBed {
       return body === undefined || node.after === undefined ? node : { ...node, after: { ...node.after, size: body.size, mtime: body.mtime, content: body.content } }
     })
     const base = await this.volume.at(batch.baseSeq)
-    const committed = await this.volume.writer().commitChanges({ ...batch.changes, nodes }, { base, nonce: batch.nonce, author: 'bed' })
+    const shown = await this.volume.at(batch.shownSeq)
+    const committed = await this.volume.writer().commitChanges({ ...batch.changes, nodes }, { base, shown, nonce: batch.nonce, author: 'bed' })
     return publishedOf(batch, bodies, committed)
   }
 

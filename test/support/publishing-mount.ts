@@ -159,7 +159,8 @@ export class PublishingMount {
       return body === undefined || node.after === undefined ? node : { ...node, after: { ...entryOfBody(node.after, body.size, body.mtime), content: body.content } }
     })
     const base = await this.volume.at(batch.baseSeq)
-    const committed = await this.#writer.commitChanges({ ...batch.changes, nodes }, { base, nonce: batch.nonce, author: this.author })
+    const shown = await this.volume.at(batch.shownSeq)
+    const committed = await this.#writer.commitChanges({ ...batch.changes, nodes }, { base, shown, nonce: batch.nonce, author: this.author })
     this.conflictCount += committed.conflicts.length
     return publishedOf(batch, [...went.values()], committed)
   }

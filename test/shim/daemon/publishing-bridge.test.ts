@@ -8,7 +8,7 @@ import { ChangesDesk } from '../../../shim/daemon/changes-desk.ts'
 import { RemotePublishing } from '../../../shim/daemon/remote-publishing.ts'
 
 const id = 7 as FileId
-const batch: Batch = { counter: 3, nonce: 'n', baseSeq: 1, changes: { names: [], nodes: [], places: [] }, bodies: [], unseen: [] }
+const batch: Batch = { counter: 3, nonce: 'n', baseSeq: 1, shownSeq: 1, changes: { names: [], nodes: [], places: [] }, bodies: [], unseen: [] }
 const doubt: Doubt = { counter: 2, nonce: 'lost', baseSeq: 1 }
 
 test('each question has its answer, in any order', () => {

@@ -241,7 +241,7 @@ export class PublishBed {
     }
     this.#nonceCount += 1
     const bodies = changed.filter(({ isChanged, isGone }) => isChanged && !isGone).map(bodyOf)
-    this.#out = { counter: this.#counter, nonce: `nonce-${this.#nonceCount}`, baseSeq: this.#baseSeq, changes: changeSetOf(changed), bodies, unseen }
+    this.#out = { counter: this.#counter, nonce: `nonce-${this.#nonceCount}`, baseSeq: this.#baseSeq, shownSeq: this.#baseSeq, changes: changeSetOf(changed), bodies, unseen }
     this.batches.push(this.#out)
     this.onBatch(this.#out)
     this.#answer({ kind: 'batch', batch: this.#out })
