@@ -437,7 +437,8 @@ export class VolumeTree {
   #findAgain(row: Row): ResolvedEntry | number | Missing {
     const { table } = this
     const id = idOf(table, row)
-    if ((table.flags[row]! & rowFlag.isLinked) !== 0) {
+    // One that is not known to stand anywhere may have got a second name meanwhile.
+    if ((table.flags[row]! & rowFlag.isLinked) !== 0 || this.#isUnplaced(row)) {
       const bytes = this.inodeBytes(id)
       if (isMissing(bytes)) return bytes
       if (bytes !== undefined) return { entry: decodeEntry(bytes), bytes, isLinked: true }
