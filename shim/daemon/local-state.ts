@@ -109,7 +109,7 @@ function inOrder({ cacheDirectories, writing }: FileSystemSettings): readonly st
 /** One that says nothing is removed at the end of a mount. */
 function hasJournal(directory: string): boolean {
   try {
-    return readdirSync(journalDirectory(directory)).some((name) => statSync(path.join(journalDirectory(directory), name)).size > 0)
+    return readdirSync(journalDirectory(directory)).some((name) => name.endsWith('.log') && statSync(path.join(journalDirectory(directory), name)).size > 0)
   } catch {
     return false
   }

@@ -2,7 +2,6 @@
  * The journal of a writable mount with the bodies that it names, and the changes that follow from both. Made in two steps, because the journal says which
  * snapshot its changes were made from, and only with that snapshot they can be shown.
  */
-import { readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
@@ -155,11 +154,9 @@ export class OpenedJournal {
   close(discards: boolean): void {
     const isEmpty = this.#changes?.pending().changeCount === 0
     this.#isClosing = true
-    this.journal.close()
+    if (discards || isEmpty) this.journal.remove()
+    else this.journal.close()
     this.bodies.close()
-    if (!discards && !isEmpty) return
-    const directory = journalDirectory(this.#parts.directory)
-    for (const name of readdirSync(directory)) rmSync(path.join(directory, name), { force: true })
   }
 }
 

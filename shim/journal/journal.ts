@@ -15,7 +15,7 @@ import type { Sys } from '../sys/sys.ts'
 import { fill, type LiveSegment, openSegment, writeSegment } from './live-segment.ts'
 import { encodeRecord, encodeSequence, payloadBytesMax, recordBytes, type RecordKind, recordKind } from './record.ts'
 import { type Cut, findSegment, type FoundSegment, syncDirectory } from './recovery.ts'
-import { replaySegment, type Segment, segmentPath, type VisitRecord } from './segment.ts'
+import { replaySegment, type Segment, segmentPath, serialsIn, type VisitRecord } from './segment.ts'
 
 /** fdatasync off this thread; the descriptor stays open until `done`, which comes on this thread. */
 export type SyncFile = (fd: number, done: (result: number) => void) => void
@@ -201,6 +201,19 @@ export class Journal {
     this.#isClosed = true
     this.#answer(Infinity, -errno.EIO)
     if (!this.#isSyncing) this.#closeFiles()
+  }
+
+  /**
+   * Closes it and leaves nothing of it: what it held is published, or given up. INVARIANT: the oldest segment goes first, for one that outlived a newer one would
+   * be taken for what is still to be published. What was damaged and kept stays.
+   */
+  remove(): void {
+    this.close()
+    const { sys, directory } = this.#options
+    const names = sys.list(directory)
+    if (typeof names === 'number') return
+    for (const serial of serialsIn(names).toReversed()) if (sys.unlink(segmentPath(directory, serial)) < 0) return
+    syncDirectory(sys, directory)
   }
 
   #confirmNow(): void {

@@ -342,3 +342,20 @@ test('whether something is to be recovered can be asked without opening', () => 
   journal.checkpoint([text('state')])
   expect(hasRecords(bed.sys, directory)).toBe(true)
 })
+
+test('what is removed goes oldest first, for good, and what was damaged stays', () => {
+  const bed = new Bed()
+  const journal = bed.open()
+  bed.sys.writeFile(`${directory}/7.damaged`, text('kept'))
+  journal.append(text('1'))
+  journal.checkpoint([text('state')])
+  bed.sys.calls.length = 0
+  journal.remove()
+  const removals = bed.sys.calls.filter((call) => call.startsWith('unlink') || call.startsWith('fsync'))
+  expect(removals.slice(-3).map((call) => call.replace(/\d+$/, ''))).toEqual([`unlink ${directory}/1.log`, `unlink ${directory}/2.log`, 'fsync '])
+  expect(bed.sys.paths()).toEqual([`${directory}/7.damaged`])
+  bed.syncs.at(-1)!.end()
+  expect(bed.sys.openCount).toBe(0)
+  bed.sys.losePower(new SeededRandom(3))
+  expect(textsOf(bed.open())).toEqual([])
+})
