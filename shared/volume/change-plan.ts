@@ -268,7 +268,7 @@ export class ChangePlan {
 
   /** Our version of a file whose content both sides changed. One that is there already, because the set comes again, will do. */
   async #copy(state: FileState, ours: Entry): Promise<void> {
-    const beside = await this.#nameOf(state.id)
+    const beside = await this.#nameOf(state)
     const known = await this.#knownBeside(beside, (entry) => isSameBody(entry, ours))
     if (known !== undefined) {
       this.copies.set(state.id, known.entry)
@@ -284,12 +284,15 @@ export class ChangePlan {
     this.#conflict(beside, slot, state.id, copy.id)
   }
 
-  /** Our name of a file: the same one when the set comes again, wherever theirs is by then. */
-  async #nameOf(id: FileId): Promise<Slot> {
+  /**
+   * Our name of a file: the same one when the set comes again, wherever theirs is by then. A file with several names may be changed without any of them,
+   * since the one that had told where it is was removed by an earlier set: ours then comes to the top.
+   */
+  async #nameOf({ id, seen }: FileState): Promise<Slot> {
     const { put, same, vacated } = this.index.names(id)
     const change = put[0] ?? same[0] ?? vacated[0]
-    if (change === undefined) throw contradiction(`nothing says where file ${id} is`)
-    return this.ground.slot(await this.directory(change.directoryId), change.name)
+    if (change !== undefined) return this.ground.slot(await this.directory(change.directoryId), change.name)
+    return seen ?? this.ground.slot(this.ground.overlay.root, `file-${id}`)
   }
 
   /** What an earlier commit of the same changes has put beside a name. */

@@ -27,7 +27,7 @@ export async function commitChangeSet(
   options: CommitChangesOptions,
   readHead: () => Promise<LoggedRecord>,
 ): Promise<CommittedChanges> {
-    const { base, shown = base, author = parts.author } = options
+  const { base, shown = base, author = parts.author } = options
   const index = new ChangeIndex(set, base)
   const { record, snapshot, attempt } = await runCommit(parts, session, options, readHead, (head) => planOn(head, index, { parts, session, author, shown }))
   const { plan, conflicts, isChanged } = attempt

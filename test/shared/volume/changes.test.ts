@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { MemoryStore } from '../../../edge/store/memory.ts'
 import type { FileId } from '../../../shared/format/entry.ts'
 import type { ChangeSet, CommittedChanges } from '../../../shared/volume/change-set.ts'
+import type { Snapshot } from '../../../shared/volume/snapshot.ts'
 import { Volume } from '../../../shared/volume/volume.ts'
 import { SimulatedMount, inlineBody, mountLines } from '../../support/simulated-mount.ts'
 import { expectSound } from '../../support/sound-tree.ts'
@@ -440,6 +441,30 @@ test('directories that lie in each other come to the top', async () => {
   expect(await linesOf(snapshot)).toEqual(['/ directory', '/b directory', '/b/a directory'])
   await expectSound(snapshot)
 })
+
+test('content that both changed of a file of which we know no name comes to the top', async () => {
+  const { base, volume, ours } = await contested(all(file('/a', 'a'), link('/a', '/b')))
+  const { nodes } = ours.changeSet()
+  const { snapshot, conflicts } = await volume.writer().commitChanges({ names: [], nodes, places: [] }, { base, author: 'us' })
+  const kept = `/file-${nodes[0]!.id}.${us}`
+  expect(await linesOf(snapshot)).toEqual(['/ directory', '/a file theirs', '/b file theirs', `${kept} file ours`])
+  expect(conflicts).toMatchObject([{ id: nodes[0]!.id, keptAs: kept }])
+  await expectSound(snapshot)
+})
+
+/** A file `/a` that both have written to; theirs is committed. */
+async function contested(made: Doing): Promise<{ readonly base: Snapshot; readonly volume: Volume; readonly ours: SimulatedMount }> {
+  const volume = await newVolume()
+  const writer = volume.writer()
+  const start = await SimulatedMount.of(await volume.head(), writer.newFileId)
+  made(start)
+  const { snapshot: base } = await writer.commitChanges(start.changeSet(), { base: start.base })
+  const [them, ours] = [await SimulatedMount.of(base, writer.newFileId), await SimulatedMount.of(base, writer.newFileId)]
+  write('/a', 'theirs')(them)
+  write('/a', 'ours')(ours)
+  await writer.commitChanges(them.changeSet(), { base })
+  return { base, volume, ours }
+}
 
 /** Base is commit 2, theirs 3, ours 4; then ours once more. */
 async function bed(
