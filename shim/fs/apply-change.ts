@@ -24,6 +24,8 @@ export interface Kernel {
 
 /** What was changed here, and what it hides. */
 export interface Ours {
+  /** Nothing is changed here. */
+  readonly isEmpty: boolean
   /** Where a changed name leads; null: it is removed; undefined: it is not changed. */
   target(directoryId: number, name: string): number | null | undefined
   hasNode(id: number): boolean
@@ -40,10 +42,10 @@ export function applyChange(tree: VolumeTree, change: Change, ours: Ours, kernel
     return
   }
   const theirs = change.names.filter((changed) => !isHidden(changed, ours))
-  const isMovedHere = change.names.some((changed) => isMoveOfOurs(tree, changed, ours))
-  // Nor does the list say what of ours is below it.
-  if (isMovedHere) ours.hidden.noteUnlisted()
-  if (markGone(tree, theirs, ours) || isMovedHere) tree.startEpoch()
+  // What is in a directory that left its place is not listed: it may have been moved, or what was in it, to somewhere else that is not listed, and have ours in it.
+  const isUnlisted = !ours.isEmpty && change.names.some(isDirectoryGone)
+  if (isUnlisted) ours.hidden.noteUnlisted()
+  if (markGone(tree, theirs, ours) || isUnlisted) tree.startEpoch()
   for (const changed of change.names) {
     if (changed.entry !== undefined) applyEntry(tree, changed, changed.entry, ours)
   }
@@ -67,25 +69,22 @@ function isHidden(changed: ChangedName, ours: Ours): boolean {
  */
 function markGone(tree: VolumeTree, names: readonly ChangedName[], ours: Ours): boolean {
   const { table } = tree
-  let isDirectoryGone = false
+  let isKnownGone = false
   for (const { directoryId, name, entry, beforeId } of names) {
     const row = beforeId === undefined ? 0 : table.find(beforeId)
     if (row === 0 || (entry !== undefined && decodeEntryHead(entry).id === beforeId)) continue
     if ((table.flags[row]! & rowFlag.isLinked) !== 0 || !standsAt(tree, row, directoryId, name)) continue
     const id = table.ids[row]!
-    isDirectoryGone ||= isDirectory(table.modes[row]!)
+    isKnownGone ||= isDirectory(table.modes[row]!)
     // What was changed here outlives its removal elsewhere.
     if (!ours.hasNode(id)) tree.markGone(row)
     else if (!isDirectory(table.modes[row]!)) ours.hidden.noteNode(id, { bytes: undefined, isLinked: false, place: undefined })
   }
-  return isDirectoryGone
+  return isKnownGone
 }
 
-/** A directory that was moved here has left its place in the snapshot, too. */
-function isMoveOfOurs({ table }: VolumeTree, { entry, beforeId }: ChangedName, ours: Ours): boolean {
-  const row = beforeId === undefined ? 0 : table.find(beforeId)
-  if (row === 0 || !isDirectory(table.modes[row]!) || table.linkCountOf(row) === 0) return false
-  return (entry === undefined || decodeEntryHead(entry).id !== beforeId) && ours.hasNode(table.ids[row]!)
+function isDirectoryGone({ entry, beforeId, wasDirectory }: ChangedName): boolean {
+  return wasDirectory === true && (entry === undefined || decodeEntryHead(entry).id !== beforeId)
 }
 
 /** Writes the new entry of a row that is known by its file id. */

@@ -68,6 +68,8 @@ export interface ChangedName {
   readonly entry: Uint8Array | undefined
   /** File id of what had the name before. */
   readonly beforeId: number | undefined
+  /** That was a directory. What is in one that came, went or moved is not listed. */
+  readonly wasDirectory?: boolean | undefined
 }
 
 /** Pushed by the network thread when a newer commit is there. */

@@ -108,6 +108,7 @@ export class SnapshotMoves {
   #ours(): Ours {
     const { changes } = this.#parts
     return {
+      isEmpty: changes?.isEmpty ?? true,
       target: (directoryId, name) => {
         const target = changes?.target(toFileId(directoryId), name)
         return target === undefined || target === null ? target : target.id

@@ -18,7 +18,7 @@ export async function changeBetween(before: Snapshot, after: Snapshot, signal?: 
     const entry = difference.after === undefined ? undefined : encodeEntry(difference.after)
     if (difference.kind === 'name') {
       const { directoryId, name } = difference
-      names.push({ directoryId, name, entry, beforeId: difference.before?.id })
+      names.push({ directoryId, name, entry, beforeId: difference.before?.id, wasDirectory: difference.before?.kind === 'directory' })
     } else if (difference.kind === 'inode') {
       inodes.push({ id: difference.id, entry })
     }

@@ -35,4 +35,4 @@ if (wanted('import') || wanted('read') || wanted('tree')) {
   if (wanted('tree')) print(await benchTree(bed, fixture, rounds))
 }
 if (wanted('scale')) print(await benchScale(bed, rounds))
-if (wanted('write')) print(await benchWrite(bed, rounds))
+if (wanted('write')) await benchWrite(bed, rounds, print)

@@ -20,6 +20,8 @@ export class RandomProgram {
   readonly #mount: PublishingMount
   readonly #random: SeededRandom
   #open: OpenFile[] = []
+  /** Directories that are looked up and not forgotten, as a kernel keeps them. */
+  #held: number[] = []
   readonly log: string[] = []
 
   constructor(mount: PublishingMount, random: SeededRandom) {
@@ -34,10 +36,28 @@ export class RandomProgram {
   /** The process that served it has ended. */
   lose(): void {
     this.#open = []
+    this.#held = []
   }
 
+  get held(): readonly number[] {
+    return this.#held
+  }
+
+  /** All directories on a way down are held from now on. */
+  async hold(): Promise<void> {
+    let node = rootNode
+    for (;;) {
+      const found = await this.#child(node, isDirectory)
+      if (found === undefined) return
+      this.#held.push(found)
+      node = found
+    }
+  }
+
+  /** Nothing is open, nothing held. */
   closeAll(): void {
     for (const file of this.#open.splice(0)) this.#release(file)
+    for (const node of this.#held.splice(0)) this.#handler.forget(node, 1)
   }
 
   async step(): Promise<void> {
@@ -92,7 +112,7 @@ export class RandomProgram {
     const held: number[] = []
     let node = rootNode
     while (this.below(3) !== 0 && held.length < depthMax) {
-      const found = await this.#child(node, (mode) => (mode & 0o170000) === 0o040000)
+      const found = await this.#child(node, isDirectory)
       if (found === undefined) break
       held.push(found)
       node = found
@@ -191,3 +211,6 @@ export class RandomProgram {
   }
 }
 
+function isDirectory(mode: number): boolean {
+  return (mode & 0o170000) === 0o040000
+}

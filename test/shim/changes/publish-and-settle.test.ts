@@ -2,11 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Volume } from '../../../shared/volume/volume.ts'
 import { effort } from '../../support/effort.ts'
+import { answered, caller } from '../../support/handler-bed.ts'
 import { type Outgoing, PublishingMount } from '../../support/publishing-mount.ts'
 import { RandomProgram } from '../../support/random-program.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { newVolume } from '../../support/test-volume.ts'
-import { treeLines } from '../../support/tree-lines.ts'
+import { childNames, treeLines } from '../../support/tree-lines.ts'
 
 /** A mount with a program in it, and the publisher's steps among the program's. */
 class Busy {
@@ -42,11 +43,23 @@ class Busy {
 
   async step(crashes: boolean): Promise<void> {
     const what = this.#random.next() % 100
-    if (what < 80) {
+    if (what < 77) {
       await this.program.step()
       this.log.push(this.program.log.at(-1)!)
       return
     }
+    if (what < 80) {
+      this.log.push('hold')
+      await this.program.hold()
+      return
+    }
+    const before = this.#isAlone ? await this.#heldLines() : []
+    await this.#publishingStep(what, crashes)
+    // A process that ended holds nothing.
+    if (this.#isAlone && this.program.held.length > 0) mustBeSame(`in what is held, after ${this.log.at(-1)}`, await this.#heldLines(), before)
+  }
+
+  async #publishingStep(what: number, crashes: boolean): Promise<void> {
     const name = what < 86 ? 'take' : what < 89 ? 'read' : what < 92 ? 'commit' : what < 95 ? 'follow' : what < 97 ? 'tick' : what < 98 ? 'checkpoint' : 'crash'
     this.log.push(name)
     if (name === 'take') this.#outgoing ??= await this.mount.take(this.#random.next() % 2 === 0)
@@ -78,6 +91,21 @@ class Busy {
       this.mount.changes.notPublished()
     }
     await this.mount.publish()
+  }
+
+  /** What is in each directory that the kernel holds. */
+  async #heldLines(): Promise<string[]> {
+    const lines: string[] = []
+    for (const node of new Set(this.program.held)) {
+      for (const name of await childNames(this.mount.handler, node)) {
+        const reply = await answered(this.mount.handler.lookup(node, name, caller))
+        if (typeof reply === 'number' || reply.nodeId === 0) throw new Error(`"${name}" is listed in ${node} and not found`)
+        const { mode, size, ino } = reply.attributes
+        lines.push(`${node}/${name} ${ino} ${mode.toString(8)} size ${(mode & 0o170000) === 0o100000 ? size : 0}`)
+        this.mount.handler.forget(reply.nodeId, 1)
+      }
+    }
+    return lines
   }
 
   async #commit(crashes: boolean): Promise<void> {
