@@ -44,7 +44,8 @@ export interface StayingBody {
 export function settleState<Body>(state: ChangeState<Body>, settlement: Settlement): void {
   const { counter, shownSeq } = state.taken ?? { counter: 0, shownSeq: state.seq }
   state.taken = undefined
-  const settling: Settling = { ...settlement, counter, ids: newIds(settlement), gained: namesGained(state, settlement.conflicts) }
+  const gained = namesGained(state, settlement.conflicts)
+  const settling: Settling = { ...settlement, counter, ids: newIds(settlement), gained, nameless: namelessCopies(state, settlement, gained) }
   // A node that gets another id comes again at the end; it is not taken then.
   for (const node of state.nodes.values()) {
     if (node.taken !== undefined) settleNode(state, node, node.taken, settling)
@@ -66,6 +67,8 @@ interface Settling extends Settlement {
   readonly ids: ReadonlyMap<FileId, FileId>
   /** How many names more than the commit has lead to an inode. */
   readonly gained: ReadonlyMap<FileId, number>
+  /** See `namelessCopies`; by our ids. */
+  readonly nameless: ReadonlySet<FileId>
 }
 
 function newIds({ merged, conflicts }: Settlement): Map<FileId, FileId> {
@@ -93,7 +96,23 @@ function namesGained<Body>(state: ChangeState<Body>, conflicts: readonly LostNam
   return gained
 }
 
-function settleNode<Body>(state: ChangeState<Body>, node: NodeState<Body>, taken: Entry, { entries, bodies, counter, ids, gained }: Settling): void {
+/**
+ * A copy has one name of ours, whatever others there were: those lead to theirs now. Where that one was removed since, and another was not, the copy stays
+ * all the same: what is in it is what programs saw by the other.
+ */
+function namelessCopies<Body>(state: ChangeState<Body>, { conflicts, entries }: Settlement, gained: ReadonlyMap<FileId, number>): Set<FileId> {
+  const nameless = new Set<FileId>()
+  for (const { id, keptId } of conflicts) {
+    const node = state.nodes.get(id)
+    if (node?.taken === undefined || node.entry.kind === 'directory' || node.entry.linkCount === 0) continue
+    const { linkCount } = entries.get(keptId) ?? node.taken
+    if (linkCount + (gained.get(id) ?? 0) <= 0) nameless.add(id)
+  }
+  return nameless
+}
+
+function settleNode<Body>(state: ChangeState<Body>, node: NodeState<Body>, taken: Entry, settling: Settling): void {
+  const { entries, bodies, counter, ids, gained, nameless } = settling
   const id = ids.get(taken.id) ?? taken.id
   node.taken = undefined
   const staying = bodies.get(taken.id)
@@ -112,7 +131,7 @@ function settleNode<Body>(state: ChangeState<Body>, node: NodeState<Body>, taken
   // Of a body that did not go along, the content is still what it was made from: should others have written another, that must be seen.
   const content = isContentCommitted ? committed : (node.base ?? { content: taken.content, size: node.contentSize })
   const base = { ...committed, id, content: content.content, size: content.size }
-  const linkCount = Math.max(0, base.linkCount + (gained.get(taken.id) ?? 0))
+  const linkCount = nameless.has(taken.id) ? 1 : Math.max(0, base.linkCount + (gained.get(taken.id) ?? 0))
   const entry = { ...rebased(node.entry, taken, base), linkCount }
   const contentSize = entry.content === base.content ? base.size : node.contentSize
   state.dropNode(node)
@@ -124,7 +143,7 @@ function settleNode<Body>(state: ChangeState<Body>, node: NodeState<Body>, taken
   state.setNode(node)
 }
 
-function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged, ids }: Settling): void {
+function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged, ids, nameless }: Settling): void {
   const lost = new Map(conflicts.map((conflict) => [conflict.id, conflict]))
   const losses: Loss[] = []
   for (const [directoryId, names] of state.directories) {
@@ -137,7 +156,7 @@ function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged, ids }:
   }
   // All of them leave before one is put: ours may be kept where another of ours was to be.
   for (const { directoryId, changed } of losses) state.dropName(directoryId, state.namesOf(directoryId), changed)
-  for (const loss of losses) putKept(state, loss)
+  for (const loss of losses) putKept(state, loss, ids, nameless.has(loss.taken.id))
 }
 
 /** A name that leads to another's file now. */
@@ -167,14 +186,15 @@ function settleName<Body>(
 }
 
 /** What was done since the batch to a name that was lost was done to the one that ours has instead. */
-function putKept<Body>(state: ChangeState<Body>, { directoryId, changed, taken, conflict }: Loss): void {
+function putKept<Body>(state: ChangeState<Body>, loss: Loss, ids: ReadonlyMap<FileId, FileId>, stays: boolean): void {
+  const { directoryId, changed, taken, conflict } = loss
   const { keptIn, keptName, keptId } = conflict
   const { to, name } = changed
   const kept = { id: keptId, kind: taken.kind }
   const isSame = to?.id === taken.id
-  if (state.name(keptIn, keptName) === undefined) state.putName({ directoryId: keptIn, name: keptName, to: isSame ? kept : undefined, base: kept })
+  if (state.name(keptIn, keptName) === undefined) state.putName({ directoryId: keptIn, name: keptName, to: isSame || stays ? kept : undefined, base: kept })
   // What was put in its place since does not know of theirs either.
-  if (to !== undefined && !isSame && state.name(directoryId, name) === undefined) state.putName({ directoryId, name, to, base: undefined })
+  if (to !== undefined && !isSame && state.name(directoryId, name) === undefined) state.putName({ directoryId, name, to: renamed(to, ids), base: undefined })
   state.notePlace(keptIn, keptName, kept)
 }
 
