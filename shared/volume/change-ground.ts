@@ -2,12 +2,13 @@
  * Where the things that a change set speaks of are in the head: directories and files by id, names as slots. It reads and remembers; `change-plan.ts`
  * decides what becomes of them.
  *
- * Something is found by the name it had when that still leads to it, else by `Whereabouts`. A directory that we moved and others removed is brought back
+ * Something is found by the name it had when that still leads to it, else by `Whereabouts`; a directory of which no name is known is searched for. A directory that we moved and others removed is brought back
  * with what it held, so that it counts as found.
  */
 import type { Entry, FileId } from '../format/entry.ts'
 import { splitPath } from '../path.ts'
 import type { ChangeIndex } from './change-index.ts'
+import type { DirectorySearch } from './directory-search.ts'
 import type { Whereabouts } from './moves.ts'
 import { DirectoryNode, type Found, type Overlay } from './overlay.ts'
 import { bringBack } from './restore.ts'
@@ -75,6 +76,7 @@ export class Ground {
   readonly #index: ChangeIndex
   /** Undefined while the head is what all changes were made from. */
   readonly #moves: Whereabouts | undefined
+  readonly #search: DirectorySearch
   readonly #slots = new Map<DirectoryNode, Map<string, Slot>>()
   readonly #homes = new Map<FileId, DirectoryNode | undefined>()
   readonly #files = new Map<FileId, FileState>()
@@ -82,10 +84,11 @@ export class Ground {
   /** Directories that were gone, brought back. They have no name yet. */
   readonly restored = new Set<DirectoryNode>()
 
-  constructor(index: ChangeIndex, overlay: Overlay, moves: Whereabouts | undefined) {
+  constructor(index: ChangeIndex, overlay: Overlay, moves: Whereabouts | undefined, search: DirectorySearch) {
     this.#index = index
     this.overlay = overlay
     this.#moves = moves
+    this.#search = search
   }
 
   slots(): Slot[] {
@@ -115,7 +118,7 @@ export class Ground {
     if (this.#homes.has(id)) return this.#homes.get(id)
     // A place that leads back to itself leads nowhere.
     this.#homes.set(id, undefined)
-    const home = (await this.#atPlace(id)) ?? (await this.#whereMoved(id)) ?? (await this.#restore(id))
+    const home = (await this.#atPlace(id)) ?? (await this.#whereMoved(id)) ?? (await this.#restore(id)) ?? (await this.#searched(id))
     this.#homes.set(id, home)
     return home
   }
@@ -172,8 +175,21 @@ export class Ground {
     return slot?.held instanceof DirectoryNode ? slot.held : undefined
   }
 
+  /** Neither new nor where anything says, and not known to be gone: a merge brought something of ours into a directory of theirs, say. */
+  async #searched(id: FileId): Promise<DirectoryNode | undefined> {
+    const node = this.#index.nodes.get(id)
+    const isNew = node !== undefined && node.before === undefined && !this.#index.places.has(id)
+    const isGone = this.#index.places.has(id) && this.#moves !== undefined && (await this.#moves.isExact())
+    if (isNew || isGone) return undefined
+    const slot = await this.#slotAt(await this.#search.pathOf(id), id)
+    return slot?.held instanceof DirectoryNode ? slot.held : undefined
+  }
+
   async #slotWhereMoved(id: FileId): Promise<Slot | undefined> {
-    const path = await this.#moves?.pathOf(id)
+    return this.#slotAt(await this.#moves?.pathOf(id), id)
+  }
+
+  async #slotAt(path: string | undefined, id: FileId): Promise<Slot | undefined> {
     if (path === undefined) return undefined
     const names = splitPath(path)
     let directory = this.overlay.root

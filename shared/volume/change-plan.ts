@@ -17,6 +17,7 @@ import { FileState, type Ground, type Slot } from './change-ground.ts'
 import { type ChangeIndex, contradiction } from './change-index.ts'
 import type { NameChange, NodeChange } from './change-set.ts'
 import { isSameBody, mergeEntry } from './entry-merge.ts'
+import { rootFileId } from './file-id.ts'
 import { conflictName, conflictNamesOf } from './merge.ts'
 import { DirectoryNode } from './overlay.ts'
 import { readPages } from './page-loop.ts'
@@ -188,8 +189,8 @@ export class ChangePlan {
     if (this.#making.has(id)) return this.ground.overlay.root
     this.#making.add(id)
     const place = this.index.places.get(id)
-    const change = this.index.names(id).put[0] ?? (place === undefined ? undefined : { directoryId: place.parentId, name: place.name })
-    if (change === undefined) throw contradiction(`nothing says where directory ${id} is`)
+    // One that is gone, and of which nothing says where it was, is made again at the top.
+    const change = this.index.names(id).put[0] ?? (place === undefined ? { directoryId: rootFileId, name: `directory-${id}` } : { directoryId: place.parentId, name: place.name })
     const parent = await this.#parentFor(id, change.directoryId)
     const slot = await this.ground.slot(parent, change.name)
     const { occupant } = slot
@@ -199,7 +200,7 @@ export class ChangePlan {
       node = theirs
       this.merged.set(id, theirs.entry)
     } else {
-      const entry = await this.#entryOf(id, place === undefined ? undefined : { ...parent.entry, id, xattrs: new Map() })
+      const entry = await this.#entryOf(id, { ...parent.entry, id, xattrs: new Map() })
       node = new DirectoryNode({ ...entry, size: 0, linkCount: 1, content: emptyTree }, undefined)
       await this.#place(slot, node, id)
     }

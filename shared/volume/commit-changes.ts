@@ -10,6 +10,7 @@ import { ChangePlan } from './change-plan.ts'
 import type { ChangeSet, CommitChangesOptions, CommittedChanges } from './change-set.ts'
 import { type Attempt, type CommitSession, runCommit } from './commit.ts'
 import type { LoggedRecord } from './commit-log.ts'
+import { DirectorySearch } from './directory-search.ts'
 import { Whereabouts } from './moves.ts'
 import { Overlay } from './overlay.ts'
 import type { VolumeParts } from './parts.ts'
@@ -45,10 +46,11 @@ interface World {
 /** Plans until nothing more has to be kept: each time on a fresh overlay, since a plan depends on what was there. */
 async function planOn(head: Snapshot, index: ChangeIndex, { parts, session, author, shown }: World): Promise<PlannedChanges> {
   const moves = head.seq === index.base.seq ? undefined : new Whereabouts(index.base, shown, head)
+  const search = new DirectorySearch(head)
   const [kept, lifted] = [new Set<FileId>(), new Set<FileId>()]
   for (;;) {
     const overlay = new Overlay(head.root, parts.pages)
-    const ground = new Ground(index, overlay, moves)
+    const ground = new Ground(index, overlay, moves, search)
     const plan = new ChangePlan(index, ground, { author, seq: head.seq + 1, pages: parts.pages, newFileId: () => session.newFileId(), kept, lifted })
     await plan.decide()
     const faults = await plan.faults()

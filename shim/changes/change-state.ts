@@ -251,6 +251,10 @@ export class ChangeState<Body> {
 
   /** A directory made here has become another's, which may have changed names already: ours that lost theirs. */
   renameDirectory(id: FileId, into: FileId): void {
+    if (id === into) return
+    const own = this.places.get(id)
+    this.places.delete(id)
+    if (own !== undefined && !this.places.has(into)) this.places.set(into, { ...own, id: into })
     for (const place of this.places.values()) if (place.parentId === id) this.places.set(place.id, { ...place, parentId: into })
     const names = this.directories.get(id)
     if (names === undefined) return
