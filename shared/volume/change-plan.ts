@@ -175,7 +175,10 @@ export class ChangePlan {
       const { same, put, vacated } = this.index.names(id)
       for (const change of same) await this.#putFile(change, id)
       // It had more names than those that we know of: one that we took away is better than none.
-      if (same.length + put.length === 0 && vacated.length > 0) await this.#putFile(vacated[0]!, id)
+      if (same.length + put.length === 0) await this.#putFile(vacated[0] ?? topName(id), id)
+      const kept = state.puts[0]
+      // Nobody knows of that name.
+      if (same.length + put.length + vacated.length === 0 && kept !== undefined) this.#conflict(kept, kept, id, state.entry?.id ?? id)
       return
     }
     const { entry, isContested } = mergeEntry(before, after, state.held)
@@ -293,7 +296,7 @@ export class ChangePlan {
     const { put, same, vacated } = this.index.names(id)
     const change = put[0] ?? same[0] ?? vacated[0]
     if (change !== undefined) return this.ground.slot(await this.directory(change.directoryId), change.name)
-    return seen ?? this.ground.slot(this.ground.overlay.root, `file-${id}`)
+    return seen ?? this.ground.slot(this.ground.overlay.root, topName(id).name)
   }
 
   /** What an earlier commit of the same changes has put beside a name. */
@@ -415,6 +418,11 @@ export class ChangePlan {
 }
 
 const emptyTree = { kind: 'tree', root: { pointer: undefined, entryCount: 0, directoryCount: 0 } } as const
+
+/** For a file of which no name is known any more. */
+function topName(id: FileId): NameChange {
+  return { directoryId: rootFileId, name: `file-${id}`, before: id, after: id }
+}
 
 function depthOf(node: DirectoryNode): number {
   let depth = 0

@@ -157,6 +157,7 @@ function settleNames<Body>(state: ChangeState<Body>, { conflicts, merged, ids, n
   // All of them leave before one is put: ours may be kept where another of ours was to be.
   for (const { directoryId, changed } of losses) state.dropName(directoryId, state.namesOf(directoryId), changed)
   for (const loss of losses) putKept(state, loss, ids, nameless.has(loss.taken.id))
+  for (const { keptId, keptIn, keptName } of conflicts) markKept(state, keptId, keptIn, keptName)
 }
 
 /** A name that leads to another's file now. */
@@ -196,6 +197,14 @@ function putKept<Body>(state: ChangeState<Body>, loss: Loss, ids: ReadonlyMap<Fi
   // What was put in its place since does not know of theirs either.
   if (to !== undefined && !isSame && state.name(directoryId, name) === undefined) state.putName({ directoryId, name, to: renamed(to, ids), base: undefined })
   state.notePlace(keptIn, keptName, kept)
+}
+
+/** An inode that is still ours has a name that says where it stands; one that had none of ours has what the merge gave it. */
+function markKept<Body>(state: ChangeState<Body>, keptId: FileId, keptIn: FileId, keptName: string): void {
+  const node = state.nodes.get(keptId)
+  if (node === undefined || node.entry.kind === 'directory' || node.entry.linkCount === 0 || state.name(keptIn, keptName) !== undefined) return
+  const kept = { id: keptId, kind: node.entry.kind }
+  state.putName({ directoryId: keptIn, name: keptName, to: kept, base: kept })
 }
 
 function renamed(target: NameTarget | undefined, ids: ReadonlyMap<FileId, FileId>): NameTarget | undefined {
