@@ -346,6 +346,8 @@ export class VolumeTree {
     if (entry.content.kind === 'tree') this.#directoryRoots.delete(row)
     const node = this.#changes?.node(entry.id)
     if (node !== undefined) this.mirror(row, presentEntry(node))
+    // Names may be changed in a directory that is itself as it was: all of it in one tick of the clock.
+    else if (entry.content.kind === 'tree' && this.#changes?.hasNames(entry.id) === true) table.setLinkCount(row, this.#directoryLinkCount(row, entry.content.root))
   }
 
   /** The file id of a row has left the volume. */
