@@ -78,6 +78,8 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   readonly #outbox: Outbox<Body>
   /** Bodies that were emptied, until the last handle on their file is closed. */
   readonly #emptied = new WeakSet<Body>()
+  /** The journal could not take down how far their bodies are local: it has to have all of that before it has anything more. */
+  readonly #owed = new Set<FileId>()
   readonly #times: PendingTimes = { oldestMs: undefined, newestMs: undefined, takenMs: undefined }
   /** The snapshot that the journal names. */
   #journaledSeq: number
@@ -178,22 +180,36 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
 
   /** Nothing is left of an inode whose last name is gone: its last handle is closed. */
   discard(id: FileId): number {
+    this.#owed.delete(id)
     return this.apply({ forgets: [id] })
   }
 
-  /** A local body got bytes. Only what is not in the backing file alone has to be journaled, and that a body is not what was published or taken any more. */
-  noteWritten(id: FileId, start: number, end: number): number {
+  /**
+   * A local body got bytes. Only what is not in the backing file alone has to be journaled, and that a body is not what was published or taken any more.
+   * `wasPartial`: before; bytes that make it whole are the last that the journal must know of.
+   */
+  noteWritten(id: FileId, start: number, end: number, wasPartial: boolean): number {
     const node = this.#state.nodes.get(id)
     const isNews = node?.published !== undefined || (node?.taken !== undefined && node.changedAt <= (this.#state.taken?.counter ?? 0))
-    if (node?.body !== undefined && (node.body.base !== undefined || isNews)) {
+    const isOwed = this.#owed.has(id)
+    if (node?.body !== undefined && (wasPartial || isNews || isOwed)) {
       // Where bytes were before, they may be lost with the power and leave no hole that says so.
-      const result = this.#parts.journal.append(encodeWritten(id, start, end), true)
+      const append = (): number => this.#parts.journal.append(encodeWritten(id, start, end), true)
+      const result = isOwed ? this.apply({ nodes: [{ entry: node.entry, base: undefined, body: node.body }] }) : append()
+      // What comes next is not to be lost with what the journal did not take.
+      if (result < 0) this.#owed.add(id)
+      else this.#owed.delete(id)
       if (result < 0) return result
       this.#syncs.add(id)
     }
     this.#state.touch(id)
     this.#noteChange()
     return 0
+  }
+
+  /** How a body stands could not be journaled: whoever changed it was told so, and what is written to it from now on must not be lost with that. */
+  noteUnrecorded(id: FileId): void {
+    this.#owed.add(id)
   }
 
   /**

@@ -42,9 +42,10 @@ export class DataOperations implements FileData {
     if (body === undefined || (!files.isWriting(handle) && !context.isFromCache)) return -errno.EBADF
     const safe = context.killsPrivileges ? this.#withoutPrivileges(nodeId, context) : 0
     if (safe < 0) return safe
+    const wasPartial = !body.isWhole
     const written = context.isFromCache ? writeKeepingTime(body, offset, bytes) : body.write(offset, bytes)
     if (written < 0) return written
-    const noted = changes.noteWritten(idOf(this.#parts.tree.table, nodeId), offset, offset + written)
+    const noted = changes.noteWritten(idOf(this.#parts.tree.table, nodeId), offset, offset + written, wasPartial)
     return noted < 0 ? noted : { written }
   }
 
@@ -81,9 +82,10 @@ export class DataOperations implements FileData {
     if (end <= from.offset) return { copied: 0 }
     const fd = files.fdOf(from.handle, from.offset, end)
     if (fd < 0) return this.#copyByReference(from, to, target, Math.min(size, from.offset + length))
+    const wasPartial = !target.isWhole
     const copied = target.copyFrom(fd, from.offset, to.offset, end - from.offset)
     if (copied < 0) return copied
-    const noted = changes.noteWritten(idOf(this.#parts.tree.table, to.nodeId), to.offset, to.offset + copied)
+    const noted = changes.noteWritten(idOf(this.#parts.tree.table, to.nodeId), to.offset, to.offset + copied, wasPartial)
     return noted < 0 ? noted : { copied }
   }
 
@@ -110,7 +112,9 @@ export class DataOperations implements FileData {
     const entry = this.#parts.tree.entryOf(row)
     if (typeof entry === 'number' || isMissing(entry)) return entry
     const result = this.#record(row, entry, body)
-    return result < 0 ? result : undefined
+    if (result === 0) return undefined
+    this.#parts.changes.noteUnrecorded(entry.id)
+    return result
   }
 
   #withoutPrivileges(row: Row, { caller }: WriteContext): number {

@@ -77,9 +77,11 @@ export class PowerBed {
   /** As a write through the handler. */
   write(name: string, offset: number, bytes: Uint8Array): void {
     const id = this.idOf(name)
-    const written = this.changes.node(id)?.body?.write(offset, bytes)
+    const body = this.changes.node(id)?.body
+    const wasPartial = body?.isWhole === false
+    const written = body?.write(offset, bytes)
     if (written !== bytes.length) throw new Error(`write: ${written}`)
-    const noted = this.changes.noteWritten(id, offset, offset + written)
+    const noted = this.changes.noteWritten(id, offset, offset + written, wasPartial)
     if (noted !== 0) throw new Error(`note: ${noted}`)
   }
 

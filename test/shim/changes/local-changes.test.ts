@@ -355,13 +355,28 @@ describe('the journal', () => {
     const id = idAt('a')
     const body = world.changes.node(id)!.body!
     const noted = world.journal.records.length
-    expect(world.changes.noteWritten(id, 0, 5)).toBe(0)
+    expect(world.changes.noteWritten(id, 0, 5, false)).toBe(0)
     // All of it is in the backing file: there is nothing to note.
     expect(world.journal.records.length).toBe(noted)
     body.base = { root: { kind: 'inline', page: new Uint8Array(0), contentId: 'x' as never }, length: 100 }
-    expect([world.changes.noteWritten(id, 10, 20), world.changes.noteWritten(id, 30, 70_000)]).toEqual([0, 0])
+    expect([world.changes.noteWritten(id, 10, 20, true), world.changes.noteWritten(id, 30, 70_000, true)]).toEqual([0, 0])
     world.crash()
     expect(world.changes.node(id)?.body?.writtenEdges).toEqual([10, 20, 30, 70_000])
+  })
+
+  test('says of a body how it stands, when the journal could not take down what was written, before it says more', () => {
+    world.create(rootFileId, 'a', 'x')
+    const id = idAt('a')
+    const body = world.changes.node(id)!.body!
+    body.base = { root: { kind: 'inline', page: new Uint8Array(0), contentId: 'x' as never }, length: 100 }
+    expect(world.changes.noteWritten(id, 0, 50, true)).toBe(0)
+    world.journal.failure = -errno.ENOSPC
+    expect(world.changes.noteWritten(id, 50, 100, true)).toBe(-errno.ENOSPC)
+    body.base = undefined
+    world.journal.failure = 0
+    expect(world.changes.noteWritten(id, 5, 6, false)).toBe(0)
+    world.crash()
+    expect(world.changes.node(id)?.body?.base).toBeUndefined()
   })
 
   test('is synced after the bodies that took the place of others', () => {

@@ -86,7 +86,7 @@ describe('a body that stands as the one of the batch did, and is another', () =>
     const body = world.changes.node(id)!.body!
     body.write('version 2')
     world.disk.files.get(body.serial)!.mtimeSeconds = set.seconds
-    expect(world.changes.noteWritten(id, 0, 9)).toBe(0)
+    expect(world.changes.noteWritten(id, 0, 9, false)).toBe(0)
     world.crash()
     expect(world.changes.pending().dirtyFileCount).toBe(1)
   })

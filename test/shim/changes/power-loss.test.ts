@@ -126,7 +126,7 @@ test('what a loss of power took of a part is not taken for written at the start 
     const body = bed.createPartial('f', published)
     bed.syncAll()
     // As a journal has it whose records went ahead of the bytes.
-    expect(bed.changes.noteWritten(bed.idOf('f'), 4096, 8192)).toBe(0)
+    expect(bed.changes.noteWritten(bed.idOf('f'), 4096, 8192, true)).toBe(0)
     expect(body.isLess).toBe(false)
     bed.restart('kill')
     expect(values(bed.bytes('f'), 4096, 8192)).toEqual(new Set([5]))
@@ -137,4 +137,17 @@ test('what a loss of power took of a part is not taken for written at the start 
     expect(values(bytes, 4096, 5120), `seed ${seed}`).toEqual(new Set([5]))
     expect(values(bytes, 5632, 8192), `seed ${seed}`).toEqual(new Set([5]))
   }
+})
+
+test('a published file all of whose bytes are written anew is that after a kill, and what is written to it then', () => {
+  const bed = new PowerBed(1, published)
+  bed.createPartial('f', published)
+  bed.write('f', 0, new Uint8Array(8192).fill(6))
+  bed.write('f', 8192, new Uint8Array(8192).fill(6))
+  bed.restart('kill')
+  expect(values(bed.bytes('f'), 0, 16_384)).toEqual(new Set([6]))
+  bed.write('f', 100, new Uint8Array(50).fill(7))
+  bed.restart('kill')
+  expect(values(bed.bytes('f'), 100, 150)).toEqual(new Set([7]))
+  expect(values(bed.bytes('f'), 150, 16_384)).toEqual(new Set([6]))
 })
