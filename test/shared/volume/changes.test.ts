@@ -2,14 +2,12 @@
 import { describe, expect, test } from 'vitest'
 import { MemoryStore } from '../../../edge/store/memory.ts'
 import type { FileId } from '../../../shared/format/entry.ts'
-import type { ChangeSet, CommittedChanges } from '../../../shared/volume/change-set.ts'
-import type { Snapshot } from '../../../shared/volume/snapshot.ts'
+import type { ChangeSet } from '../../../shared/volume/change-set.ts'
 import { Volume } from '../../../shared/volume/volume.ts'
-import { SimulatedMount, inlineBody, mountLines } from '../../support/simulated-mount.ts'
+import { type Doing, all, bed, directory, file, link, move, remove, write } from '../../support/doings.ts'
+import { SimulatedMount, mountLines } from '../../support/simulated-mount.ts'
 import { expectSound } from '../../support/sound-tree.ts'
 import { engineOf, linesOf, newVolume, notingStore, utf8, writesOf } from '../../support/test-volume.ts'
-
-type Doing = (mount: SimulatedMount) => void
 
 const us = 'conflict-us-4'
 
@@ -21,36 +19,6 @@ interface Row {
   /** Lines of the tree afterwards, without the root. */
   readonly becomes: readonly string[]
   readonly conflicts?: readonly (readonly [path: string, keptAs: string])[]
-}
-
-function file(path: string, text: string): Doing {
-  return (mount) => expect(mount.make(path, 'file', inlineBody(text))).toBe(true)
-}
-
-function directory(path: string): Doing {
-  return (mount) => expect(mount.make(path, 'directory')).toBe(true)
-}
-
-function write(path: string, text: string): Doing {
-  return (mount) => expect(mount.write(path, inlineBody(text))).toBe(true)
-}
-
-function move(path: string, to: string): Doing {
-  return (mount) => expect(mount.rename(path, to)).toBe(true)
-}
-
-function link(path: string, to: string): Doing {
-  return (mount) => expect(mount.link(path, to)).toBe(true)
-}
-
-function remove(path: string): Doing {
-  return (mount) => expect(mount.removeAll(path)).toBe(true)
-}
-
-function all(...doings: readonly Doing[]): Doing {
-  return (mount) => {
-    for (const doing of doings) doing(mount)
-  }
 }
 
 const nothing: Doing = () => undefined
@@ -366,49 +334,6 @@ test('ten thousand new small files are one metadata pack and one record', async 
   expect(calls.filter((call) => call.startsWith('get meta')).length).toBeLessThanOrEqual(4)
 })
 
-describe('where too much changed to look for what was moved', () => {
-  const many: Doing = (mount) => {
-    for (let index = 0; index < 100_001; index += 1) mount.make(`/e/${index}`, 'fifo')
-  }
-  const linesBesides = async (snapshot: Snapshot): Promise<string[]> => (await linesOf(snapshot)).filter((line) => !line.startsWith('/e/'))
-
-  test('an edit is kept under a fresh id', async () => {
-    const { committed, mount } = await bed(all(file('/a', 'base'), directory('/e')), all(move('/a', '/moved'), many), all(write('/a', 'ours')))
-    const { snapshot } = committed
-    expect((await snapshot.resolve('/moved')).id).toBe(mount.find('/a'))
-    expect(await linesBesides(snapshot)).toEqual(['/ directory', '/a file ours', '/e directory', '/moved file base'])
-    await expectSound(snapshot)
-  }, 60_000)
-
-  test('a directory is found where it is', async () => {
-    const ours = all(write('/d/a', 'ours'), file('/d/b', 'new'), move('/d', '/f'))
-    const { committed } = await bed(all(directory('/d'), file('/d/a', 'base'), directory('/e')), all(move('/d', '/moved'), many), ours)
-    const { snapshot, conflicts } = committed
-    expect(await linesBesides(snapshot)).toEqual(['/ directory', '/e directory', '/moved directory', '/moved/a file ours', '/moved/b file new'])
-    expect(conflicts).toMatchObject([{ path: '/f', keptAs: '/moved' }])
-    await expectSound(snapshot)
-  }, 60_000)
-})
-
-test('a directory of which nothing says where it is, is found, or made again', async () => {
-  const volume = await newVolume()
-  const writer = volume.writer()
-  const start = await SimulatedMount.of(await volume.head(), writer.newFileId)
-  all(directory('/d'), directory('/d/deep'), file('/d/deep/a', 'a'))(start)
-  const { snapshot: base } = await writer.commitChanges(start.changeSet(), { base: start.base })
-  const mount = await SimulatedMount.of(base, writer.newFileId)
-  file('/d/deep/b', 'b')(mount)
-  const { names, nodes } = mount.changeSet()
-  const found = await writer.commitChanges({ names, nodes, places: [] }, { base })
-  expect(await linesOf(found.snapshot)).toEqual(['/ directory', '/d directory', '/d/deep directory', '/d/deep/a file a', '/d/deep/b file b'])
-  await writer.commit([{ op: 'rmdir', path: '/d', recursive: true }])
-  const gone = await volume.head()
-  const made = await writer.commitChanges({ names, nodes, places: [] }, { base: gone })
-  const { id } = await base.resolve('/d/deep')
-  expect(await linesOf(made.snapshot)).toEqual(['/ directory', `/directory-${id} directory`, `/directory-${id}/b file b`])
-  await expectSound(made.snapshot)
-})
-
 test('mounts that publish at the same time all get their commit', async () => {
   const store = new MemoryStore()
   const volume = await newVolume({ store })
@@ -461,50 +386,3 @@ test('directories that lie in each other come to the top', async () => {
   expect(await linesOf(snapshot)).toEqual(['/ directory', '/b directory', '/b/a directory'])
   await expectSound(snapshot)
 })
-
-test('content that both changed of a file of which we know no name comes to the top', async () => {
-  const { base, volume, ours } = await contested(all(file('/a', 'a'), link('/a', '/b')))
-  const { nodes } = ours.changeSet()
-  const { snapshot, conflicts } = await volume.writer().commitChanges({ names: [], nodes, places: [] }, { base, author: 'us' })
-  const kept = `/file-${nodes[0]!.id}.${us}`
-  expect(await linesOf(snapshot)).toEqual(['/ directory', '/a file theirs', '/b file theirs', `${kept} file ours`])
-  expect(conflicts).toMatchObject([{ id: nodes[0]!.id, keptAs: kept }])
-  await expectSound(snapshot)
-})
-
-/** A file `/a` that both have written to; theirs is committed. */
-async function contested(made: Doing): Promise<{ readonly base: Snapshot; readonly volume: Volume; readonly ours: SimulatedMount }> {
-  const volume = await newVolume()
-  const writer = volume.writer()
-  const start = await SimulatedMount.of(await volume.head(), writer.newFileId)
-  made(start)
-  const { snapshot: base } = await writer.commitChanges(start.changeSet(), { base: start.base })
-  const [them, ours] = [await SimulatedMount.of(base, writer.newFileId), await SimulatedMount.of(base, writer.newFileId)]
-  write('/a', 'theirs')(them)
-  write('/a', 'ours')(ours)
-  await writer.commitChanges(them.changeSet(), { base })
-  return { base, volume, ours }
-}
-
-/** Base is commit 2, theirs 3, ours 4; then ours once more. */
-async function bed(
-  base: Doing,
-  theirs: Doing,
-  ours: Doing,
-): Promise<{ readonly committed: CommittedChanges; readonly again: CommittedChanges; readonly mount: SimulatedMount }> {
-  const volume = await newVolume()
-  const writer = volume.writer()
-  const publish = async (mount: SimulatedMount, author: string): Promise<CommittedChanges> =>
-    volume.writer().commitChanges(mount.changeSet(), { base: mount.base, author })
-  const start = await SimulatedMount.of(await volume.head(), writer.newFileId)
-  base(start)
-  await publish(start, 'base')
-  if (start.changeSet().names.length === 0) await writer.commit([{ op: 'setattr', path: '/', mode: 0o700 }])
-  const snapshot = await volume.head()
-  const [them, us1] = [await SimulatedMount.of(snapshot, writer.newFileId), await SimulatedMount.of(snapshot, writer.newFileId)]
-  theirs(them)
-  ours(us1)
-  await publish(them, 'them')
-  const committed = await publish(us1, 'us')
-  return { committed, again: await publish(us1, 'us'), mount: us1 }
-}
