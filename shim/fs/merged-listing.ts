@@ -33,13 +33,16 @@ export interface DirectoryState {
 const batchCount = 256
 
 const noNames: readonly ListedName[] = []
+const noTree: TreeRoot = { pointer: undefined, entryCount: 0, directoryCount: 0 }
 
 /** Taken at once, because `LocalChanges` goes on changing. A name whose inode is no change any more is as in the tree. */
 export function stateOf(tree: VolumeTree, changes: LocalChanges | undefined, row: Row): DirectoryState | number | Missing {
   const root = tree.directoryRoot(row)
   if (typeof root === 'number' || isMissing(root)) return root
+  // A directory that was removed here is empty, whatever the snapshot still has in it.
+  if (tree.table.linkCountOf(row) === 0) return { root: noTree, names: noNames }
   const id = idOf(tree.table, row)
-  if (changes === undefined || tree.table.linkCountOf(row) === 0 || !changes.hasNames(id)) return { root, names: noNames }
+  if (changes === undefined || !changes.hasNames(id)) return { root, names: noNames }
   return { root, names: [...changes.namesAfter(id, undefined)].filter(({ to }) => to === null || changes.node(to.id) !== undefined) }
 }
 
