@@ -23,6 +23,8 @@ export interface Settled<Body> {
   readonly nodes: readonly SettledNode<Body>[]
   /** Names that lead to another's file now, and where ours is instead. */
   readonly lost: readonly { readonly directoryId: FileId; readonly name: string }[]
+  /** Directories that had changed names. */
+  readonly directories: readonly FileId[]
 }
 
 export interface SettledNode<Body> {
@@ -47,7 +49,7 @@ export interface OutboxParts<Body> {
   readonly random: Random
 }
 
-export const nothingSettled: Settled<never> = { nodes: [], lost: [] }
+export const nothingSettled: Settled<never> = { nodes: [], lost: [], directories: [] }
 
 export class Outbox<Body extends ChangedBody> {
   readonly #parts: OutboxParts<Body>
@@ -164,7 +166,7 @@ export class Outbox<Body extends ChangedBody> {
       nodes.push({ id, keptId, keptAt: keptAt.get(id), bytes, body, isBodyOld })
     }
     const lost = this.#lostNames(conflicts)
-    return { settlement: { seq: state.seq, committedSeq: published.seq, entries, conflicts, merged, bodies }, settled: { nodes, lost } }
+    return { settlement: { seq: state.seq, committedSeq: published.seq, entries, conflicts, merged, bodies }, settled: { nodes, lost, directories: [...state.directories.keys(), ...merged.values()] } }
   }
 
   /** What becomes of the body of a node of the batch. `free`: it holds what was published, and nobody can change it. */

@@ -28,12 +28,16 @@ export interface SettledParts {
 }
 
 /** False when rows below directories that were made here may be old: a commit that has both ours and others' is not listed below those. */
-export function showSettled(parts: SettledParts, { nodes, lost }: Settled<LocalBody>): boolean {
+export function showSettled(parts: SettledParts, { nodes, lost, directories }: Settled<LocalBody>): boolean {
   const { tree, changes, hidden, isBeyond } = parts
   for (const node of nodes) {
     const row = tree.table.find(node.id)
     if (row === 0) hidden.takeNode(node.keptId)
     else showNode(parts, row, node, lost)
+  }
+  for (const id of directories) {
+    const row = tree.table.find(id)
+    if (tree.recount(row)) parts.nodeChanged(row)
   }
   for (const name of lost) tellName(parts, name)
   const isOurs = (directoryId: number, name: string): boolean => changes.target(toFileId(directoryId), name) !== undefined

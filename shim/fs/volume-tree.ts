@@ -199,6 +199,16 @@ export class VolumeTree {
     if (entry.kind === 'directory') table.setLinkCount(row, entry.linkCount === 0 ? 0 : this.#directoryLinkCount(row, this.#keptRoot(row)))
   }
 
+  /** The link count of a directory that is itself as it was; row 0 is none. True when it is another one now. */
+  recount(row: Row): boolean {
+    const { table } = this
+    const before = table.linkCountOf(row)
+    if (row === 0 || this.#isLocal(row) || !isDirectory(table.modes[row]!) || before === 0) return false
+    const count = this.#directoryLinkCount(row, this.#keptRoot(row))
+    table.setLinkCount(row, count)
+    return count !== before
+  }
+
   /** A row that was changed again since it was settled. A directory that was made here has a tree in the snapshot now, as `bytes` say if nobody said so before. */
   goOn(row: Row, bytes: Uint8Array | undefined): void {
     const node = this.#changes?.node(idOf(this.table, row))
