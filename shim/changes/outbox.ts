@@ -25,6 +25,8 @@ export interface Settled<Body> {
   readonly lost: readonly { readonly directoryId: FileId; readonly name: string }[]
   /** Directories that had changed names. */
   readonly directories: readonly FileId[]
+  /** Others had changed the same things: not all is as the batch said. */
+  readonly isMerged: boolean
 }
 
 export interface SettledNode<Body> {
@@ -49,7 +51,7 @@ export interface OutboxParts<Body> {
   readonly random: Random
 }
 
-export const nothingSettled: Settled<never> = { nodes: [], lost: [], directories: [] }
+export const nothingSettled: Settled<never> = { nodes: [], lost: [], directories: [], isMerged: false }
 
 export class Outbox<Body extends ChangedBody> {
   readonly #parts: OutboxParts<Body>
@@ -166,7 +168,9 @@ export class Outbox<Body extends ChangedBody> {
       nodes.push({ id, keptId, keptAt: keptAt.get(id), bytes, body, isBodyOld })
     }
     const lost = this.#lostNames(conflicts)
-    return { settlement: { seq: state.seq, committedSeq: published.seq, entries, conflicts, merged, bodies }, settled: { nodes, lost, directories: [...state.directories.keys(), ...merged.values()] } }
+    const isMerged = conflicts.length + merged.size > 0
+    const settled = { nodes, lost, directories: [...state.directories.keys(), ...merged.values()], isMerged }
+    return { settlement: { seq: state.seq, committedSeq: published.seq, entries, conflicts, merged, bodies }, settled }
   }
 
   /** What becomes of the body of a node of the batch. `free`: it holds what was published, and nobody can change it. */

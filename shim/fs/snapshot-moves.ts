@@ -95,7 +95,8 @@ export class SnapshotMoves {
     if (changes === undefined) return
     const isBeyond = this.#seq > this.#publishedSeq
     const isSure = showSettled({ tree, changes, hidden: this.#hidden, isBeyond, nodeChanged, nameChanged: (row, name) => kernel.nameChanged(row, name) }, settled)
-    if (!isSure) this.#lookAgain()
+    // A merge has put things where nobody here did.
+    if (!isSure || settled.isMerged) this.#lookAgain()
     if (changes.isEmpty) this.#hidden.clear()
   }
 

@@ -401,7 +401,7 @@ export class VolumeHandler implements Handler {
   #keeperOf({ writing, bodies: published }: VolumeHandlerParts): BodyKeeper | undefined {
     if (writing === undefined) return undefined
     const { changes, bodies } = writing
-    return new BodyKeeper({ changes, bodies, published, settled: (nodes) => this.#moves.showSettled({ nodes, lost: [], directories: [] }), isReading: (body) => this.#files.isReading(body) })
+    return new BodyKeeper({ changes, bodies, published, settled: (nodes) => this.#moves.showSettled({ nodes, lost: [], directories: [], isMerged: false }), isReading: (body) => this.#files.isReading(body) })
   }
 
   #writerOf({ changes, bodies, newId, now }: Writing, gate: WriteGate, promises: WritePromises): VolumeWriter {
