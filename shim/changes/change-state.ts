@@ -297,7 +297,8 @@ export class ChangeState<Body> {
     node.changedAt = this.counter
     this.setBody(node, undefined)
     node.isForgotten = true
-    node.entry = { ...node.entry, linkCount: 0 }
+    // Others may have given it another name meanwhile: by that it is read as it was published.
+    node.entry = { ...node.entry, size: node.contentSize, linkCount: 0 }
     this.dropIfNothing(node)
   }
 

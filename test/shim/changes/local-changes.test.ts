@@ -3,6 +3,7 @@ import { errno } from '../../../shared/error.ts'
 import type { Entry, FileId } from '../../../shared/format/entry.ts'
 import { rootFileId } from '../../../shared/volume/file-id.ts'
 import type { Batch } from '../../../shim/changes/publishing.ts'
+import { nothingSettled } from '../../../shim/changes/outbox.ts'
 import { ChangesWorld } from '../../support/changes-world.ts'
 import { FakeBody } from '../../support/fake-body.ts'
 import { dataPack } from '../../support/page-memory.ts'
@@ -162,7 +163,7 @@ describe('while a batch is out', () => {
   test('it is settled when its snapshot is shown, whichever is heard of first', () => {
     world.create(rootFileId, 'a', 'x')
     const published = world.commit(taken(), new Set())
-    expect(world.changes.settle(published)).toEqual({ nodes: [], lost: [] })
+    expect(world.changes.settle(published)).toEqual(nothingSettled)
     expect(changeCount()).toBe(3)
     world.show()
     expect(changeCount()).toBe(0)
@@ -275,7 +276,7 @@ describe('the journal', () => {
     const published = world.commit(taken(), new Set())
     world.show()
     world.journal.failure = -errno.EIO
-    expect(world.changes.settle(published)).toEqual({ nodes: [], lost: [] })
+    expect(world.changes.settle(published)).toEqual(nothingSettled)
     world.journal.failure = 0
     world.take(world.changes.tick())
     expect(world.changes.isEmpty).toBe(true)
