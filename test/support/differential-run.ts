@@ -117,7 +117,8 @@ function shortened(data: string): string {
 }
 
 function normalStat({ kind, mode, nlink, uid, gid, size, major, minor, mtime }: Stat): object {
-  const isSet = mtime < setBefore
+  // What is written into a fifo is the kernel's business, and it marks no times of a file system that keeps them itself (S_NOCMTIME).
+  const isSet = mtime < setBefore && kind !== 'fifo'
   return { kind, mode: mode.toString(8), nlink, uid, gid, size: kind === 'directory' ? 0 : size, major, minor, mtime: isSet ? String(mtime) : 'now' }
 }
 
@@ -125,7 +126,7 @@ function treeOf(root: string): Map<string, string> {
   const tree = new Map<string, string>()
   const visit = (path: Buffer, name: string): void => {
     const stat = lstatSync(path, { bigint: true })
-    const time = stat.mtimeNs < setBefore ? String(stat.mtimeNs) : 'now'
+    const time = stat.mtimeNs < setBefore && !stat.isFIFO() ? String(stat.mtimeNs) : 'now'
     const base = `${stat.mode.toString(8)} ${stat.nlink} ${stat.uid}:${stat.gid} ${time}`
     if (stat.isDirectory()) {
       tree.set(name, base)
