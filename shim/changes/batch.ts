@@ -10,7 +10,7 @@ import type { ChangedBody } from './edit.ts'
 import { areSameEntries } from './entry-merge.ts'
 import { Labels } from './labels.ts'
 import type { BatchBody, UnseenBody } from './publishing.ts'
-import { hasMovedNames } from './taking.ts'
+import { hasMovedNames, movedIds } from './taking.ts'
 
 /** What is asked of bodies while a batch is made. */
 export interface BodyLooks<Body> {
@@ -43,6 +43,8 @@ export interface TakenBody<Body> {
 
 export function makeBatch<Body extends ChangedBody>(state: ChangeState<Body>, looks: BodyLooks<Body>): MadeBatch<Body> {
   const labels = new Labels(state)
+  // The oldest snapshot that a change was made from may not have them, so that the batch has to say what they are.
+  const moved = movedIds(state)
   const nodes: NodeChange[] = []
   const bodies: BatchBody[] = []
   const taken = new Map<FileId, TakenBody<Body>>()
@@ -56,7 +58,8 @@ export function makeBatch<Body extends ChangedBody>(state: ChangeState<Body>, lo
     const dirty = dirtyBodyOf(node, looks)
     const after = publishable(node)
     if (typeof dirty === 'number') unseen.push({ id, label: labels.of(id), size: node.entry.size, result: dirty })
-    if (typeof dirty !== 'object' && node.base !== undefined && areSameEntries(after, node.base) && !hasMovedNames(state, id)) continue
+    const isAsBefore = typeof dirty !== 'object' && node.base !== undefined && areSameEntries(after, node.base)
+    if (isAsBefore && !moved.has(id) && !hasMovedNames(state, id)) continue
     nodes.push({ id, before: node.base, after })
     if (typeof dirty !== 'object') continue
     bodies.push(bodyOf(node, dirty, labels.of(id)))

@@ -30,10 +30,7 @@ export function unmarkTaken<Body>(state: ChangeState<Body>): void {
 }
 
 export function dropNothings<Body>(state: ChangeState<Body>): void {
-  const moved = new Set<FileId>()
-  for (const names of state.directories.values()) {
-    for (const { to, base } of names.all()) if (to !== undefined && to.id !== base?.id) moved.add(to.id)
-  }
+  const moved = movedIds(state)
   for (const node of state.nodes.values()) {
     const { id } = node.entry
     if (isNothing(node) && !moved.has(id) && !hasMovedNames(state, id)) state.dropNode(node)
@@ -41,6 +38,15 @@ export function dropNothings<Body>(state: ChangeState<Body>): void {
   for (const [directoryId, names] of state.directories) {
     for (const changed of names.all()) state.dropNameIfNothing(directoryId, names, changed)
   }
+}
+
+/** What a name leads to that did not. */
+export function movedIds<Body>(state: ChangeState<Body>): Set<FileId> {
+  const moved = new Set<FileId>()
+  for (const names of state.directories.values()) {
+    for (const { to, base } of names.all()) if (to !== undefined && to.id !== base?.id) moved.add(to.id)
+  }
+  return moved
 }
 
 /** The tree of such a directory becomes another one with its names, even if its own entry is as it was: all of it in one tick of the clock. */
