@@ -44,7 +44,7 @@ export interface StayingBody {
 export function settleState<Body>(state: ChangeState<Body>, settlement: Settlement): void {
   const { counter, shownSeq } = state.taken ?? { counter: 0, shownSeq: state.seq }
   state.taken = undefined
-  const gained = namesGained(state, settlement.conflicts)
+  const gained = namesGained(state, settlement)
   const settling: Settling = { ...settlement, counter, ids: newIds(settlement), gained, nameless: namelessCopies(state, settlement, gained) }
   // A node that gets another id comes again at the end; it is not taken then.
   for (const node of state.nodes.values()) {
@@ -77,7 +77,7 @@ function newIds({ merged, conflicts }: Settlement): Map<FileId, FileId> {
   return ids
 }
 
-function namesGained<Body>(state: ChangeState<Body>, conflicts: readonly LostName[]): Map<FileId, number> {
+function namesGained<Body>(state: ChangeState<Body>, { conflicts, merged }: Settlement): Map<FileId, number> {
   const gained = new Map<FileId, number>()
   const count = (target: NameTarget | null | undefined, by: number): void => {
     if (target !== null && target !== undefined) gained.set(target.id, (gained.get(target.id) ?? 0) + by)
@@ -88,7 +88,7 @@ function namesGained<Body>(state: ChangeState<Body>, conflicts: readonly LostNam
       // Of a lost name the commit has the one that ours has instead.
       const isLost = taken !== undefined && taken !== null && lost.get(taken.id) === name
       const there = isLost || shown === undefined ? (taken === undefined ? base : taken) : shown
-      if (to?.id === there?.id) continue
+      if (renamed(to, merged)?.id === renamed(there ?? undefined, merged)?.id) continue
       count(to, 1)
       count(there, -1)
     }
