@@ -182,6 +182,8 @@ function settleName<Body>(
   const isAsBefore = to?.id === (taken === undefined ? changed.base?.id : taken?.id)
   names.setTo(changed, renamed(to, isAsBefore ? merged : ids))
   if (taken !== undefined) names.setBase(changed, renamed(taken ?? undefined, merged))
+  const { shown } = changed
+  if (shown !== undefined && shown !== null) names.setShown(changed, renamed(shown, merged))
   if (taken !== undefined && changed.base !== undefined) state.notePlace(directoryId, changed.name, changed.base)
   state.dropNameIfNothing(directoryId, names, changed)
 }
