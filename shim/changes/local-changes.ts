@@ -191,14 +191,11 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   noteWritten(id: FileId, start: number, end: number, wasPartial: boolean): number {
     const node = this.#state.nodes.get(id)
     const isNews = node?.published !== undefined || (node?.taken !== undefined && node.changedAt <= (this.#state.taken?.counter ?? 0))
-    const isOwed = this.#owed.has(id)
-    if (node?.body !== undefined && (wasPartial || isNews || isOwed)) {
+    if (node?.body !== undefined && (wasPartial || isNews || this.#owed.has(id))) {
       // Where bytes were before, they may be lost with the power and leave no hole that says so.
-      const append = (): number => this.#parts.journal.append(encodeWritten(id, start, end), true)
-      const result = isOwed ? this.apply({ nodes: [{ entry: node.entry, base: undefined, body: node.body }] }) : append()
+      const result = this.#owed.has(id) ? this.recordOwed(id) : this.#parts.journal.append(encodeWritten(id, start, end), true)
       // What comes next is not to be lost with what the journal did not take.
       if (result < 0) this.#owed.add(id)
-      else this.#owed.delete(id)
       if (result < 0) return result
       this.#syncs.add(id)
     }
@@ -210,6 +207,15 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   /** How a body stands could not be journaled: whoever changed it was told so, and what is written to it from now on must not be lost with that. */
   noteUnrecorded(id: FileId): void {
     this.#owed.add(id)
+  }
+
+  /** Journals what could not be journaled of how a file's body stands, before the kernel writes into it by itself. 0, or a negative errno. */
+  recordOwed(id: FileId): number {
+    const node = this.#state.nodes.get(id)
+    if (node?.body === undefined || !this.#owed.has(id)) return 0
+    const result = this.apply({ nodes: [{ entry: node.entry, base: undefined, body: node.body }] })
+    if (result === 0) this.#owed.delete(id)
+    return result
   }
 
   /**
@@ -336,7 +342,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
       if (body === undefined || body === null || isClean) continue
       const isEmptied = entry.size === 0 && (this.#state.nodes.has(entry.id) || (base !== undefined && base.size > 0))
       if (isEmptied) this.#emptied.add(body)
-      if (isEmptied || body.base !== undefined) ids.push(entry.id)
+      if (isEmptied || body.base !== undefined || this.#owed.has(entry.id)) ids.push(entry.id)
     }
     for (const { directoryId, name, to, base } of names) {
       if (to === undefined || to.kind !== 'file') continue

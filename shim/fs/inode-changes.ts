@@ -115,7 +115,7 @@ export class InodeChanges {
   }
 
   #resize(row: Row, size: number, changed: Entry, before: Entry): number {
-    const { tree, files } = this.#parts
+    const { tree, files, changes } = this.#parts
     const entry = { ...changed, size }
     const path = tree.pathOf(row)
     const record = (body: LocalBody): number => this.#record(row, entry, before, body)
@@ -135,7 +135,7 @@ export class InodeChanges {
     }
     const body = files.take({ row, entry: before, path, record: recordTaken }, false)
     if (typeof body === 'number') return body
-    if (!isRecorded) return cutBody(body, size, () => record(body))
+    if (!isRecorded) return cutBody(changes, before.id, body, size, () => record(body))
     return isCut ? 0 : body.truncate(size)
   }
 }

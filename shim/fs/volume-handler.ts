@@ -437,7 +437,7 @@ function gateOf({ changes, bodies, dirtyBytesMax = Infinity }: Writing, nowMs: (
 }
 
 function writableBodies(bodies: BodySource, writing: Writing | undefined): WritableBodies | undefined {
-  return writing === undefined ? undefined : new WritableBodies(writing.bodies, bodies, (id) => writing.changes.node(id))
+  return writing === undefined ? undefined : new WritableBodies(writing.bodies, bodies, writing.changes)
 }
 
 /** Who opens for reading journals nothing. */

@@ -8,7 +8,7 @@ import { errno } from '../../shared/error.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import type { LocalBodies } from '../bodies/local-bodies.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
-import type { LocalNode } from '../changes/edit.ts'
+import type { LocalChanges } from '../changes/local-changes.ts'
 import type { BodySource, FileBody } from './cached-bodies.ts'
 import type { Row } from './inode-table.ts'
 
@@ -34,22 +34,25 @@ export interface OpenState {
   readonly isPassthrough: boolean
 }
 
+/** What is asked of the changes. */
+export type BodyRecords = Pick<LocalChanges, 'node' | 'noteUnrecorded' | 'recordOwed'>
+
 /** Copying that much takes some 30 µs; taking over may have to wait for the disk, so that the index never names what is being written to. */
 const copiedBytesMax = 128 * 1024
 
 export class WritableBodies {
   readonly #local: LocalBodies
   readonly #published: BodySource
-  readonly #nodeOf: (id: FileId) => LocalNode | undefined
+  readonly #changes: BodyRecords
 
-  constructor(local: LocalBodies, published: BodySource, nodeOf: (id: FileId) => LocalNode | undefined) {
+  constructor(local: LocalBodies, published: BodySource, changes: BodyRecords) {
     this.#local = local
     this.#published = published
-    this.#nodeOf = nodeOf
+    this.#changes = changes
   }
 
   bodyOf(id: FileId): LocalBody | undefined {
-    return this.#nodeOf(id)?.body
+    return this.#changes.node(id)?.body
   }
 
   take(taking: Taking, isEmptied: boolean, open: OpenState | undefined): LocalBody | number {
@@ -59,7 +62,7 @@ export class WritableBodies {
     if (known !== undefined) {
       // Whoever has it open or mapped sees it become empty.
       if (isEmptied && (open !== undefined || !known.isAlone)) return this.#empty(known, taking)
-      if (!isEmptied) return journaled === undefined ? recorded(record(entry, known, true), known) : known
+      if (!isEmptied) return recorded(journaled === undefined ? record(entry, known, true) : this.#changes.recordOwed(entry.id), known)
     }
     const isTakenOver = open?.isPassthrough === true
     const made = isEmptied && !isTakenOver ? this.#local.create(entry.mtime) : this.#make(entry, path, open)
@@ -76,7 +79,7 @@ export class WritableBodies {
   }
 
   #empty(body: LocalBody, { entry, record }: Taking): LocalBody | number {
-    return recorded(cutBody(body, 0, () => record(entry, body, false)), body)
+    return recorded(cutBody(this.#changes, entry.id, body, 0, () => record(entry, body, false)), body)
   }
 
   /** Holds what the entry says. */
@@ -122,12 +125,15 @@ export class WritableBodies {
  * Cuts a body that is known to be the file's. Journaled first, so that nothing is gone when the journal cannot take it: the size is the backing file's, and only
  * of a partial body the journal has to be told again what is left. `record` may be called twice.
  */
-export function cutBody(body: LocalBody, size: number, record: () => number): number {
+export function cutBody(changes: BodyRecords, id: FileId, body: LocalBody, size: number, record: () => number): number {
   const { isWhole } = body
   const noted = record()
   if (noted < 0) return noted
   const result = body.truncate(size)
-  return result < 0 || isWhole ? result : record()
+  if (result < 0 || isWhole) return result
+  const left = record()
+  if (left < 0) changes.noteUnrecorded(id)
+  return left
 }
 
 function recorded(result: number, body: LocalBody): LocalBody | number {

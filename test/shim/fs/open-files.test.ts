@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { errno } from '../../../shared/error.ts'
+import { toFileId } from '../../../shared/volume/file-id.ts'
+import { decodeBodyState } from '../../../shim/bodies/body-state.ts'
+import { replayChanges } from '../../../shim/changes/recover.ts'
 import { openFlag } from '../../../shim/sys/constants.ts'
 import { DataBed, bedMtime } from '../../support/data-bed.ts'
-import { caller } from '../../support/handler-bed.ts'
+import { caller, unchanged } from '../../support/handler-bed.ts'
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_TRUNC } = openFlag
 const large = new Uint8Array(300_000).map((_, index) => index % 251)
@@ -245,6 +248,37 @@ describe('a file that is to be cut when the journal is full keeps all of its byt
     expect(await bed.open('f', O_WRONLY | O_TRUNC)).toBe(-errno.EIO)
     expect(bed.sys.readFile(bed.backingPath(reader.backingId))).toEqual(large)
     expect(await bed.content('f')).toEqual(large)
+  })
+})
+
+describe('what the journal could not take of a body', () => {
+  /** It has every byte of its own by now, as the journal knows it. */
+  function isWholeInJournal(bed: DataBed, id: number): boolean {
+    const { state } = replayChanges((visit) => {
+      for (const record of bed.journal.records) visit(record)
+    })
+    const body = state.nodes.get(toFileId(id))?.body
+    return body !== undefined && body.noted.length === 0 && decodeBodyState(body.state).base === undefined
+  }
+
+  test.each(['write', 'truncate'])('is in it before the kernel gets the backing file, or that is not opened (%s)', async (how) => {
+    const bed = await DataBed.make({ f: large })
+    const first = await bed.opened('f', O_RDWR)
+    expect(ofKernel(first)).toBe('pages')
+    const node = await bed.node('f')
+    const append = bed.journal.append.bind(bed.journal)
+    // Emptying is journaled before it is done, and once more after.
+    let leftCount = how === 'write' ? 0 : 1
+    bed.journal.append = (record) => ((leftCount -= 1) >= 0 ? append(record) : -errno.ENOSPC)
+    if (how === 'write') expect(await bed.write('f', first.handle, 0, large)).toBe(-errno.ENOSPC)
+    else expect(bed.writable.setattr(node, { ...unchanged, size: 0 }, caller)).toBe(-errno.ENOSPC)
+    await bed.release('f', first.handle)
+    expect(await bed.open('f', O_RDWR)).toBe(-errno.ENOSPC)
+    bed.journal.append = append
+    const { ino } = await bed.attributes('f')
+    expect(isWholeInJournal(bed, ino)).toBe(false)
+    expect(ofKernel(await bed.opened('f', O_RDWR))).toBe('passthrough')
+    expect(isWholeInJournal(bed, ino)).toBe(true)
   })
 })
 
