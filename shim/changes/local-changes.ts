@@ -11,7 +11,7 @@
 import type { Clock } from '../../shared/clock.ts'
 import { Writer } from '../../shared/codec.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
-import type { FileId } from '../../shared/format/entry.ts'
+import type { Entry, FileId } from '../../shared/format/entry.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
 import type { Random } from '../../shared/random.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
@@ -256,6 +256,19 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     moveBase(this.#state, move)
     // When it cannot be written, the next edit does it: a restart from the older snapshot comes to this one soon enough.
     if (!this.#state.isEmpty && this.#parts.journal.append(encodeBaseMove(move)) === 0) this.#journaledSeq = move.seq
+  }
+
+  /**
+   * Others have put a name to a file whose last name was removed here, and that nobody here has: it is there under that one. `entry`: as they have it,
+   * where that is known. False when it is not such a file.
+   */
+  bringBack(directoryId: FileId, name: string, { id, kind }: NameTarget, entry: Entry | undefined): boolean {
+    const node = this.#state.nodes.get(id)
+    const isDead = node?.isForgotten === true && node.entry.linkCount === 0 && node.taken === undefined && node.base !== undefined
+    if (!isDead || this.#state.name(directoryId, name) !== undefined) return false
+    const target = { id, kind }
+    const back = { ...(entry ?? node.base!), linkCount: 1 }
+    return this.apply({ names: [{ directoryId, name, to: target, base: target }], nodes: [{ entry: back, base: undefined, body: null }] }) === 0
   }
 
   /** What of a batch is in the snapshot that is shown, and no change any more. */

@@ -4,7 +4,7 @@
  * Called by `volume-writer.ts`. Each looks at everything first and then makes one edit; see `attempt.ts`.
  */
 import { errno } from '../../shared/error.ts'
-import type { Entry, Time } from '../../shared/format/entry.ts'
+import type { Entry, FileId, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { LocalBodies } from '../bodies/local-bodies.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
@@ -90,8 +90,19 @@ export class InodeChanges {
 
   /** The kernel has forgotten a row: what has no name either is gone for good. */
   forgotten(row: Row): void {
-    const { tree, changes, bodies } = this.#parts
-    const node = changes.node(idOf(tree.table, row))
+    this.#dropNameless(idOf(this.#parts.tree.table, row))
+  }
+
+  /** A merge may have taken the last name of what the kernel does not know, or has forgotten before. */
+  settled(id: FileId): void {
+    const { table } = this.#parts.tree
+    const row = table.find(id)
+    if (row === 0 || table.lookupCounts[row] === 0) this.#dropNameless(id)
+  }
+
+  #dropNameless(id: FileId): void {
+    const { changes, bodies } = this.#parts
+    const node = changes.node(id)
     if (node === undefined || node.entry.linkCount > 0) return
     const { body } = node
     const result = changes.discard(node.entry.id)

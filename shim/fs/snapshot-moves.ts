@@ -5,6 +5,8 @@
  * `Published` from the publisher; `LocalChanges` gives its inodes free when both are here, in the same step in which rows are brought to it.
  */
 import { errno, messageOf } from '../../shared/error.ts'
+import { decodeEntry, decodeEntryHead, encodeEntry } from '../../shared/format/entry-codec.ts'
+import type { FileId } from '../../shared/format/entry.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
@@ -27,6 +29,8 @@ export interface MoveParts {
   readonly nodeChanged: (row: Row) => void
   /** Bodies that are nobody's any more. */
   readonly keep: (nodes: readonly SettledNode<LocalBody>[]) => void
+  /** A batch that had this inode is in the snapshot that is shown. */
+  readonly settled: (id: FileId) => void
   readonly log: Logger
 }
 
@@ -53,6 +57,7 @@ export class SnapshotMoves {
     const { tree, changes, kernel, log } = this.#parts
     this.#seq = change.seq
     changes?.baseMoved(change)
+    this.#bringBack(change)
     try {
       applyChange(tree, change, this.#ours(), kernel)
     } catch (error) {
@@ -64,6 +69,22 @@ export class SnapshotMoves {
     const ready = this.#waiting.filter(({ seq }) => seq <= change.seq)
     this.#waiting = this.#waiting.filter(({ seq }) => seq > change.seq)
     for (const { done } of ready) done(0)
+  }
+
+  /** Of what was removed here, what others have moved or linked to elsewhere. */
+  #bringBack({ names = [] }: Change): void {
+    const { tree, changes } = this.#parts
+    if (changes === undefined || changes.isEmpty) return
+    for (const { directoryId, name, entry: bytes } of names) {
+      if (bytes === undefined) continue
+      const { id, kind, isLink } = decodeEntryHead(bytes)
+      const before = changes.node(id)
+      if (before === undefined || !changes.bringBack(toFileId(directoryId), name, { id, kind }, isLink ? undefined : decodeEntry(bytes))) continue
+      const row = tree.table.find(id)
+      if (row === 0) continue
+      if (changes.node(id) !== undefined) tree.goOn(row, undefined)
+      else tree.settle(row, isLink ? encodeEntry(before.base!) : bytes, { isOurs: false, isOld: true })
+    }
   }
 
   /** Calls back with 0 once a commit is shown, with a negative errno when the mount is over before. */
@@ -87,6 +108,7 @@ export class SnapshotMoves {
     if (settled.nodes.length + settled.lost.length === 0) return
     this.#parts.keep(settled.nodes)
     this.showSettled(settled)
+    for (const { keptId } of settled.nodes) this.#parts.settled(keptId)
   }
 
   /** These are as the snapshot has them from now on. */

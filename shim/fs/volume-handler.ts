@@ -395,6 +395,7 @@ export class VolumeHandler implements Handler {
       },
       nodeChanged: (row) => this.#connection?.invalidateNode(row, attributesOnly, 0),
       keep: (nodes) => this.#keeper?.keep(nodes),
+      settled: (id) => this.writable?.settled(id),
     })
   }
 

@@ -362,7 +362,8 @@ export class VolumeTree {
 
   /** The file id of a row has left the volume. */
   markGone(row: Row): void {
-    this.table.flags[row]! = (this.table.flags[row]! & ~rowFlag.isLocal) | rowFlag.isGone
+    this.table.flags[row]! &= ~rowFlag.isLocal
+    this.table.flags[row]! |= rowFlag.isGone
     this.table.epochs[row] = this.#epoch
     this.table.setLinkCount(row, 0)
     this.#directoryRoots.delete(row)

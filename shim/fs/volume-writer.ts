@@ -177,6 +177,11 @@ export class VolumeWriter implements WritableHandler {
     this.#inodes.forgotten(row)
   }
 
+  /** A batch that had this inode is in the snapshot that is shown. */
+  settled(id: FileId): void {
+    this.#inodes.settled(id)
+  }
+
   #create(parent: NodeId, name: string, node: NewNode, wish: OpenWish, isExclusive: boolean): Answer<CreateReply> {
     const { tree } = this.#parts
     const key = encodeName(name)
