@@ -73,6 +73,8 @@ export class Loop {
   #connection: LoopConnection | undefined
   #nextTickMs = 0
   #isRefusing = false
+  /** Since the last request was answered; undefined: there was none to wait for. */
+  #idleSinceMs: number | undefined
 
   constructor(parts: LoopParts) {
     this.#parts = parts
@@ -89,14 +91,14 @@ export class Loop {
     const spin = new SpinPolicy(this.#parts.spinUs)
     try {
       for (;;) {
-        const code = this.#drain()
+        const code = this.#drain(spin)
         if (code === -errno.ENODEV || code === -connectionErrno.ECONNABORTED) return
         if (code < 0) throw new EdgemountError('internal', `Cannot read requests of the mount: ${getSystemErrorName(code)}`)
         if (this.#parts.shouldStop?.() === true) {
           this.#refuse()
           return
         }
-        this.#idle(spin)
+        if (code === 0) this.#sleep(spin)
       }
     } finally {
       this.#answerer.close()
@@ -122,35 +124,51 @@ export class Loop {
     this.#guard('the end', () => this.#handler.stop())
   }
 
-  /** Serves what is there; 0 when there is no more, or what went wrong. */
-  #drain(): number {
+  /**
+   * Serves what is there, and what comes soon after while requests keep coming: asking for the next one costs less than asking whether there is one.
+   * 0 when there is no more, 1 when there may be more, or what went wrong.
+   */
+  #drain(spin?: SpinPolicy): number {
     let count = 0
+    this.#idleSinceMs = undefined
     for (;;) {
       const length = this.#device.receive()
       if (length > 0) {
+        if (spin !== undefined) this.#noteRequest(spin)
         this.#serve(length)
         count += 1
-        if (count % requestsPerControlLook === 0) {
-          if (this.#isRefusing) return 0
+        if (count < requestsPerControlLook) continue
+        if (!this.#isRefusing) {
           this.#lookAround(0)
           this.#tick()
         }
+        return 1
       } else if (length === -errno.EAGAIN) {
-        return 0
+        if (spin === undefined || !this.#staysAwake(spin)) return 0
       } else if (length !== -errno.EINTR && length !== -errno.ENOENT) {
         return length === 0 ? -errno.ENODEV : length
       }
     }
   }
 
-  /** Waits for the next request: awake for a short while when it is worth it, then asleep. */
-  #idle(spin: SpinPolicy): void {
-    const startMs = this.#parts.nowMs()
-    const awakeUntilMs = startMs + spin.windowUs / 1000
-    let hasRequest = false
-    while (!hasRequest && this.#parts.nowMs() < awakeUntilMs) hasRequest = this.#lookAround(0)
-    hasRequest ||= this.#lookAround(Math.ceil(Math.min(sleepMs, Math.max(1, this.#nextTickMs - this.#parts.nowMs()))))
-    spin.observe(hasRequest ? (this.#parts.nowMs() - startMs) * 1000 : Infinity)
+  /** There is no request: whether to ask again at once. */
+  #staysAwake(spin: SpinPolicy): boolean {
+    const nowMs = this.#parts.nowMs()
+    this.#idleSinceMs ??= nowMs
+    return nowMs - this.#idleSinceMs < spin.windowUs / 1000
+  }
+
+  /** Tells how long it took to come. */
+  #noteRequest(spin: SpinPolicy): void {
+    if (this.#idleSinceMs === undefined) return
+    spin.observe((this.#parts.nowMs() - this.#idleSinceMs) * 1000)
+    this.#idleSinceMs = undefined
+  }
+
+  #sleep(spin: SpinPolicy): void {
+    const hasRequest = this.#lookAround(Math.ceil(Math.min(sleepMs, Math.max(1, this.#nextTickMs - this.#parts.nowMs()))))
+    if (hasRequest) this.#noteRequest(spin)
+    else spin.observe(Infinity)
   }
 
   #lookAround(timeoutMs: number): boolean {
