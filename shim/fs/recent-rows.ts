@@ -9,12 +9,14 @@ import type { Row } from './inode-table.ts'
 /** Between our answer and the kernel's inode lie microseconds; a stopped virtual machine or a busy core may make it a second. */
 const recentMs = 1000
 /** More than are ever on their way; the oldest are forgotten. */
-const rowCountMax = 16_384
+const rowCountMax = 8192
 
 export class RecentRows {
   readonly #now: () => number
-  /** INVARIANT: in order of time, the oldest first. */
-  readonly #answeredMs = new Map<Row, number>()
+  /** In two generations: to take single rows out of one map in order of time costs 3 µs each. */
+  #newer = new Map<Row, number>()
+  #older = new Map<Row, number>()
+  #startedMs = -Infinity
 
   /** `now`: milliseconds that only grow. */
   constructor(now: () => number) {
@@ -23,16 +25,16 @@ export class RecentRows {
 
   add(row: Row): void {
     const nowMs = this.#now()
-    this.#answeredMs.delete(row)
-    this.#answeredMs.set(row, nowMs)
-    for (const [old, answeredMs] of this.#answeredMs) {
-      if (nowMs - answeredMs <= recentMs && this.#answeredMs.size <= rowCountMax) return
-      this.#answeredMs.delete(old)
+    if (nowMs - this.#startedMs > recentMs || this.#newer.size >= rowCountMax) {
+      this.#older = this.#newer
+      this.#newer = new Map()
+      this.#startedMs = nowMs
     }
+    this.#newer.set(row, nowMs)
   }
 
   has(row: Row): boolean {
-    const answeredMs = this.#answeredMs.get(row)
+    const answeredMs = this.#newer.get(row) ?? this.#older.get(row)
     return answeredMs !== undefined && this.#now() - answeredMs <= recentMs
   }
 }
