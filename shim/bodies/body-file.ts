@@ -14,6 +14,9 @@ export interface FileOwner {
   /** A descriptor was opened; another may have to be closed. */
   opened(file: BodyFile): void
   closed(file: BodyFile): void
+  /** It may grow from now on, by the kernel's writing unseen: it is to be looked at with `watch`. */
+  watched(file: BodyFile): void
+  unwatched(file: BodyFile): void
   /** The room that a file took on disk when it was last looked at has changed by so much. */
   grew(bytes: number): void
 }
@@ -32,6 +35,10 @@ export class BodyFile {
   /** Its name would not survive a power failure yet. */
   #isNameNew: boolean
   #isShared: boolean
+  #isWatched = false
+  /** Programs have it open. */
+  #isOpen = false
+  #stat: FileStat | undefined
   /** Used since the descriptor was last considered for closing. */
   isHot = true
 
@@ -55,6 +62,7 @@ export class BodyFile {
   /** The descriptor, or a negative errno. Valid until control returns to the thread's loop; whoever needs it longer calls `hold`. */
   get fd(): number {
     this.isHot = true
+    this.#beginWatch()
     if (this.#fd >= 0) return this.#fd
     const fd = this.#owner.sys.open(this.path, openFlag.O_RDWR, 0)
     if (fd < 0) return fd
@@ -78,7 +86,7 @@ export class BodyFile {
   closeDescriptor(): void {
     if (this.#fd < 0 || this.#holdCount > 0) return
     // The kernel may have written to it, unseen.
-    this.fstat()
+    if (this.#isWatched) this.watch()
     this.#owner.sys.close(this.#fd)
     this.#fd = closed
     this.#owner.closed(this)
@@ -86,12 +94,22 @@ export class BodyFile {
 
   fstat(): FileStat | number {
     const stat = this.#fd < 0 ? this.#owner.sys.stat(this.path) : this.#owner.sys.fstat(this.#fd)
-    if (typeof stat !== 'number') this.#noteDiskBytes(stat.blocks * 512)
+    if (typeof stat === 'number') this.#stat = undefined
+    else {
+      this.#stat = stat
+      this.#noteDiskBytes(stat.blocks * 512)
+    }
     return stat
+  }
+
+  /** What `fstat` gave last. */
+  get lastStat(): FileStat | undefined {
+    return this.#stat
   }
 
   /** It is gone, and takes no room any more. */
   forgetDiskBytes(): void {
+    this.#endWatch()
     this.#noteDiskBytes(0)
   }
 
@@ -103,6 +121,20 @@ export class BodyFile {
   /** The kernel gets it: from now on programs may have it open and mapped. */
   share(): void {
     this.#isShared = true
+    this.#isOpen = true
+    this.#beginWatch()
+  }
+
+  /** No program has it open any more; it may still be mapped. */
+  endSharing(): void {
+    this.#isOpen = false
+  }
+
+  /** Looks at what the kernel has written. What nobody has open and has not grown since the last look is not watched any more. */
+  watch(): void {
+    const before = this.#diskBytes
+    this.fstat()
+    if (!this.#isOpen && this.#diskBytes === before) this.#endWatch()
   }
 
   /** Nobody but this process can have it open or mapped. A file system without leases cannot say: then the answer is no, once it was shared. */
@@ -142,6 +174,18 @@ export class BodyFile {
       if (result === 0) this.#isNameNew = false
       done(result)
     })
+  }
+
+  #beginWatch(): void {
+    if (this.#isWatched) return
+    this.#isWatched = true
+    this.#owner.watched(this)
+  }
+
+  #endWatch(): void {
+    if (!this.#isWatched) return
+    this.#isWatched = false
+    this.#owner.unwatched(this)
   }
 
   #noteDiskBytes(bytes: number): void {

@@ -54,6 +54,8 @@ export class LocalBodies implements BodyOwner {
   readonly #files: LocalFiles
   readonly #bodies = new Map<number, LocalBody>()
   readonly #open = new Set<BodyFile>()
+  /** They may grow: programs have them open, or something was done to them since they were looked at last. */
+  readonly #watched = new Set<BodyFile>()
   /** Files that were there at the start and that nobody has asked for yet. */
   #unclaimed: Set<number> | undefined
   /** Serials that the journal names no more, but may on disk. */
@@ -183,7 +185,9 @@ export class LocalBodies implements BodyOwner {
     const { nowMs } = this
     if (Math.abs(nowMs - this.#lookedMs) < (this.#isGrowing ? growingLookMs : lookMs)) return
     this.#lookedMs = nowMs
-    for (const file of this.#open) file.fstat()
+    for (const file of this.#watched) file.watch()
+    // A mapping may write long after it was last seen to, but hardly much at once.
+    if (!this.#isGrowing) for (const file of this.#open) if (!this.#watched.has(file)) file.fstat()
     const growth = this.#diskBytes - this.#reservedBytes
     this.#isGrowing = growth >= growthMin
     if (growth === 0) return
@@ -242,6 +246,14 @@ export class LocalBodies implements BodyOwner {
 
   closed(file: BodyFile): void {
     this.#open.delete(file)
+  }
+
+  watched(file: BodyFile): void {
+    this.#watched.add(file)
+  }
+
+  unwatched(file: BodyFile): void {
+    this.#watched.delete(file)
   }
 
   makeRoom(): boolean {

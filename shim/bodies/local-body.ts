@@ -129,6 +129,11 @@ export class LocalBody {
     return this.#file.fstat()
   }
 
+  /** What `fstat` gave last: for who knows that it was asked since control came to the thread. */
+  get lastStat(): FileStat | undefined {
+    return this.#file.lastStat
+  }
+
   /** Undefined while it was changed so lately that the next change might leave the same time; or the disk fails. */
   stamp(): BodyStamp | undefined {
     const stat = this.fstat()
@@ -149,6 +154,12 @@ export class LocalBody {
   /** The kernel gets the backing file: from now on programs may have it open and mapped. */
   share(): void {
     this.#file.share()
+  }
+
+  /** The last handle on the file is closed. */
+  endSharing(): void {
+    this.closeBase()
+    this.#file.endSharing()
   }
 
   /** Nobody but this process can have the backing file open or mapped. A file system without leases cannot say: then the answer is no, once it was shared. */

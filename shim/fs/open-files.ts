@@ -196,7 +196,7 @@ export class OpenFiles {
     this.#files.delete(file.row)
     if (file.backingId > 0) this.#connection?.closeBacking(file.backingId)
     file.clean?.close()
-    file.local?.closeBase()
+    file.local?.endSharing()
     if (file.local !== undefined) this.#inUse.delete(file.local)
     this.#parts.closed?.(file.row, file.local)
   }

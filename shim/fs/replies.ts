@@ -68,19 +68,20 @@ export class Replies {
     return reply
   }
 
-  attributesReply(row: Row): AttributesReply {
-    this.attributes(row)
+  /** `isLooked`: the file's body was looked at since control came to the thread, and is as it was then. */
+  attributesReply(row: Row, isLooked = false): AttributesReply {
+    this.attributes(row, isLooked)
     this.#attributesReply.validMs = this.#attributesValidMs(row)
     return this.#attributesReply
   }
 
-  attributes(row: Row): Attributes {
+  attributes(row: Row, isLooked = false): Attributes {
     const { tree } = this.#parts
     const attributes = this.#attributes
     tree.table.readAttributes(row, attributes)
     if ((tree.table.flags[row]! & rowFlag.isLocal) === 0 || !isRegular(attributes.mode)) return attributes
     const body = this.#bodyOf(row)
-    const stat = body?.fstat()
+    const stat = (isLooked ? body?.lastStat : undefined) ?? body?.fstat()
     if (body !== undefined && stat !== undefined && typeof stat !== 'number') showBody(attributes, stat, body.isWhole)
     this.#claimBlocks(row)
     return attributes

@@ -57,7 +57,7 @@ export interface WriterParts {
 /** Made by the handler, which knows how long the kernel may keep what. */
 export interface WriterReplies {
   entryReply(row: Row, isNew?: boolean): EntryReply
-  attributesReply(row: Row): AttributesReply
+  attributesReply(row: Row, isLooked?: boolean): AttributesReply
 }
 
 export class VolumeWriter implements WritableHandler {
@@ -74,7 +74,9 @@ export class VolumeWriter implements WritableHandler {
   setattr(nodeId: NodeId, change: AttributesChange, caller: Caller): Answer<AttributesReply> {
     return this.#run('change', nodeId, () => {
       const outcome = this.#inodes.setAttributes(nodeId, change, caller)
-      return outcome === 0 ? this.#parts.replies.attributesReply(nodeId) : outcome
+      // What a body has it was asked before, and neither bytes nor times of it were changed.
+      const isLooked = change.size === undefined && change.mtime === undefined
+      return outcome === 0 ? this.#parts.replies.attributesReply(nodeId, isLooked) : outcome
     })
   }
 
