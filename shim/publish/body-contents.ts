@@ -47,6 +47,8 @@ export class BodyContents {
   readonly #reader: BodyReader
   readonly #known = new Map<FileId, ReadBody>()
   readonly #turns: Turns
+  /** One after the other: each may keep one of a few threads for as long as a program writes. */
+  #ended: Promise<void> = Promise.resolve()
 
   /** `now`: milliseconds that only grow. */
   constructor(target: ContentTarget, now: () => number) {
@@ -101,10 +103,17 @@ export class BodyContents {
     return known.size === body.size && isSameTime(known.mtime, body.mtime) ? known : undefined
   }
 
+  async #settle(file: BodyFile): Promise<void> {
+    const ended = this.#ended.then(() => file.endWrite())
+    this.#ended = ended.catch(() => undefined)
+    await ended
+    await file.settle()
+  }
+
   async #readLarge(body: BatchBody, isRestless: boolean, signal: AbortSignal): Promise<ReadBody | undefined> {
     const file = BodyFile.open(body.path, body.label)
     try {
-      if (body.isOpen) await file.settle()
+      if (body.isOpen) await this.#settle(file)
       const { size, mtime } = file
       if (!isRestless && (size !== body.size || !isSameTime(mtime, body.mtime))) return undefined
       const content = await this.#reader.read(body, file, { isRestless, signal })

@@ -2,7 +2,7 @@
  * Reads the backing file of one changed body. Programs may be writing it: what was read counts only when the file is afterwards as it was before, and the
  * file system says the same of it (`verify`).
  */
-import { closeSync, constants, fdatasync, fstatSync, openSync, read, type BigIntStats } from 'node:fs'
+import { closeSync, constants, fchmod, fdatasync, fstatSync, openSync, read, type BigIntStats } from 'node:fs'
 import { throwIfAborted } from '../../shared/abort.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import type { Time } from '../../shared/format/entry.ts'
@@ -54,6 +54,20 @@ export class BodyFile {
 
   get mtime(): Time {
     return timeOf(this.#stat.mtimeNs)
+  }
+
+  /**
+   * Until the write has ended that is under way: its time of change is that of its beginning, so what comes of it later would leave no trace. Setting a mode
+   * waits for the inode's lock, which a write holds to its end, and a thread waits with it.
+   */
+  endWrite(): Promise<void> {
+    const mode = Number(this.#stat.mode) & 0o7777
+    return new Promise((resolve, reject) => {
+      fchmod(this.#fd, mode, (error) => {
+        if (error === null) resolve()
+        else reject(new BodyFileError('wait for writes to', this.#label, error))
+      })
+    })
   }
 
   /**
