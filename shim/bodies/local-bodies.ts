@@ -133,7 +133,7 @@ export class LocalBodies implements BodyOwner {
     const body = new LocalBody(this, decoded, 'journal')
     if (!this.#isSameBoot && body.isStale) {
       body.end()
-      this.#files.discard([body.serial])
+      this.#waiting.push(body.serial)
       return undefined
     }
     for (const { start, end } of noted) body.addWritten(start, end)
@@ -142,9 +142,9 @@ export class LocalBodies implements BodyOwner {
     return body
   }
 
-  /** After all that the journal names was restored: every other file is nobody's. */
+  /** After all that the journal names was restored: every other file is nobody's, as soon as that is durable. */
   endRestoring(): void {
-    this.#files.discard(this.#unclaimed ?? [])
+    for (const serial of this.#unclaimed ?? []) this.#waiting.push(serial)
     this.#unclaimed = undefined
     if (!this.#isSameBoot) writeBoot(this.#options)
   }

@@ -145,6 +145,20 @@ test('what the journal names is found after a restart, and everything else is us
   expect(opened(bodies.create(mtime)).serial).toBeGreaterThan(lost.serial)
 })
 
+test('what the journal names no more after a restart is left alone until that is durable: a loss of power may make it name that again', () => {
+  const bed = makeBed()
+  const body = written(bed, 1)
+  bed.sys.crash()
+  bed.journalWaits = []
+  bed.reopen()
+  bed.bodies.endRestoring()
+  tick(bed)
+  expect(bed.sys.readFile(body.path)).toEqual(new Uint8Array(5000).fill(1))
+  for (const answer of bed.journalWaits) answer(0)
+  tick(bed)
+  expect(bed.sys.paths()).not.toContain(body.path)
+})
+
 test('a body whose file is gone is told', () => {
   const bed = makeBed()
   const body = written(bed, 1)
