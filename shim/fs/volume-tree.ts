@@ -241,10 +241,9 @@ export class VolumeTree {
   renumber(row: Row, id: FileId): Row {
     const { table } = this
     const other = table.find(id)
-    if (other !== 0) {
-      table.detach(row)
-      return other
-    }
+    // Whoever has ours open goes on with it; the other was found by the name that ours has got.
+    if (other !== 0) table.detach(this.#watcher.isOpen(row) ? other : row)
+    if (table.find(id) !== 0) return other
     table.renumber(row, id)
     return row
   }

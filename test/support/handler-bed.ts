@@ -155,6 +155,7 @@ export class HandlerBed {
     this.#writing = isWritable ? new MemoryWriting(snapshot.seq, promises) : undefined
     const shared = { backend, bodies: this.bodies, root: encodeRoot(snapshot.root), seq: snapshot.seq, isFixed, log, pageBytesMax, now: () => this.nowMs }
     this.handler = new VolumeHandler({ ...shared, writing: this.#writing })
+    if (this.#writing !== undefined) this.#writing.isOpen = (id) => this.handler.isOpenForWriting(id)
     this.handler.start(this.connection)
     this.connection.take()
   }

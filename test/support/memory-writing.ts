@@ -1,6 +1,6 @@
 /** What a writable handler needs, in memory: changes with a journal that is a list, bodies on a fake disk, ids that count, a clock that ticks. */
 import { systemClock } from '../../shared/clock.ts'
-import type { Time } from '../../shared/format/entry.ts'
+import type { FileId, Time } from '../../shared/format/entry.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'
 import { LocalBodies } from '../../shim/bodies/local-bodies.ts'
@@ -40,12 +40,14 @@ export class MemoryWriting implements Writing {
   /** Moves on by a second with each look. */
   nowSeconds = 1_800_000_000
   #lastId = 5_000_000
+  /** The file is open for writing. */
+  isOpen: (id: FileId) => boolean = () => false
 
   readonly promises: PromiseSettings | undefined
 
   constructor(seq: number, promises?: PromiseSettings) {
     this.promises = promises
-    this.changes = new LocalChanges({ journal: this.journal, seq, clock: systemClock, random: systemRandom, sync: (_fd, done) => done(0), isOpen: () => false })
+    this.changes = new LocalChanges({ journal: this.journal, seq, clock: systemClock, random: systemRandom, sync: (_fd, done) => done(0), isOpen: (id) => this.isOpen(id) })
     const openBase = (): never => {
       throw new Error('A base is read, and this test has none')
     }

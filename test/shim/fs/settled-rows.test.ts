@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { errno } from '../../../shared/error.ts'
+import { openFlag } from '../../../shim/sys/constants.ts'
 import { HandlerBed, answered, caller, file, write } from '../../support/handler-bed.ts'
+import { utf8 } from '../../support/test-volume.ts'
 
 const names = async (bed: HandlerBed, path: string): Promise<string[]> => (await bed.list(path)).map(({ name }) => name).slice(2)
 
@@ -136,6 +138,30 @@ test('a file that was written on both sides is two: theirs has the name, ours go
   expect(await bed.node(`/d/${kept!}`)).toBe(node)
   expect(await bed.node('/d/f')).not.toBe(node)
   bed.handler.release(node, reply.handle)
+})
+
+test('who has ours open for writing goes on with it, although somebody has found it by its new name before', async () => {
+  const bed = await HandlerBed.make([file('/f', 'old')], { isWritable: true })
+  const node = await bed.node('/f')
+  const reply = await bed.open(node, openFlag.O_RDWR)
+  if (typeof reply === 'number') throw new Error(`open: ${reply}`)
+  const put = (text: string): unknown => bed.writable.write(node, reply.handle, 0, utf8(text), { isFromCache: false, killsPrivileges: false, caller })
+  expect(put('ours')).toEqual({ written: 4 })
+  await bed.commit([write('/f', 'theirs')])
+  const published = await bed.publish()
+  const [conflict] = published.conflicts
+  await bed.follow()
+  expect(await bed.get(conflict!.keptAs)).toBe('ours')
+  bed.handler.published(published)
+  expect(bed.handler.isOpenForWriting(conflict!.keptId)).toBe(true)
+  // Given back if nobody had it open.
+  bed.nowMs += 60_000
+  bed.handler.tick(bed.nowMs)
+  expect(put('more')).toEqual({ written: 4 })
+  expect(bed.writing.changes.pending()).toMatchObject({ dirtyFileCount: 1 })
+  bed.handler.release(node, reply.handle)
+  await bed.publishAndFollow()
+  expect([await bed.get('/f'), await bed.get(conflict!.keptAs)]).toEqual(['theirs', 'more'])
 })
 
 test('a directory that was made on both sides is one', async () => {
