@@ -38,6 +38,7 @@ export class BodyFile {
   #isWatched = false
   /** Programs have it open. */
   #isOpen = false
+  /** As it was when it was last looked at; forgotten when somebody gets the descriptor or the kernel the file. */
   #stat: FileStat | undefined
   /** Used since the descriptor was last considered for closing. */
   isHot = true
@@ -62,6 +63,7 @@ export class BodyFile {
   /** The descriptor, or a negative errno. Valid until control returns to the thread's loop; whoever needs it longer calls `hold`. */
   get fd(): number {
     this.isHot = true
+    this.#stat = undefined
     this.#beginWatch()
     if (this.#fd >= 0) return this.#fd
     const fd = this.#owner.sys.open(this.path, openFlag.O_RDWR, 0)
@@ -85,6 +87,8 @@ export class BodyFile {
   /** Closes the descriptor unless it is held. */
   closeDescriptor(): void {
     if (this.#fd < 0 || this.#holdCount > 0) return
+    // To ask later takes opening it again. The lease goes with the descriptor.
+    if (this.#isShared && !this.#isOpen && this.#owner.sys.takeLease(this.#fd) === 0) this.#endShared()
     // The kernel may have written to it, unseen.
     if (this.#isWatched) this.watch()
     this.#owner.sys.close(this.#fd)
@@ -92,7 +96,9 @@ export class BodyFile {
     this.#owner.closed(this)
   }
 
+  /** Asks the disk, unless nobody but this process can have changed anything since it last did. */
   fstat(): FileStat | number {
+    if (!this.#isShared && this.#stat !== undefined) return this.#stat
     const stat = this.#fd < 0 ? this.#owner.sys.stat(this.path) : this.#owner.sys.fstat(this.#fd)
     if (typeof stat === 'number') this.#stat = undefined
     else {
@@ -120,6 +126,7 @@ export class BodyFile {
 
   /** The kernel gets it: from now on programs may have it open and mapped. */
   share(): void {
+    this.#stat = undefined
     this.#isShared = true
     this.#isOpen = true
     this.#beginWatch()
@@ -143,8 +150,7 @@ export class BodyFile {
     const { fd } = this
     if (fd < 0 || this.isHeld || this.#owner.sys.takeLease(fd) !== 0) return false
     this.#owner.sys.dropLease(fd)
-    // Nobody knows the way to it but this process, so nobody comes who is not let in by `share`.
-    this.#isShared = false
+    this.#endShared()
     return true
   }
 
@@ -174,6 +180,12 @@ export class BodyFile {
       if (result === 0) this.#isNameNew = false
       done(result)
     })
+  }
+
+  /** Nobody knows the way to it but this process, so nobody comes who is not let in by `share`. */
+  #endShared(): void {
+    this.#isShared = false
+    this.#stat = undefined
   }
 
   #beginWatch(): void {

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { errno } from '../../../shared/error.ts'
+import { openFlag } from '../../../shim/sys/constants.ts'
 import { decodeBodyState, encodeBodyState } from '../../../shim/bodies/body-state.ts'
 import type { LocalBody } from '../../../shim/bodies/local-body.ts'
 import { type BodiesBed, FakeBase, baseOf, fakeBodiesBed, mtime } from '../../support/bodies-bed.ts'
@@ -232,4 +233,53 @@ test('states are read back, and damaged ones refused', () => {
   expect(decodeBodyState(encodeBodyState(state))).toEqual(state)
   const bytes = encodeBodyState(state)
   for (let length = 0; length < bytes.length; length += 1) expect(() => decodeBodyState(bytes.subarray(0, length))).toThrow('the state of a local body')
+})
+
+test('the disk is asked again about a body as long as the kernel may write into it, and after every change', () => {
+  const bed = makeBed()
+  const body = written(bed, 1)
+  const looks = vi.spyOn(bed.sys, 'fstat')
+  const asked = (): number => {
+    looks.mockClear()
+    expect(body.fstat()).toMatchObject({ linkCount: 1 })
+    return looks.mock.calls.length
+  }
+  expect([asked(), asked(), asked()]).toEqual([1, 0, 0])
+  body.write(5000, new Uint8Array(100))
+  expect([asked(), asked()]).toEqual([1, 0])
+  expect(body.fstat()).toMatchObject({ size: 5100 })
+  body.truncate(70)
+  expect(body.fstat()).toMatchObject({ size: 70 })
+  body.setMtime({ seconds: 12, nanoseconds: 5 })
+  expect(body.fstat()).toMatchObject({ size: 70, mtimeSeconds: 12, mtimeNanoseconds: 5 })
+  body.share()
+  expect([asked(), asked()]).toEqual([1, 1])
+  // The kernel writes.
+  bed.sys.pwrite(bed.sys.open(body.path, openFlag.O_RDWR, 0), new Uint8Array(90), 0)
+  expect(body.fstat()).toMatchObject({ size: 90 })
+  body.endSharing()
+  expect([asked(), asked()]).toEqual([1, 1])
+})
+
+test('that nobody has a body open or mapped any more is found when its descriptor is closed', () => {
+  const bed = makeBed()
+  const closed = (change: (body: LocalBody) => void): { readonly body: LocalBody; readonly callCount: number; readonly isAlone: boolean } => {
+    const body = written(bed, 1)
+    body.share()
+    change(body)
+    body.close()
+    const before = bed.sys.calls.length
+    const { isAlone } = body
+    return { body, isAlone, callCount: bed.sys.calls.length - before }
+  }
+  expect(closed((body) => body.endSharing())).toMatchObject({ isAlone: true, callCount: 0 })
+  // It may be somebody's who has opened it long ago.
+  expect(closed(() => undefined).callCount).toBeGreaterThan(0)
+  const { body, isAlone } = closed((mapped) => {
+    mapped.endSharing()
+    bed.sys.heldPaths.add(mapped.path)
+  })
+  expect(isAlone).toBe(false)
+  bed.sys.pwrite(bed.sys.open(body.path, openFlag.O_RDWR, 0), new Uint8Array(6000), 0)
+  expect(body.fstat()).toMatchObject({ size: 6000 })
 })
