@@ -5,11 +5,12 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../shared/clock.ts'
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
+import type { Logger } from '../../shared/log.ts'
 import { runLoop } from '../fuse/run-loop.ts'
 import { readBytes, waitForBytes } from '../sys/pipe.ts'
 import { type FileSystem, createFileSystem } from './file-system.ts'
 import type { FsThreadData } from './fs-thread-data.ts'
-import { type LocalState, closeLocalState, openLocalState } from './local-state.ts'
+import { type LocalState, closeLocalState, noticesStores, openLocalState } from './local-state.ts'
 import type { Base } from './file-system-settings.ts'
 import type { ToFileSystem, ToNetwork } from './messages.ts'
 import { RemoteBackend } from './remote-backend.ts'
@@ -63,7 +64,7 @@ function serve(data: FsThreadData): void {
       controlFd: data.controlFd,
       handler: made.handler,
       spinUs: data.spinUs,
-      wantsPassthrough: data.wantsPassthrough && data.mount.isPrivileged,
+      wantsPassthrough: data.wantsPassthrough && data.mount.isPrivileged && mayPassThrough(local, log),
       // The kernel then believes no size but its own, whatever others commit.
       wantsWritebackCache: data.settings.writing?.coherence === 'close-to-open',
       counts: data.counts,
@@ -86,6 +87,13 @@ function serve(data: FsThreadData): void {
     if (local !== undefined) closeLocalState(local, discards)
     data.port.close()
   }
+}
+
+/** Of a mount that is only read nobody stores anything. */
+function mayPassThrough({ writing, directory }: LocalState, log: Logger): boolean {
+  if (writing === undefined || directory === undefined || noticesStores(directory)) return true
+  log.info(`"${directory}" is in memory, where nobody notices what is stored into mappings: the kernel gets no files from there, and every byte goes through edgemount`)
+  return false
 }
 
 /** What was changed here was made from another snapshot than the newest. */

@@ -3,7 +3,7 @@
  *
  * INVARIANT: the cache's lock guards all of it, so a journal has one owner. Directories with changes in their journal go first, else they would wait for ever.
  */
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync, statfsSync } from 'node:fs'
 import path from 'node:path'
 import { systemClock } from '../../shared/clock.ts'
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
@@ -55,6 +55,17 @@ export function openLocalState(settings: FileSystemSettings, backend: Backend, l
     throw error
   }
 }
+
+/**
+ * Whether the kernel may write files of the directory by itself. A file system that is in memory alone writes nothing out, so a store into a mapping moves a
+ * file's time of change at most once: what is stored after it was published, or after the page was read, would never be seen.
+ */
+export function noticesStores(directory: string): boolean {
+  return !inMemoryTypes.has(statfsSync(directory).type)
+}
+
+/** tmpfs and ramfs, as in linux/magic.h. */
+const inMemoryTypes: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
 
 /** Call it once. `discards`: what is not published is dropped for ever. */
 export function closeLocalState({ writing, cache }: LocalState, discards: boolean): void {

@@ -2,7 +2,7 @@
  * The bytes of files that are written through a mount: which of them are fetched, which stay in their backing file, and that none is lost by mappings, readers
  * and full disks.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -45,6 +45,23 @@ async function publishFile(name: string, size: number, seed: number): Promise<Ui
   await bed.commit({ op: 'create', path: `/${name}`, ...(await bed.content(bytes)) })
   return bytes
 }
+
+test.runIf(existsSync('/dev/shm'))('what is stored into a mapping is published, also from a cache that is in memory and notices no stores', async () => {
+  const bytes = await publishFile('f', 300_000, 9)
+  const cacheDirectory = mkdtempSync('/dev/shm/edgemount-cache-')
+  onTestFinished(() => rmSync(cacheDirectory, { recursive: true, force: true }))
+  const daemon = await bed.mount({ ...quick, cacheDirectory })
+  await python(`open('f', 'rb').read()
+fd = os.open('f', os.O_RDWR)
+mapping = mmap.mmap(fd, 0)
+assert mapping[0] == ${bytes[0]}
+mapping[0] = ${bytes[0]! ^ 1}
+mapping.close()
+os.close(fd)`)
+  await daemon.flush()
+  await bed.remount(daemon, { cacheDirectory: scratch() })
+  expect(await python(`print(open('f', 'rb').read(1)[0])`)).toBe(`${bytes[0]! ^ 1}\n`)
+})
 
 test('a few bytes of a large file are written without fetching it, and publishing them uploads little', async () => {
   const bytes = await publishFile('large', 48 * MiB, 1)
