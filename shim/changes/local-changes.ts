@@ -247,7 +247,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
 
   /** The process before ended without having synced what its last records speak of. */
   noteUnsynced(): void {
-    for (const { entry, published } of this.#state.nodes.values()) if (published === undefined) this.#syncs.add(entry.id)
+    for (const id of this.#state.nodes.keys()) this.#syncs.add(id)
   }
 
   /** A newer snapshot is about to be shown: counts and places are those over it from now on. `settleShown` is to be called when it is shown. */
@@ -346,16 +346,16 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   }
 
   /**
-   * Files whose bodies have to be durable for the edit to be true: one that takes the place of another, one that is emptied, and one of which the record says
-   * what is local. Call it before the edit is applied: what the names led to is asked for.
+   * Files whose bodies have to be durable for the edit to be true: one that takes the place of another, one that is emptied, one that holds what is published,
+   * and one of which the record says what is local. Call it before the edit is applied: what the names led to is asked for.
    */
   #dependentOf({ names = [], nodes = [] }: Edit<Body>): FileId[] {
     const ids: FileId[] = []
     for (const { entry, base, body, isClean = false } of nodes) {
-      if (body === undefined || body === null || isClean) continue
-      const isEmptied = entry.size === 0 && (this.#state.nodes.has(entry.id) || (base !== undefined && base.size > 0))
+      if (body === undefined || body === null) continue
+      const isEmptied = !isClean && entry.size === 0 && (this.#state.nodes.has(entry.id) || (base !== undefined && base.size > 0))
       if (isEmptied) this.#emptied.add(body)
-      if (isEmptied || body.base !== undefined || this.#owed.has(entry.id)) ids.push(entry.id)
+      if (isClean || isEmptied || body.base !== undefined || this.#owed.has(entry.id)) ids.push(entry.id)
     }
     for (const { directoryId, name, to, base } of names) {
       if (to === undefined || to.kind !== 'file') continue

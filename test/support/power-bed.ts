@@ -74,6 +74,17 @@ export class PowerBed {
     return body
   }
 
+  /** A published file that is opened for writing: its body holds what is published. */
+  openPublished(name: string, text: string): FileId {
+    const body = this.bodies.create(time)
+    if (typeof body === 'number') throw new Error(`create: ${body}`)
+    if (body.write(0, utf8(text)) < 0 || body.setMtime(time) < 0) throw new Error('It cannot be filled')
+    const entry: Entry = { ...this.entry(this.#newId(), utf8(text).length), content: { kind: 'inline', bytes: utf8(text) } }
+    const to = { id: entry.id, kind: 'file' as const }
+    this.#apply([{ directoryId: rootFileId, name, to, base: to }], [{ entry, base: entry, body, isClean: true }])
+    return entry.id
+  }
+
   /** As a write through the handler. */
   write(name: string, offset: number, bytes: Uint8Array): void {
     const id = this.idOf(name)
