@@ -322,11 +322,12 @@ export class VolumeTree {
       return fresh
     }
     // A directory's listing is dropped by name, when a name in it changed; its tree alone is nothing that the kernel sees.
-    const shown = found.entry.kind === 'directory' ? table.shownOf(row) : undefined
+    const isOtherData = isNewData && found.entry.kind !== 'directory'
+    const shown = isOtherData ? undefined : table.shownOf(row)
     this.write(row, parent, name, found.entry, found.bytes, found.isLinked)
     if (shown !== undefined && isSame(shown, table.shownOf(row))) return row
-    if (isNewData && shown === undefined) table.flags[row]! |= rowFlag.hasStalePages
-    this.#watcher.nodeChanged(row, isNewData && shown === undefined)
+    if (isOtherData) table.flags[row]! |= rowFlag.hasStalePages
+    this.#watcher.nodeChanged(row, isOtherData)
     return row
   }
 
