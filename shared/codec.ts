@@ -7,6 +7,8 @@
  */
 import { EdgemountError } from './error.ts'
 
+const capacityKept = 65_536
+
 /** Appends values to a buffer that grows. A value that has no encoding is `invalid`. */
 export class Writer {
   #bytes: Uint8Array
@@ -34,9 +36,13 @@ export class Writer {
     }
     this.#room(8)
     let rest = value
-    while (rest >= 0x80) {
+    while (rest > 0x7fffffff) {
       this.#bytes[this.#length++] = (rest % 0x80) + 0x80
       rest = Math.floor(rest / 0x80)
+    }
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80
+      rest >>>= 7
     }
     this.#bytes[this.#length++] = rest
   }
@@ -56,6 +62,17 @@ export class Writer {
   sized(bytes: Uint8Array): void {
     this.varint(bytes.length)
     this.raw(bytes)
+  }
+
+  /** Begins again, in the memory that it has unless that is more than it should keep. */
+  clear(): void {
+    this.#length = 0
+    if (this.#bytes.length > capacityKept) this.#bytes = new Uint8Array(capacityKept)
+  }
+
+  /** What was written, until more is. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
   }
 
   /** What was written, in an array of its own. */

@@ -58,6 +58,9 @@ export function linkEntry(kind: FileKind, id: FileId): Entry {
   }
 }
 
+/** For one entry at a time: memory of its own for each, and more of it for each that is long, would cost more than the encoding. */
+const scratch = new Writer()
+
 /** `invalid` for an entry that cannot be, `exhausted` for one that is too long. */
 export function encodeEntry(entry: Entry): Uint8Array {
   checkEntry(entry)
@@ -68,7 +71,8 @@ export function encodeEntry(entry: Entry): Uint8Array {
   const hasXattrs = !isLink && entry.xattrs.size > 0
   const atime = isLink || entry.atime === undefined || equalTimes(entry.atime, entry.mtime) ? undefined : entry.atime
   const flags = (hasCtime ? ctimeFlag : 0) | (hasLinkCount ? linkCountFlag : 0) | (hasXattrs ? xattrsFlag : 0) | (atime === undefined ? 0 : atimeFlag)
-  const writer = new Writer()
+  const writer = scratch
+  writer.clear()
   writer.u8(kinds.indexOf(entry.kind) | flags)
   writer.u8(code)
   writer.varint(entry.id)

@@ -34,7 +34,7 @@ import { encodeBaseMove, encodeWritten, recordKind } from './record.ts'
 export interface ChangeJournal {
   /**
    * 0: the record survives the end of the process. A negative errno: nothing was appended. `isDependent`: after a loss of power it counts only once
-   * `LocalChanges.syncDependent` has made durable what it speaks of, and so does what comes after it.
+   * `LocalChanges.syncDependent` has made durable what it speaks of, and so does what comes after it. The bytes are the caller's again when it returns.
    */
   append(record: Uint8Array, isDependent?: boolean): number
   /** `done(0)`: all that was appended before the call survives a power failure. */
@@ -80,6 +80,8 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   readonly #emptied = new WeakSet<Body>()
   /** The journal could not take down how far their bodies are local: it has to have all of that before it has anything more. */
   readonly #owed = new Set<FileId>()
+  /** Of one edit at a time. */
+  readonly #record = new Writer()
   readonly #times: PendingTimes = { oldestMs: undefined, newestMs: undefined, takenMs: undefined }
   /** The snapshot that the journal names. */
   #journaledSeq: number
@@ -160,7 +162,8 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     const stamps = new Map<NodePut<Body>, BodyStamp | undefined>()
     for (const put of edit.nodes ?? []) if (put.isClean === true) stamps.set(put, put.body?.stamp())
     const stampOf = (put: NodePut<Body>): BodyStamp | undefined => stamps.get(put)
-    const writer = new Writer()
+    const writer = this.#record
+    writer.clear()
     writer.u8(recordKind.edit)
     try {
       writeEdit(writer, edit, this.#state, { stateOf: (body) => body.state(), stampOf })
@@ -170,7 +173,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
       throw cause
     }
     const dependent = this.#dependentOf(edit)
-    const result = this.#journalSeq() || this.#parts.journal.append(writer.finish(), dependent.length > 0)
+    const result = this.#journalSeq() || this.#parts.journal.append(writer.view(), dependent.length > 0)
     if (result < 0) return result
     this.#state.apply(edit, stampOf)
     for (const id of dependent) this.#syncs.add(id)
