@@ -237,12 +237,15 @@ export class LocalBody {
     return done
   }
 
-  /** Copies from another backing file within the kernel: bytes copied, or a negative errno. */
+  /** Copies from another backing file within the kernel: bytes copied, or a negative errno. Where the disk shares what it copies, a hole stays one. */
   copyFrom(fromFd: number, fromOffset: number, offset: number, length: number): number {
     const { fd } = this
     if (fd < 0) return fd
-    const copied = this.#withRoom(() => this.#owner.sys.copyRange(fromFd, fromOffset, fd, offset, length))
-    if (copied > 0) this.noteLocal(offset, offset + copied, false)
+    const { sys } = this.#owner
+    const copied = this.#withRoom(() => sys.copyRange(fromFd, fromOffset, fd, offset, length))
+    if (copied <= 0) return copied
+    this.noteLocal(offset, offset + copied, false)
+    if (!this.isWhole) for (const { start, end } of holesWithin(sys, fd, { start: offset, end: offset + copied })) this.noteLocal(start, end, true)
     return copied
   }
 

@@ -86,7 +86,10 @@ export class DataOperations implements FileData {
     const copied = target.copyFrom(fd, from.offset, to.offset, end - from.offset)
     if (copied < 0) return copied
     const noted = changes.noteWritten(idOf(this.#parts.tree.table, to.nodeId), to.offset, to.offset + copied, wasPartial)
-    return noted < 0 ? noted : { copied }
+    if (noted < 0) return noted
+    // Holes may have come along.
+    const changed = target.isWhole ? undefined : this.#noteChanged(to.nodeId, target)
+    return changed === undefined ? { copied } : typeof changed === 'number' ? changed : -errno.EIO
   }
 
   #copyByReference(from: FilePlace, to: FilePlace, target: LocalBody, end: number): Answer<{ readonly copied: number }> {

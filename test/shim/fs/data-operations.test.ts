@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { errno } from '../../../shared/error.ts'
+import { decodeBodyState } from '../../../shim/bodies/body-state.ts'
+import { replayChanges } from '../../../shim/changes/recover.ts'
 import { allocateMode, openFlag, seekFrom } from '../../../shim/sys/constants.ts'
 import { toFileId } from '../../../shared/volume/file-id.ts'
 import { DataBed } from '../../support/data-bed.ts'
@@ -64,6 +66,21 @@ describe('copying', () => {
     expect(await copy(bed, ['copy', 999, 0], ['copy', open.handle, 0], 1)).toBe(-errno.EBADF)
     expect(bed.fetched).toEqual([])
   })
+})
+
+test('holes that come along with a copy, where the disk shares it, are known as such after a restart', async () => {
+  const bed = await DataBed.make({ f: bytes })
+  const { open } = await bed.create('sparse')
+  await answered(bed.writable.setattr(await bed.node('sparse'), { ...unchanged, size: 65_536 }, caller))
+  const { handle } = await bed.opened('f', O_RDWR)
+  // As where blocks are shared: there are none to share.
+  bed.sys.copyRange = (_from, _fromOffset, _to, _toOffset, length) => length
+  expect(await copy(bed, ['sparse', open.handle, 0], ['f', handle, 8192], 4096)).toBe(4096)
+  const { state } = replayChanges((visit) => {
+    for (const record of bed.journal.records) visit(record)
+  })
+  const body = state.nodes.get(toFileId((await bed.attributes('f')).ino))!.body!
+  expect(decodeBodyState(body.state)).toMatchObject({ written: [8192, 12_288], punched: [8192, 12_288] })
 })
 
 describe('allocating', () => {
