@@ -71,7 +71,11 @@ export class BodyKeeper {
       if (body === undefined) continue
       const bytes = isBodyOld ? undefined : shown
       if (this.#parts.isReading(body)) this.#read.set(body, bytes)
-      else this.#left.set(keptId, { body, bytes })
+      else {
+        // One that it had before is not to be forgotten.
+        this.#storeNow(keptId)
+        this.#left.set(keptId, { body, bytes })
+      }
     }
     this.#storeSome()
   }

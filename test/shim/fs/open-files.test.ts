@@ -398,6 +398,23 @@ describe('when a file has been published', () => {
     bed.tick()
     expect(bed.cache.stats.fileCount).toBe(count)
   })
+
+  test('and again before what it had is stored, nothing is left behind', async () => {
+    const bed = await DataBed.make({})
+    for (let index = 0; index < 600; index += 1) {
+      const { open } = await bed.create(`f${index}`)
+      bed.writeBacking(open.backingId, 0, new Uint8Array(4097).fill(index))
+      await bed.release(`f${index}`, open.handle)
+    }
+    await bed.publish()
+    const { handle, backingId } = await bed.opened('f599', O_WRONLY | O_TRUNC)
+    bed.writeBacking(backingId, 0, new Uint8Array(5000).fill(7))
+    await bed.release('f599', handle)
+    await bed.publish()
+    bed.tick()
+    expect(bed.bodies.count).toBe(0)
+    expect(await bed.content('f599')).toEqual(new Uint8Array(5000).fill(7))
+  })
 })
 
 test('truncate makes a body of what is left, without fetching the rest', async () => {
