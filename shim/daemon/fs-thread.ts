@@ -57,6 +57,8 @@ function serve(data: FsThreadData): void {
     const base = baseSeq === data.settings.seq ? data.settings : askBase(line, baseSeq, beat)
     const onPublishing = (message: Extract<ToNetwork, { kind: 'to-publisher' }>['message']): void => line.send({ kind: 'to-publisher', message })
     const made = createFileSystem(data.settings, { backend, local, base, log, onPublishing, onStart: () => line.send({ kind: 'ready' }) })
+    const wantsPassthrough = data.wantsPassthrough && data.mount.isPrivileged
+    const isDeaf = wantsPassthrough && isInMemory(local, log)
     let isStopping = false
     runLoop({
       mount: data.mount,
@@ -64,9 +66,9 @@ function serve(data: FsThreadData): void {
       controlFd: data.controlFd,
       handler: made.handler,
       spinUs: data.spinUs,
-      wantsPassthrough: data.wantsPassthrough && data.mount.isPrivileged && mayPassThrough(local, log),
-      // The kernel then believes no size but its own, whatever others commit.
-      wantsWritebackCache: data.settings.writing?.coherence === 'close-to-open',
+      wantsPassthrough: wantsPassthrough && !isDeaf,
+      // The kernel then believes no size but its own, whatever others commit; and a program hears late that memory is full.
+      wantsWritebackCache: data.settings.writing?.coherence === 'close-to-open' && !isDeaf,
       counts: data.counts,
       log,
       onControl: () => {
@@ -90,10 +92,10 @@ function serve(data: FsThreadData): void {
 }
 
 /** Of a mount that is only read nobody stores anything. */
-function mayPassThrough({ writing, directory }: LocalState, log: Logger): boolean {
-  if (writing === undefined || directory === undefined || noticesStores(directory)) return true
+function isInMemory({ writing, directory }: LocalState, log: Logger): boolean {
+  if (writing === undefined || directory === undefined || noticesStores(directory)) return false
   log.info(`"${directory}" is in memory, where nobody notices what is stored into mappings: the kernel gets no files from there, and every byte goes through edgemount`)
-  return false
+  return true
 }
 
 /** What was changed here was made from another snapshot than the newest. */
