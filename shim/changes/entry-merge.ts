@@ -84,7 +84,8 @@ export function rebased(now: Entry, before: Entry, after: Entry): Entry {
     mtime: areSameTimes(now.mtime, before.mtime) ? after.mtime : now.mtime,
     ctime: areSameTimes(now.ctime, before.ctime) ? after.ctime : now.ctime,
     ...(atime === undefined ? {} : { atime }),
-    size: isContentOurs || now.size !== before.size ? now.size : after.size,
+    // Of a body that is gone, the size is gone with it.
+    size: isContentOurs ? now.size : after.size,
     linkCount: after.linkCount,
     xattrs: areSameXattrs(now.xattrs, before.xattrs) ? after.xattrs : now.xattrs,
     content: isContentOurs ? now.content : after.content,
