@@ -7,8 +7,9 @@ import { throwIfAborted } from '../../shared/abort.ts'
 import { EdgemountError, errno } from '../../shared/error.ts'
 import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
+import { seekFrom } from '../sys/constants.ts'
 import { failure } from '../sys/failure.ts'
-import { linuxSys } from '../sys/linux-sys.ts'
+import { libc, runOffThread } from '../sys/libc.ts'
 import { readNow } from '../sys/read-now.ts'
 
 /** NOFOLLOW: it is a file of our own folder, so a link there is somebody's trap. */
@@ -86,20 +87,21 @@ export class BodyFile {
     })
   }
 
-  /** Where it has data, in order; a disk that does not tell has it everywhere. */
-  *dataWithin({ start, end }: ByteRange): Generator<ByteRange> {
-    for (let at = start; at < end; ) {
-      const dataStart = linuxSys.seekData(this.#fd, at)
-      if (dataStart === -errno.ENXIO || dataStart >= end) return
-      if (dataStart < 0) {
-        yield { start: at, end }
-        return
-      }
-      const dataEnd = linuxSys.seekHole(this.#fd, dataStart)
-      const stop = dataEnd < 0 ? end : Math.min(end, dataEnd)
-      yield { start: Math.max(at, dataStart), end: stop }
-      at = stop
+  /**
+   * Where it has data, in order; a disk that does not tell has it everywhere. Asked off this thread: the answer waits for the inode's lock, and who writes with
+   * it may wait for a page of this very mount, which this thread fetches.
+   */
+  async data(signal: AbortSignal): Promise<readonly ByteRange[]> {
+    const { size } = this
+    const found: ByteRange[] = []
+    for (let at = 0; at < size; at = found.at(-1)!.end) {
+      throwIfAborted(signal)
+      const start = await runOffThread(libc.lseek, this.#fd, at, seekFrom.SEEK_DATA)
+      if (start === -errno.ENXIO || start >= size) break
+      const end = start < 0 ? start : await runOffThread(libc.lseek, this.#fd, start, seekFrom.SEEK_HOLE)
+      found.push({ start: Math.max(at, start), end: end < 0 ? size : Math.min(size, end) })
     }
+    return found
   }
 
   /** All of a small file, when its bytes are in memory. */

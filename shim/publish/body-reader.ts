@@ -64,10 +64,11 @@ export class BodyReader {
     return this.#target.write(this.#bytesOf(file, { start: 0, end: file.size }, signal), { previous, signal })
   }
 
-  #rewrite({ base, written }: BatchBody, file: BodyFile, signal: AbortSignal): Promise<{ readonly content: Content }> {
+  async #rewrite({ base, written }: BatchBody, file: BodyFile, signal: AbortSignal): Promise<{ readonly content: Content }> {
     const { size } = file
     const local = { written: base === undefined ? undefined : (written ?? []), baseLength: base?.length ?? 0, size }
-    const { data, zeros } = planPieces(local, (range) => file.dataWithin(range))
+    const there = await file.data(signal)
+    const { data, zeros } = planPieces(local, partsOf(there))
     const old = base === undefined ? undefined : { root: decodeManifestRoot(base.manifest), keptBytes: base.length }
     // Behind the old version there are zeros anyway.
     const punched = zeros.flatMap(({ start, end }) => (start < local.baseLength ? [{ start, end: Math.min(end, local.baseLength) }] : []))
@@ -89,5 +90,16 @@ export class BodyReader {
       this.#buffers.push(buffer)
     }
     if (at < end) throw new ShrunkError()
+  }
+}
+
+/** The parts of ranges within others, which are asked for in order. */
+function partsOf(ranges: readonly ByteRange[]): (within: ByteRange) => Generator<ByteRange> {
+  let first = 0
+  return function* parts({ start, end }) {
+    while (first < ranges.length && ranges[first]!.end <= start) first += 1
+    for (let index = first; index < ranges.length && ranges[index]!.start < end; index += 1) {
+      yield { start: Math.max(start, ranges[index]!.start), end: Math.min(end, ranges[index]!.end) }
+    }
   }
 }

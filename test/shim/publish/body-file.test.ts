@@ -39,3 +39,28 @@ test('a write that is under way, and of whose end the time of change says nothin
     rmSync(directory, { recursive: true, force: true })
   }
 })
+
+test('who asks where data is, while somebody writes, does not wait on this thread', async () => {
+  const directory = mkdtempSync(path.join(inMemory, 'edgemount-body-'))
+  const name = path.join(directory, 'body')
+  const fd = openSync(name, 'w+', 0o600)
+  try {
+    writevSync(fd, parts(1))
+    const next = parts(2)
+    const file = BodyFile.open(name, '/f')
+    const { mtimeNs } = fstatSync(fd, { bigint: true })
+    const written = Promise.withResolvers<undefined>()
+    writev(fd, next, 0, () => written.resolve(undefined))
+    while (fstatSync(fd, { bigint: true }).mtimeNs === mtimeNs);
+    const startMs = performance.now()
+    const data = file.data(new AbortController().signal)
+    const blockedMs = performance.now() - startMs
+    expect(await data).toEqual([{ start: 0, end: partBytes * partCount }])
+    await written.promise
+    expect(blockedMs).toBeLessThan((performance.now() - startMs) / 2)
+    file.close()
+  } finally {
+    closeSync(fd)
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
