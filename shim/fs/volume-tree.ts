@@ -17,10 +17,10 @@ import { inodeKey } from '../../shared/format/inode-key.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { findInTree } from '../../shared/format/tree-page.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
-import { rootFileId } from '../../shared/volume/file-id.ts'
 import type { NameTarget } from '../changes/edit.ts'
 import { contentTagOf } from './attributes.ts'
 import { type ChangedNode, type ChangedTree, presentEntry } from './changed-tree.ts'
+import { directoryByPlace } from './directory-place.ts'
 import { InodeTable, type Row, type Shown, rootRow, rowFlag } from './inode-table.ts'
 import type { TreePages } from './tree-pages.ts'
 
@@ -168,27 +168,8 @@ export class VolumeTree {
   /** What the row of a changed inode keeps: of a directory the snapshot's entry, of others nothing. One that is not where it was has the tree it had. */
   #treeBytes(id: FileId, { entry, base }: ChangedNode): Uint8Array | Missing {
     if (entry.kind !== 'directory' || base === undefined) return noBytes
-    const bytes = this.#snapshotBytes(id)
+    const bytes = directoryByPlace(this.#root, id, (each) => this.#changes?.place(each), this.pages.find)
     return bytes ?? encodeEntry(base)
-  }
-
-  /** The entry of a directory in the snapshot, by the place that the changes know; undefined when it is not there. */
-  #snapshotBytes(id: FileId): Uint8Array | undefined | Missing {
-    const names: string[] = []
-    for (let at = id; at !== rootFileId; ) {
-      const place = this.#changes?.place(at)
-      if (place === undefined || names.length > pathDepthMax) return undefined
-      names.push(place.name)
-      at = place.parentId
-    }
-    let bytes = encodeEntry(this.#root.directory)
-    for (const name of names.toReversed()) {
-      const { content } = decodeEntry(bytes)
-      const found = content.kind === 'tree' ? findInTree(content.root.pointer, encodeName(name), this.pages.find) : undefined
-      if (found === undefined || isMissing(found)) return found
-      bytes = found
-    }
-    return decodeEntry(bytes).id === id ? bytes.slice() : undefined
   }
 
   /** Writes what `changes` has for an inode into its row. */
@@ -258,9 +239,12 @@ export class VolumeTree {
     table.place(row, parent, encodeName(name), isNeeded ? bytes : kept)
   }
 
-  /** Every directory in it has a name for it: "..". */
+  /** Every directory in it has a name for it: "..". All that is in one that was made here counts as changed until it is settled. */
   #directoryLinkCount(row: Row, root: TreeRoot): number {
-    return Math.max(2, 2 + root.directoryCount + (this.#changes?.counts(idOf(this.table, row)).directories ?? 0))
+    const id = idOf(this.table, row)
+    const node = this.#changes?.node(id)
+    const below = node !== undefined && node.base === undefined ? 0 : root.directoryCount
+    return Math.max(2, 2 + below + (this.#changes?.counts(id).directories ?? 0))
   }
 
   /** Sees through a link into the inode tree. */
