@@ -11,10 +11,12 @@ export const listLimitMax = 1000
 
 /** Throws `invalid` unless the key is ASCII parts without controls, none empty, `.` or `..`, joined by `/`. */
 export function checkKey(key: string): void {
-  if (!isPrintable(key) || key.length > keyBytesMax || key === '') throw invalidKey(key)
-  for (const part of key.split('/')) {
-    if (part === '' || part === '.' || part === '..') throw invalidKey(key)
-  }
+  if (!isKey(key)) throw invalidKey(key)
+}
+
+/** False for what others keep in a bucket under names that no store here gives. */
+export function isKey(key: string): boolean {
+  return isPrintable(key) && key.length <= keyBytesMax && key.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
 }
 
 /** A prefix is the beginning of a key; the empty one stands for all keys. */

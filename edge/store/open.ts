@@ -1,22 +1,29 @@
 /**
- * Stores by their URL, as people write them: `dir:./data`, `memory:`. The one place where a store and its decorators are put together.
+ * Stores by their URL, as people write them: `dir:./data`, `s3://bucket/prefix`, `memory:`. The one place where a store and its decorators are put together.
+ *
+ * The clients of clouds are loaded when one is opened: they take a tenth of a second and tens of megabytes, which nobody pays for a folder.
  */
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import type { Metrics } from '../../shared/metrics.ts'
 import type { Random } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
+import { deadlineStore } from './deadline.ts'
 import { DirectoryStore } from './directory.ts'
 import { limitStore } from './limit.ts'
 import { MemoryStore } from './memory.ts'
 import { observeStore } from './observe.ts'
+import { retryDefaults, retryStore } from './retry.ts'
+import { parseStoreUrl, type S3Url, shownUrl } from './store-url.ts'
 
-export type StoreUrl = { readonly kind: 'directory'; readonly path: string } | { readonly kind: 'memory' }
+type Environment = Readonly<Record<string, string | undefined>>
 
 export interface OpenStoreSettings {
   readonly clock: Clock
   readonly random: Random
   readonly metrics?: Metrics | undefined
+  /** Where endpoints and keys of clouds are; the process's own unless given. */
+  readonly environment?: Environment | undefined
 }
 
 export interface OpenedStore {
@@ -29,30 +36,42 @@ const callCountMax = 64
 /** Waiting calls hold only their arguments; more than this is a runaway caller. */
 const queueCountMax = 10_000
 
-/** Throws `invalid` for what is no store URL, `unsupported` for a kind of store that this build does not have. */
-export function parseStoreUrl(text: string): StoreUrl {
-  const match = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(text)
-  if (match === null) throw new EdgemountError('invalid', `Cannot open the store "${text}": it names no kind of store; for a directory write "dir:${text}"`)
-  const scheme = match[1]!.toLowerCase()
-  const rest = match[2]!
-  if (scheme === 'memory') {
-    if (rest === '') return { kind: 'memory' }
-    throw new EdgemountError('invalid', `Cannot open the store "${text}": nothing may follow "memory:"`)
-  }
-  if (scheme === 'dir') {
-    if (rest !== '' && !rest.includes('\0')) return { kind: 'directory', path: rest }
-    throw new EdgemountError('invalid', `Cannot open the store "${text}": "dir:" needs a path, for example dir:./data`)
-  }
-  throw new EdgemountError('unsupported', `Cannot open the store "${text}": "${scheme}:" is not supported; use dir:<path> or memory:`)
-}
+/**
+ * A cloud answers in tens of milliseconds with about 100 MB/s a connection: so many fill 10 Gbit/s, and are far below the open sockets and the memory that a mount
+ * may have (each may hold a pack of 64 MiB).
+ */
+const cloudCallCountMax = 32
+/** Clouds answer in seconds when they are slow, in a minute or never when they are ill. */
+const cloudCallMs = 60_000
+/** A pack of 64 MiB over a line of 1 Mbit/s takes ten minutes. */
+const cloudSentBytesPerSecondMin = 128 * 1024
+/** Fewer than elsewhere: who asks may try again too. */
+const cloudTryCountMax = 3
 
 /** Opens a store by its URL. A relative path is relative to the working directory. */
 export async function openStore(text: string, settings: OpenStoreSettings): Promise<OpenedStore> {
   const url = parseStoreUrl(text)
   if (url.kind === 'memory') return { store: decorate(new MemoryStore(), settings), dispose: async () => {} }
+  if (url.kind === 's3') return await openS3(url, settings)
+  if (url.kind === 'azure') throw new EdgemountError('unsupported', `Cannot open the store "${shownUrl(text)}": this build has no Azure`)
   const directory = new DirectoryStore(url.path, settings)
   await directory.start()
   return { store: decorate(limitStore(directory, { callCountMax, queueCountMax }), settings), dispose: () => directory.dispose() }
+}
+
+async function openS3(url: S3Url, settings: OpenStoreSettings): Promise<OpenedStore> {
+  const { S3Store } = await import('./s3.ts')
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = settings.environment ?? process.env
+  const endpoint = (url.endpoint ?? (AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL)) || undefined
+  const store = new S3Store({ ...url, endpoint, clock: settings.clock, random: settings.random })
+  return { store: decorate(overNetwork(store, settings), settings), dispose: async () => store.dispose() }
+}
+
+/** A place is held while a call is under way, not while it waits for its next try; each try has its own deadline. */
+function overNetwork(store: ObjectStore, { clock, random }: OpenStoreSettings): ObjectStore {
+  const timed = deadlineStore(store, { clock, callMs: cloudCallMs, sentBytesPerSecondMin: cloudSentBytesPerSecondMin })
+  const limited = limitStore(timed, { callCountMax: cloudCallCountMax, queueCountMax })
+  return retryStore(limited, { clock, random, ...retryDefaults, tryCountMax: cloudTryCountMax })
 }
 
 function decorate(store: ObjectStore, { metrics, clock }: OpenStoreSettings): ObjectStore {

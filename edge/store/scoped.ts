@@ -12,7 +12,8 @@ export class ScopedStore implements ObjectStore {
   /** `scope` is a key (`demo`, `team/demo`): the scoped store holds the keys below it. */
   constructor(store: ObjectStore, scope: string) {
     checkKey(scope)
-    this.label = `${store.label}/${scope}`
+    const [base, query] = splitQuery(store.label)
+    this.label = `${base}/${scope}${query}`
     this.#store = store
     this.#scope = `${scope}/`
   }
@@ -50,4 +51,10 @@ export class ScopedStore implements ObjectStore {
     checkKey(key)
     return this.#scope + key
   }
+}
+
+/** An address in a cloud has its path before its parameters; the path of a folder may hold anything. */
+function splitQuery(label: string): [base: string, query: string] {
+  const index = /^[a-z0-9]+:\/\//.test(label) ? label.indexOf('?') : -1
+  return index < 0 ? [label, ''] : [label.slice(0, index), label.slice(index)]
 }

@@ -10,6 +10,7 @@ import { engineOf, openPlace, refusePinned } from './open.ts'
 import { openSettings } from './session.ts'
 import { refuseStoreItself } from './store-folder.ts'
 import { jsonText } from './terminal.ts'
+import { inSource } from './target.ts'
 
 export const createCommand = defineCommand({
   name: 'create',
@@ -27,7 +28,7 @@ export const createCommand = defineCommand({
     try {
       const { place, store } = opened
       refusePinned(place, 'create')
-      if (place.path !== rootPath) throw new EdgemountError('conflict', `Cannot create the volume "${text}": "${place.source}/${place.volume}" is a volume`)
+      if (place.path !== rootPath) throw new EdgemountError('conflict', `Cannot create the volume "${text}": "${inSource(place.source, place.volume)}" is a volume`)
       checkVolumeName(place.volume)
       await refuseStoreItself(place)
       const volume = await Volume.create(engineOf(store, call.settings), { name: place.volume, chunking }).catch((error: unknown) => {

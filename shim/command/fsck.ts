@@ -10,6 +10,7 @@ import type { OpenVolume } from './open.ts'
 import { counted, formatBytes, formatDuration } from './quantity.ts'
 import { withVolume } from './session.ts'
 import { plainText, type Terminal } from './terminal.ts'
+import { inSource } from './target.ts'
 
 const fsckSettings = ['read-data'] as const
 type FsckCall = Call<(typeof fsckSettings)[number]>
@@ -35,7 +36,7 @@ export const fsckCommand = defineCommand({
     await withVolume(required(call, 0), call, async (opened) => {
       const { settings, terminal } = call
       const { place, snapshot } = opened
-      if (place.path !== rootPath) throw new EdgemountError('unsupported', `Cannot check "${place.path}": only whole volumes are checked. Check ${place.source}/${place.volume}`)
+      if (place.path !== rootPath) throw new EdgemountError('unsupported', `Cannot check "${place.path}": only whole volumes are checked. Check ${inSource(place.source, place.volume)}`)
       const startMs = systemMonotonicMs()
       const outcome = await check(call, opened)
       if (settings.json) await terminal.output.write(`${JSON.stringify(outcomeJson(outcome, place.volume, snapshot.seq))}\n`)

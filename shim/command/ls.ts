@@ -7,7 +7,7 @@ import { type Call, defineCommand, required } from './command.ts'
 import { entryJson, longLine } from './entry-text.ts'
 import { exitCode } from './exit-code.ts'
 import { withVolume } from './session.ts'
-import { isWholeEdge, volumesAt } from './store-folder.ts'
+import { isWholeSource, volumesAt } from './store-folder.ts'
 import { plainText } from './terminal.ts'
 
 /** Lines are written in portions: a write for each of a million would take longer than the listing. */
@@ -28,7 +28,7 @@ export const lsCommand = defineCommand({
   run: async (call) => {
     const { settings, terminal } = call
     const text = required(call, 0)
-    if (isWholeEdge(text)) {
+    if (isWholeSource(text)) {
       await printVolumes(call, text)
       return exitCode.ok
     }

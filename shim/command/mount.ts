@@ -12,6 +12,7 @@ import { type Mounting, startMounting } from './mounting.ts'
 import { openPlace, type OpenPlace, requireVolume } from './open.ts'
 import { openSettings } from './session.ts'
 import { jsonText } from './terminal.ts'
+import { inSource } from './target.ts'
 
 const mountSettings = [
   ...['read-only', 'durability', 'write-back-delay', 'coherence', 'wait', 'author', 'serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough'] as const,
@@ -39,7 +40,7 @@ export const mountCommand = defineCommand({
     const opened = await openPlace(required(call, 0), openSettings(call))
     try {
       const { place } = opened
-      if (place.path !== rootPath) throw new EdgemountError('unsupported', `Cannot mount "${required(call, 0)}": only whole volumes can be mounted. Mount ${place.source}/${place.volume}`)
+      if (place.path !== rootPath) throw new EdgemountError('unsupported', `Cannot mount "${required(call, 0)}": only whole volumes can be mounted. Mount ${inSource(place.source, place.volume)}`)
       await requireVolume(opened, call.terminal.signal)
       return await serveAndMount(call, opened)
     } finally {

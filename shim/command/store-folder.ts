@@ -11,7 +11,7 @@ import { EdgeConnection } from '../../shared/wire/connection.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
 import { routes } from '../../shared/wire/routes.ts'
 import { openObjectStore, scopeToVolume } from './edge-process.ts'
-import { isVolumeName, type Place } from './target.ts'
+import { inSource, isVolumeName, type Place } from './target.ts'
 
 export interface AskSettings {
   readonly timeout: number
@@ -32,7 +32,7 @@ export async function requireStoreFolder(source: string, doing: string): Promise
   const folder = folderOf(source)
   // What is there and no folder, the store itself refuses.
   if (folder === undefined || (await stat(folder).then(() => true, () => false))) return
-  throw new EdgemountError('not-found', `Cannot ${doing}: the folder "${folder}" does not exist. Check the path, or make a volume in it: edgemount create ${source}/<volume>`)
+  throw new EdgemountError('not-found', `Cannot ${doing}: the folder "${folder}" does not exist. Check the path, or make a volume in it: edgemount create ${inSource(source, '<volume>')}`)
 }
 
 /** What a volume path means that names no volume: a store with volumes, or nothing. */
@@ -40,10 +40,10 @@ export async function missingVolume(place: Place, cause?: unknown): Promise<Edge
   const { source, volume } = place
   const failed = (why: string): EdgemountError => new EdgemountError('not-found', `Cannot open the volume "${volume}": ${why}`, { cause })
   const folder = folderOf(source)
-  if (folder === undefined) return failed(`there is none in ${source}. To make it: edgemount create ${source}/${volume}`)
-  if (!(await isThere(folder))) return failed(`the folder "${folder}" does not exist. Check the path; to make it all: edgemount create ${source}/${volume}`)
+  if (folder === undefined) return failed(`there is none in ${source}. To make it: edgemount create ${inSource(source, volume)}`)
+  if (!(await isThere(folder))) return failed(`the folder "${folder}" does not exist. Check the path; to make it all: edgemount create ${inSource(source, volume)}`)
   const inner = innerStore(place)
-  if (inner === undefined || !(await isThere(path.join(folder, volume)))) return failed(`there is none in ${source}. To make it: edgemount create ${source}/${volume}`)
+  if (inner === undefined || !(await isThere(path.join(folder, volume)))) return failed(`there is none in ${source}. To make it: edgemount create ${inSource(source, volume)}`)
   const names = await someVolumes(inner)
   if (names.length === 0) return failed(`"${path.join(folder, volume)}" is a folder, and no volume. To make one in it: edgemount create ${inner}/<volume>`)
   return failed(storeText(inner, names))
@@ -60,7 +60,8 @@ export async function refuseStoreItself(place: Place): Promise<void> {
 export async function* volumesAt(text: string, settings: AskSettings): AsyncGenerator<string> {
   const edge = /^(https?:\/\/[^?#]*?)(?:\/v1)?\/*$/i.exec(text)?.[1]
   if (edge !== undefined) yield* volumesOfEdge(edge, settings)
-  if (!(await isThere(folderOf(text) ?? ''))) return
+  const folder = folderOf(text)
+  if (folder === undefined ? !isCloud(text) : !(await isThere(folder))) return
   const opened = await openObjectStore(text)
   try {
     yield* volumesOfStore(opened.store, settings.signal)
@@ -69,9 +70,14 @@ export async function* volumesAt(text: string, settings: AskSettings): AsyncGene
   }
 }
 
-/** True for the URL of an edge that names no volume. */
-export function isWholeEdge(text: string): boolean {
-  return /^https?:\/\/[^/?#]+(?:\/*|\/(?:[^?#]*\/)?v1\/*)$/i.test(text)
+/** A store that is reached over a network, with or without a volume after it. */
+function isCloud(text: string): boolean {
+  return /^(?:s3|az):\/\//.test(text)
+}
+
+/** True for the URL of an edge, or a bucket, that names no volume. */
+export function isWholeSource(text: string): boolean {
+  return /^(?:s3:\/\/[^/?]+|az:\/\/[^/?]+\/[^/?]+)\/*(?:\?.*)?$/.test(text) || /^https?:\/\/[^/?#]+(?:\/*|\/(?:[^?#]*\/)?v1\/*)$/i.test(text)
 }
 
 /** The names of all volumes, in order. */
@@ -114,7 +120,7 @@ async function someVolumes(source: string): Promise<readonly string[]> {
 
 function storeText(source: string, names: readonly string[]): string {
   const shown = names.length > namedMax ? `${names.slice(0, namedMax).join(', ')}, …` : names.join(', ')
-  return `${source} is a store; name a volume in it: ${source}/<volume> (there are: ${shown})`
+  return `${source} is a store; name a volume in it: ${inSource(source, '<volume>')} (there are: ${shown})`
 }
 
 async function isThere(folder: string): Promise<boolean> {

@@ -44,23 +44,41 @@ function parseEdge(text: string): Place {
 }
 
 function placesOf(text: string, scheme: string, inner: string): readonly [Place, ...Place[]] {
-  // `s3://bucket/…`: the bucket belongs to the store, whatever else does.
+  // `s3://bucket/…`: the bucket belongs to the store, whatever else does; of `az://account/container/…` two names do.
   const isHosted = scheme !== 'dir' && inner.startsWith('//')
+  const ownCount = isHosted ? (scheme === 'az' ? 2 : 1) : 0
   const root = isHosted ? '//' : inner.startsWith('/') ? '/' : ''
-  const segments = inner.split('/').filter((segment) => segment !== '')
+  // Its parameters stand at the end of the whole text.
+  const [, where = inner, query = ''] = (isHosted ? /^(.*)(\?[a-z][a-z-]*=.*)$/s.exec(inner) : null) ?? []
+  const segments = where.split('/').filter((segment) => segment !== '')
   const places: Place[] = []
-  for (let index = isHosted ? 1 : 0; index < segments.length; index += 1) {
+  for (let index = ownCount; index < segments.length; index += 1) {
     const [volume, ...rest] = segments.slice(index)
     const base = `${root}${segments.slice(0, index).join('/')}`
     // What stands before the volume may hold `..`, the path after it may not.
     if (volume === undefined || !isVolumeName(volume.replace(pinned, '$1')) || rest.some((name) => name === '.' || name === '..')) continue
-    places.push(place(`${scheme}:${base === '' ? '.' : base}`, volume, rest))
+    places.push(place(`${scheme}:${base === '' ? '.' : base}${query}`, volume, rest))
   }
   const [first, ...others] = places
   if (first !== undefined) return [first, ...others]
   const last = segments.at(-1)
   if (last !== undefined && !isHosted) checkVolumeName(last.replace(pinned, '$1'))
-  throw invalid(text, `the volume is missing: ${scheme}:${isHosted ? `//${segments[0] ?? '<bucket>'}` : '<store>'}/<volume>`)
+  throw invalid(shownText(text), `the volume is missing: ${scheme}:${isHosted ? `//${[...segments.slice(0, ownCount), ...hostedNames(scheme).slice(segments.length)].join('/')}` : '<store>'}/<volume>`)
+}
+
+/** Without a user and a password, which people write where they do not belong. */
+function shownText(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1…@')
+}
+
+function hostedNames(scheme: string): readonly string[] {
+  return scheme === 'az' ? ['<account>', '<container>'] : ['<bucket>']
+}
+
+/** What stands below a source, as people write it: the parameters of a store in a cloud come last. */
+export function inSource(source: string, name: string): string {
+  const [, base = source, query = ''] = /^([a-z0-9]+:\/\/[^?]*)(\?.*)$/s.exec(source) ?? []
+  return `${base.replace(/\/$/, '')}/${name}${query}`
 }
 
 const pinned = /^(.+)@(\d+)$/

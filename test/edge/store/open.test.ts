@@ -1,34 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { openStore, parseStoreUrl } from '../../../edge/store/open.ts'
+import { openStore } from '../../../edge/store/open.ts'
 import { systemClock } from '../../../shared/clock.ts'
-import { EdgemountError } from '../../../shared/error.ts'
 import { Metrics } from '../../../shared/metrics.ts'
 import { systemRandom } from '../../../shared/random.ts'
 import { bytesAt, expectBytes, text } from '../../support/store-bytes.ts'
 import { tempDirectory } from '../../support/temp-directory.ts'
 
 const settings = { clock: systemClock, random: systemRandom }
-
-test.each([
-  ['dir:./data', { kind: 'directory', path: './data' }],
-  ['dir:/srv/a b', { kind: 'directory', path: '/srv/a b' }],
-  ['DIR:x', { kind: 'directory', path: 'x' }],
-  ['memory:', { kind: 'memory' }],
-])('%s', (url, parsed) => {
-  expect(parseStoreUrl(url)).toEqual(parsed)
-})
-
-test.each([
-  ['./data', 'invalid', 'Cannot open the store "./data": it names no kind of store; for a directory write "dir:./data"'],
-  ['', 'invalid', 'Cannot open the store "": it names no kind of store; for a directory write "dir:"'],
-  ['dir:', 'invalid', 'Cannot open the store "dir:": "dir:" needs a path, for example dir:./data'],
-  ['memory:x', 'invalid', 'Cannot open the store "memory:x": nothing may follow "memory:"'],
-  ['s3://bucket', 'unsupported', 'Cannot open the store "s3://bucket": "s3:" is not supported; use dir:<path> or memory:'],
-] as const)('%j is refused as %s', (url, code, message) => {
-  expect(() => parseStoreUrl(url)).toThrow(new EdgemountError(code, message))
-})
 
 test('a directory store, opened, written, opened again', async () => {
   const root = path.join(await tempDirectory(), 'data')
@@ -49,4 +29,13 @@ test('each memory store is its own', async () => {
   await one.store.create('k', text('x'))
   expect(await two.store.get('k')).toBeUndefined()
   await one.dispose()
+})
+
+test('an S3 store is opened by its URL or the environment, without a request', async () => {
+  const opened = await openStore('s3://bucket/some/prefix?endpoint=http://127.0.0.1:9/&region=eu-north-1', settings)
+  onTestFinished(() => opened.dispose())
+  expect(opened.store.label).toBe('s3://bucket/some/prefix?endpoint=http://127.0.0.1:9')
+  const other = await openStore('s3://bucket', { ...settings, environment: { AWS_ENDPOINT_URL: 'http://127.0.0.1:10' } })
+  onTestFinished(() => other.dispose())
+  expect(other.store.label).toBe('s3://bucket?endpoint=http://127.0.0.1:10')
 })
