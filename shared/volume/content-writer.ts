@@ -80,6 +80,11 @@ export class ContentWriter implements CommitSession {
     this.newFileId = fileIdsFrom(parts.random)
   }
 
+  /** Something could not be stored: every further call throws, and nothing that was not committed counts. */
+  get hasFailed(): boolean {
+    return this.#uploads.hasFailed
+  }
+
   /** Where a chunk lies, if it is known. */
   known(hash: Hash): Pointer | undefined {
     return this.#known.find(hash)

@@ -72,6 +72,10 @@ export class PackUploads {
     this.throwIfFailed()
   }
 
+  get hasFailed(): boolean {
+    return this.#failure !== undefined
+  }
+
   throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure.error
   }

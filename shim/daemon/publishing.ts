@@ -127,6 +127,7 @@ export class MountPublishing {
       contents: new BodyContents(target, systemMonotonicMs),
       commit: (set, options) => target.commit(set, options),
       find: (name, signal) => target.find(name, signal),
+      startOver: () => target.startOver(),
       untilShown: (seq, signal) => parts.follower().until(seq, signal),
       send,
       clock,

@@ -96,6 +96,11 @@ export class BodyContents {
     for (const id of ids) this.#known.delete(id)
   }
 
+  /** The session that has brought them failed, with what of theirs was not stored yet. */
+  forgetAll(): void {
+    this.#known.clear()
+  }
+
   /** A file may have got another body since, as long and as old as the one before. */
   #knownOf(body: BatchBody): ReadBody | undefined {
     const known = this.#known.get(body.id)

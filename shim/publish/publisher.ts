@@ -26,6 +26,8 @@ export interface PublisherParts {
   commit(set: ChangeSet, options: CommitName & { readonly shownSeq: number; readonly signal: AbortSignal }): Promise<Commit>
   /** What the commit did that has this nonce, if there is one up to the newest. */
   find(name: CommitName, signal: AbortSignal): Promise<Commit | undefined>
+  /** A session that has failed is ended, and another one begun, which knows of nothing that the first had brought. True when it was so. */
+  startOver(): boolean
   /** Resolves once the file system has been told of that commit: the next batch compares with it, or with a newer one. */
   untilShown(seq: number, signal: AbortSignal): Promise<void>
   /** To the file-system thread. */
@@ -207,6 +209,7 @@ export class Publisher {
       if (this.#failure !== undefined) this.#parts.log.info('Publishing again')
       this.#failure = undefined
     } catch (error) {
+      if (this.#parts.startOver()) this.#parts.contents.forgetAll()
       if (!this.#stop.signal.aborted) this.#noteFailure(error)
     }
     this.#isPublishing = false

@@ -53,8 +53,10 @@ export class VolumeTarget implements ContentTarget {
     return seq
   }
 
-  /** A session that has failed stays so: what it had not committed has to be written again. */
-  startOver(): void {
+  /** A session that has failed stays so: what it had not committed has to be written again, by another one. True when it was so. */
+  startOver(): boolean {
+    if (!this.#writer.hasFailed) return false
     this.#writer = this.#volume.writer()
+    return true
   }
 }

@@ -104,6 +104,7 @@ export class PublishBed {
       contents: new BodyContents(target, () => performance.now()),
       commit: (set, name) => target.commit(set, name),
       find: (name, signal) => target.find(name, signal),
+      startOver: () => target.startOver(),
       untilShown: async (seq) => {
         this.#baseSeq = Math.max(this.#baseSeq, seq)
       },

@@ -273,6 +273,21 @@ describe('the store fails', () => {
     expectBytes(await bytesOf(await bed.volume.head(), '/big'), bytes)
   })
 
+  test('a session that has failed for good is followed by another one, which brings everything anew', async () => {
+    const bytes = randomBytes(10, 300_000)
+    let isFirst = true
+    bed.plan = ({ operation, key }) => {
+      // Somebody else has that id: nothing that can be waited for.
+      if (operation === 'create' && key.startsWith('data/') && isFirst) void bed.memory.create(key, utf8('not ours'))
+      if (operation === 'create' && key.startsWith('data/')) isFirst = false
+      return undefined
+    }
+    bed.write('big', bytes)
+    await expect(bed.flush(1000)).rejects.toThrow('the random id is taken')
+    await bed.flush(20_000)
+    expectBytes(await bytesOf(await bed.volume.head(), '/big'), bytes)
+  })
+
   test('the answer of a commit is lost: it is found, and not made twice', async () => {
     bed.plan = ({ operation, key }) => (operation === 'create' && key.startsWith('log/') ? { kind: 'lost' } : undefined)
     bed.write('a', 'one')
