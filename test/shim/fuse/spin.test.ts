@@ -27,3 +27,27 @@ test('can be switched off', () => {
   spin.observe(1)
   expect(spin.windowUs).toBe(0)
 })
+
+test('sleeps at once while requests come as soon as it sleeps, and no sooner', () => {
+  const spin = new SpinPolicy(20)
+  spin.observe(60)
+  // It looked for them in vain, each time.
+  for (const window of [30, 45, 50]) {
+    expect(spin.windowUs).toBe(window)
+    spin.observe(window + 15)
+  }
+  expect(spin.windowUs).toBe(0)
+  for (let round = 0; round < 5; round += 1) spin.observe(15)
+  expect(spin.windowUs).toBe(0)
+  // Two threads had to be woken for it.
+  spin.observe(60)
+  expect(spin.windowUs).toBe(50)
+  for (let round = 0; round < 5; round += 1) spin.observe(40)
+  expect(spin.windowUs).toBe(50)
+  // One that comes too late by much is no sign of anything.
+  for (let round = 0; round < 9; round += 1) {
+    spin.observe(40)
+    spin.observe(70)
+  }
+  expect(spin.windowUs).toBe(50)
+})
