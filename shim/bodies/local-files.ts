@@ -9,7 +9,8 @@
  * removed near it (the search for an inode goes past those freed lately), which is how programs that make many files live; opening one that is there takes 3,
  * renaming it 9. Emptying it takes 10, and 120 when its blocks are on the disk already. A round trip through the kernel to us takes 10 to 20 µs, and the one
  * more for a WRITE of 4 KiB with its journal record would cost more than open and passthrough do (13). So discarded files are emptied and used again, on
- * another thread, and CREATE opens one that is ready.
+ * another thread, and CREATE opens one that is ready. The other thread publishes at the same time, and 128 files made one after the other wait for that 256
+ * times: of 50,000 files that tar made 5,000 to 22,000 found none ready. Made all at once, and the next step begun when one has ended, none.
  */
 import { errno } from '../../shared/error.ts'
 import type { FileChore } from '../fs/backend.ts'
@@ -138,9 +139,15 @@ export class LocalFiles {
       (ready) => {
         this.#isPreparing = false
         for (const [index, isReady] of ready.entries()) if (isReady) this.#spare.push(serials[index]!)
+        // Programs may take more of them than one step in each tick makes.
+        if (ready.includes(true) && this.#spare.length < this.#wantedCount) this.step()
       },
     )
     return true
+  }
+
+  get #wantedCount(): number {
+    return Math.min(madeAheadMax, Math.max(madeAheadMin, this.#takenCount))
   }
 
   #recycling(discarded: readonly number[]): (FileChore & { readonly serial: number })[] {
@@ -153,8 +160,7 @@ export class LocalFiles {
   }
 
   #makingAhead(): (FileChore & { readonly serial: number })[] {
-    const wanted = Math.min(madeAheadMax, Math.max(madeAheadMin, this.#takenCount))
-    const lacking = Math.min(choresPerStep, wanted - this.#spare.length)
+    const lacking = Math.min(choresPerStep, this.#wantedCount - this.#spare.length)
     if (lacking <= 0) this.#takenCount = 0
     return Array.from({ length: Math.max(0, lacking) }, () => {
       const serial = this.takeSerial()

@@ -12,12 +12,17 @@ import type { Sys } from '../sys/sys.ts'
 
 /** For each chore, in order, whether an empty file is at `to`, durably as to its name. One that somebody holds or maps is removed instead. */
 export async function prepareFiles(sys: Sys, chores: readonly FileChore[]): Promise<boolean[]> {
-  const ready: boolean[] = []
-  for (const { from, to } of chores) ready.push(to === undefined ? remove(sys, from!) : await (from === undefined ? make(to) : empty(sys, from, to)))
+  // All at once: one after the other each would wait for whatever else this thread does meanwhile, twice.
+  const ready = await Promise.all(chores.map((chore) => prepareOne(sys, chore)))
   const folders = new Set(chores.flatMap(({ to }) => (to === undefined ? [] : [folderOf(to)])))
   const synced = await Promise.all([...folders].map(async (folder) => [folder, await syncFolder(folder)] as const))
   const durable = new Set(synced.flatMap(([folder, isDone]) => (isDone ? [folder] : [])))
   return ready.map((isReady, index) => isReady && durable.has(folderOf(chores[index]!.to!)))
+}
+
+async function prepareOne(sys: Sys, { from, to }: FileChore): Promise<boolean> {
+  if (to === undefined) return remove(sys, from!)
+  return await (from === undefined ? make(to) : empty(sys, from, to))
 }
 
 function make(path: string): Promise<boolean> {
