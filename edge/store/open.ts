@@ -4,7 +4,6 @@
  * The clients of clouds are loaded when one is opened: they take a tenth of a second and tens of megabytes, which nobody pays for a folder.
  */
 import type { Clock } from '../../shared/clock.ts'
-import { EdgemountError } from '../../shared/error.ts'
 import type { Metrics } from '../../shared/metrics.ts'
 import type { Random } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
@@ -14,7 +13,7 @@ import { limitStore } from './limit.ts'
 import { MemoryStore } from './memory.ts'
 import { observeStore } from './observe.ts'
 import { retryDefaults, retryStore } from './retry.ts'
-import { parseStoreUrl, type S3Url, shownUrl } from './store-url.ts'
+import { type AzureUrl, parseStoreUrl, type S3Url } from './store-url.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -53,7 +52,7 @@ export async function openStore(text: string, settings: OpenStoreSettings): Prom
   const url = parseStoreUrl(text)
   if (url.kind === 'memory') return { store: decorate(new MemoryStore(), settings), dispose: async () => {} }
   if (url.kind === 's3') return await openS3(url, settings)
-  if (url.kind === 'azure') throw new EdgemountError('unsupported', `Cannot open the store "${shownUrl(text)}": this build has no Azure`)
+  if (url.kind === 'azure') return await openAzure(url, settings)
   const directory = new DirectoryStore(url.path, settings)
   await directory.start()
   return { store: decorate(limitStore(directory, { callCountMax, queueCountMax }), settings), dispose: () => directory.dispose() }
@@ -65,6 +64,12 @@ async function openS3(url: S3Url, settings: OpenStoreSettings): Promise<OpenedSt
   const endpoint = (url.endpoint ?? (AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL)) || undefined
   const store = new S3Store({ ...url, endpoint, clock: settings.clock, random: settings.random })
   return { store: decorate(overNetwork(store, settings), settings), dispose: async () => store.dispose() }
+}
+
+async function openAzure(url: AzureUrl, settings: OpenStoreSettings): Promise<OpenedStore> {
+  const [{ AzureStore }, { azureAccess }] = await Promise.all([import('./azure.ts'), import('./azure/access.ts')])
+  const store = new AzureStore({ ...url, access: azureAccess(url.account, settings.environment ?? process.env) })
+  return { store: decorate(overNetwork(store, settings), settings), dispose: async () => {} }
 }
 
 /** A place is held while a call is under way, not while it waits for its next try; each try has its own deadline. */

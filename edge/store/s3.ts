@@ -18,14 +18,14 @@ import { throwIfAborted } from '../../shared/abort.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
 import { type Random, randomBelow, randomFraction } from '../../shared/random.ts'
-import { type ByteRange, clampRange } from '../../shared/range.ts'
+import type { ByteRange } from '../../shared/range.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
+import { emptyObject, emptyStream, foundObject, rangeHeader, sizeAndPart } from './found-object.ts'
 import { checkKey, checkLimit, checkPrefix, isKey } from './key.ts'
 import { fetchHandler } from './s3/fetch-handler.ts'
 import { IfMatch } from './s3/if-match.ts'
 import { partBytesDefault, putInParts } from './s3/multipart.ts'
 import { answerOf, s3Error } from './s3/s3-error.ts'
-import { foundObject, rangeHeader, sizeAndRange } from './s3/found.ts'
 
 export interface S3StoreSettings {
   readonly bucket: string
@@ -95,25 +95,23 @@ export class S3Store implements ObjectStore {
     })
     if (output === 'absent') return undefined
     if (output === 'past-end') return await this.#head(key, range ?? { start: 0, end: 0 }, signal)
-    return foundObject({ doing, range, signal }, output)
+    const { ContentLength, ContentRange, ETag, Body } = output
+    const stream = (): ReadableStream<Uint8Array> => Body?.transformToWebStream() ?? emptyStream()
+    return foundObject({ doing, range, signal }, { length: ContentLength, contentRange: ContentRange, etag: ETag, stream })
   }
 
   /** For a range that holds nothing: what the object is, without a body. */
   async #head(key: string, range: ByteRange, signal: AbortSignal | undefined): Promise<StoredObject | undefined> {
-    const doing = `read "${key}" from ${this.label}`
     const head = await this.#headOf(key, signal)
-    if (head === undefined) return undefined
-    const clamped = clampRange(range, head.size)
-    if (clamped.start < clamped.end) throw new EdgemountError('unavailable', `Cannot ${doing}: it changed while it was read; try again`)
-    return { ...head, bytes: async () => new Uint8Array(), stream: () => new ReadableStream({ start: (controller) => controller.close() }) }
+    return head && emptyObject(`read "${key}" from ${this.label}`, range, head)
   }
 
   async #headOf(key: string, signal: AbortSignal | undefined): Promise<{ size: number; etag: string } | undefined> {
     const doing = `read "${key}" from ${this.label}`
     return await this.#ask(doing, 's3:GetObject', signal, async (send) => {
       try {
-        const output = await send((options) => this.#client.send(new HeadObjectCommand(this.#target(key)), options))
-        return sizeAndRange(doing, output)
+        const { ContentLength, ETag } = await send((options) => this.#client.send(new HeadObjectCommand(this.#target(key)), options))
+        return sizeAndPart(doing, { length: ContentLength, contentRange: undefined, etag: ETag })
       } catch (error) {
         // Without a body, a bucket that is not there looks the same.
         if (answerOf(error).status === 404) return undefined

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { build } from 'esbuild'
 import { expect, onTestFinished, test } from 'vitest'
 import { openStore } from '../../../edge/store/open.ts'
 import { systemClock } from '../../../shared/clock.ts'
@@ -38,4 +39,41 @@ test('an S3 store is opened by its URL or the environment, without a request', a
   const other = await openStore('s3://bucket', { ...settings, environment: { AWS_ENDPOINT_URL: 'http://127.0.0.1:10' } })
   onTestFinished(() => other.dispose())
   expect(other.store.label).toBe('s3://bucket?endpoint=http://127.0.0.1:10')
+})
+
+test('an Azure store is opened by its URL, without a request, and its key is in no label', async () => {
+  const environment = { AZURE_STORAGE_SAS_TOKEN: 'sv=1&sig=secret' }
+  const opened = await openStore('az://account/container/p?endpoint=http://127.0.0.1:9/account', { ...settings, environment })
+  expect(opened.store.label).toBe('az://account/container/p?endpoint=http://127.0.0.1:9/account')
+  await opened.dispose()
+})
+
+/** Packages that are loaded with a file, not when something in it is called. */
+async function packagesLoadedWith(entry: string): Promise<readonly string[]> {
+  const { metafile } = await build({ entryPoints: [entry], bundle: true, write: false, metafile: true, packages: 'external', platform: 'node', format: 'esm' })
+  const seen = new Set<string>()
+  const packages = new Set<string>()
+  const follow = (file: string): void => {
+    if (seen.has(file)) return
+    seen.add(file)
+    for (const { path: target, kind, external } of metafile.inputs[file]?.imports ?? []) {
+      if (kind === 'dynamic-import') continue
+      if (external === true) packages.add(target)
+      else follow(target)
+    }
+  }
+  for (const file of Object.keys(metafile.inputs)) if (path.resolve(file) === entry) follow(file)
+  expect(seen.size).toBeGreaterThan(5)
+  return [...packages]
+}
+
+test.each([['shim/main.ts'], ['edge/store/open.ts'], ['edge/worker.ts'], ['edge/deno.ts']])('%s loads no client of a cloud until one is opened', async (entry) => {
+  const packages = await packagesLoadedWith(path.resolve(import.meta.dirname, '../../..', entry))
+  expect(packages.filter((name) => /^@(?:aws-sdk|smithy|azure)\//.test(name))).toEqual([])
+})
+
+test('the bundle of the Worker has no client of a cloud in it at all', async () => {
+  const entry = path.resolve(import.meta.dirname, '../../../edge/worker.ts')
+  const { metafile } = await build({ entryPoints: [entry], bundle: true, write: false, metafile: true, platform: 'browser', format: 'esm', external: ['node:*', 'cloudflare:*'] })
+  expect(Object.keys(metafile.inputs).filter((file) => /node_modules\/@(?:aws-sdk|smithy|azure)\//.test(file))).toEqual([])
 })

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { aroundCalls } from '../../../edge/store/around.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
 import { ScopedStore } from '../../../edge/store/scoped.ts'
+import type { ObjectStore } from '../../../shared/store.ts'
 import { bytesAt, expectBytes, failureOf, text } from '../../support/store-bytes.ts'
 import { type StoreUnderTest, testStore } from '../../suites/store.ts'
 
@@ -27,4 +29,10 @@ test('keys of the scope lie below its prefix, and nothing else can be reached', 
 
 test.each(['', '/', '..', 'a/', '/a'])('%j is no scope', (scope) => {
   expect(() => new ScopedStore(new MemoryStore(), scope)).toThrow(/Cannot use the key/)
+})
+
+test('in the address of a cloud the scope comes before the parameters', () => {
+  const labelled = (label: string): ObjectStore => ({ ...aroundCalls(new MemoryStore(), (_, run) => run(undefined)), label })
+  expect(new ScopedStore(labelled('s3://bucket/p?endpoint=http://h'), 'demo').label).toBe('s3://bucket/p/demo?endpoint=http://h')
+  expect(new ScopedStore(labelled('dir:/srv/what?'), 'demo').label).toBe('dir:/srv/what?/demo')
 })

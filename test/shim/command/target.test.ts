@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseTarget } from '../../../shim/command/target.ts'
+import { inSource, parseTarget } from '../../../shim/command/target.ts'
 
 test.each([
   ['http://127.0.0.1:8787/photos', { source: 'http://127.0.0.1:8787', volume: 'photos', seq: undefined, path: '/' }],
@@ -41,4 +41,30 @@ test.each([
   ['http://h/v/a%00b', 'a name contains a NUL'],
 ])('%s is refused', (text, why) => {
   expect(() => parseTarget(text)).toThrow(why)
+})
+
+test('in a store of a cloud the bucket is the store, and its parameters stay with it', () => {
+  expect(parseTarget('s3://bucket/team/photos@7/x.jpg?endpoint=http://127.0.0.1:9000&region=eu')).toMatchObject({
+    kind: 'store',
+    places: [
+      { source: 's3://bucket?endpoint=http://127.0.0.1:9000&region=eu', volume: 'team', path: '/photos@7/x.jpg' },
+      { source: 's3://bucket/team?endpoint=http://127.0.0.1:9000&region=eu', volume: 'photos', path: '/x.jpg', seq: 7 },
+      { source: 's3://bucket/team/photos@7?endpoint=http://127.0.0.1:9000&region=eu', volume: 'x.jpg', path: '/' },
+    ],
+  })
+  expect(parseTarget('az://account/box/photos')).toMatchObject({ places: [{ source: 'az://account/box', volume: 'photos', path: '/' }] })
+})
+
+test.each([
+  ['s3://bucket', 'the volume is missing: s3://bucket/<volume>'],
+  ['s3://key:secret@bucket?region=x', 'Cannot use "s3://…@bucket?region=x" as a volume path: the volume is missing'],
+  ['az://account', 'the volume is missing: az://account/<container>/<volume>'],
+])('%s names no volume', (text, why) => {
+  expect(() => parseTarget(text)).toThrow(why)
+})
+
+test('what stands below a source comes before its parameters', () => {
+  expect(inSource('s3://bucket/team?region=eu', 'photos')).toBe('s3://bucket/team/photos?region=eu')
+  expect(inSource('dir:./what?', 'photos')).toBe('dir:./what?/photos')
+  expect(inSource('http://127.0.0.1:8787', 'photos')).toBe('http://127.0.0.1:8787/photos')
 })
