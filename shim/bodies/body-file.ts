@@ -89,8 +89,8 @@ export class BodyFile {
     if (this.#fd < 0 || this.#holdCount > 0) return
     // To ask later takes opening it again. The lease goes with the descriptor.
     if (this.#isShared && !this.#isOpen && this.#owner.sys.takeLease(this.#fd) === 0) this.#endShared()
-    // The kernel may have written to it, unseen.
-    if (this.#isWatched) this.watch()
+    // The kernel may have written to it, unseen; and what is nobody's any more is not to be looked at by its path later.
+    if (this.#isWatched || !this.#isShared) this.watch()
     this.#owner.sys.close(this.#fd)
     this.#fd = closed
     this.#owner.closed(this)
