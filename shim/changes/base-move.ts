@@ -17,6 +17,7 @@ import type { NameTarget } from './edit.ts'
 /** A `Change` is one. */
 export interface NewerSnapshot {
   readonly seq: number
+  readonly nonce?: Change['nonce']
   readonly names?: Change['names']
 }
 
@@ -36,8 +37,8 @@ export interface ShownName {
   readonly target: NameTarget | undefined
 }
 
-/** `hasBatch`: it is known already that the snapshot has the batch that is out; else that is seen by its names. */
-export function planMove<Body>(state: ChangeState<Body>, { seq, names = [] }: NewerSnapshot, hasBatch: boolean): BaseMove {
+/** `hasBatch`: it is known already that the snapshot has the batch that is out; else that is seen by the nonce of its commit, or by its names. */
+export function planMove<Body>(state: ChangeState<Body>, { seq, nonce, names = [] }: NewerSnapshot, hasBatch: boolean): BaseMove {
   const places: Place[] = []
   if (state.isEmpty) return { seq, places, hasBatch: false, shown: [] }
   const ours: ShownName[] = []
@@ -57,7 +58,7 @@ export function planMove<Body>(state: ChangeState<Body>, { seq, names = [] }: Ne
     if (target?.kind === 'directory' && state.places.has(target.id)) places.push({ id: target.id, parentId, name })
   }
   // Not all of its names are listed: a change says nothing of what is in directories that came, went or moved.
-  const isIn = hasBatch || (ours.length > 0 && !isOther)
+  const isIn = hasBatch || (nonce !== undefined && nonce === state.taken?.nonce) || (ours.length > 0 && !isOther)
   return { seq, places, hasBatch: isIn, shown: isIn ? others : [...ours, ...others] }
 }
 
@@ -67,8 +68,11 @@ function targetOf(bytes: Uint8Array): NameTarget {
 }
 
 export function moveBase<Body>(state: ChangeState<Body>, { seq, places, hasBatch, shown }: BaseMove): void {
-  for (const place of places) state.places.set(place.id, place)
   if (hasBatch) showBatch(state)
+  for (const place of places) {
+    state.places.set(place.id, place)
+    state.shownPlaces.delete(place.id)
+  }
   for (const { directoryId, name, target } of shown) {
     const changed = state.name(directoryId, name)
     if (changed !== undefined && !state.isNew(directoryId)) state.namesOf(directoryId).setShown(changed, target)
@@ -84,4 +88,5 @@ function showBatch<Body>(state: ChangeState<Body>): void {
     if (state.isNew(directoryId)) continue
     for (const changed of names.all()) if (changed.taken !== undefined) names.setShown(changed, changed.taken ?? undefined)
   }
+  state.noteShownPlaces()
 }

@@ -51,6 +51,8 @@ export class ChangeState<Body> {
   readonly directories = new Map<FileId, ChangedNames>()
   /** Where directories of the snapshot lie in it. */
   readonly places = new Map<FileId, Place>()
+  /** Where the batch that is out has put directories, once the snapshot has it and until it is settled. */
+  readonly shownPlaces = new Map<FileId, Place>()
   /** Counts the changes. */
   counter = 0
   /** The snapshot that the changes lie over. */
@@ -246,6 +248,7 @@ export class ChangeState<Body> {
     other.oldestSeq = this.oldestSeq
     other.taken = this.taken
     other.nameCount = this.nameCount
+    other.noteShownPlaces()
     return other
   }
 
@@ -267,6 +270,22 @@ export class ChangeState<Body> {
   /** The snapshot has it there. */
   notePlace(parentId: FileId, name: string, { id, kind }: NameTarget): void {
     if (kind === 'directory') this.places.set(id, { id, parentId, name })
+  }
+
+  /** Where the snapshot lies that has the batch, below directories that are new in it too. */
+  noteShownPlaces(): void {
+    this.shownPlaces.clear()
+    if (this.taken === undefined) return
+    const found: FileId[] = []
+    const note = (directoryId: FileId, { name, taken, base, shown = base }: ChangedName, isIn: boolean): void => {
+      if (taken?.kind !== 'directory' || (!isIn && (shown?.id !== taken.id || base?.id === taken.id))) return
+      this.shownPlaces.set(taken.id, { id: taken.id, parentId: directoryId, name })
+      found.push(taken.id)
+    }
+    for (const [id, names] of this.directories) if (!this.isNew(id)) for (const changed of names.all()) note(id, changed, false)
+    for (let id = found.pop(); id !== undefined; id = found.pop()) {
+      if (this.isNew(id)) for (const changed of this.directories.get(id)?.all() ?? []) note(id, changed, true)
+    }
   }
 
   /** Places of the directories that changes speak of, and of all above them. */

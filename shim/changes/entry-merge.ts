@@ -74,7 +74,9 @@ function areSameManifests(a: ManifestRoot, b: ManifestRoot): boolean {
 export function rebased(now: Entry, before: Entry, after: Entry): Entry {
   if (now === before) return after
   const isContentOurs = !areSameContents(now.content, before.content)
-  const atime = areSameAtimes(now.atime, before.atime) ? after.atime : now.atime
+  // One that was set is not written down where it happens to be the same as mtime, and does not go with that for it.
+  const theirs = after.atime ?? (now.atime === undefined ? undefined : after.mtime)
+  const atime = areSameAtimes(now.atime, before.atime) ? theirs : now.atime
   return {
     kind: after.kind,
     id: after.id,

@@ -146,7 +146,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
 
   /** Where a directory lies in the snapshot, of those that edits gave places of. */
   place(directoryId: FileId): Place | undefined {
-    return this.#state.places.get(directoryId)
+    return this.#state.shownPlaces.get(directoryId) ?? this.#state.places.get(directoryId)
   }
 
   /** Edits need not give the place of this directory any more. */

@@ -44,6 +44,7 @@ export interface StayingBody {
 export function settleState<Body>(state: ChangeState<Body>, settlement: Settlement): void {
   const { counter, shownSeq } = state.taken ?? { counter: 0, shownSeq: state.seq }
   state.taken = undefined
+  state.noteShownPlaces()
   const gained = namesGained(state, settlement)
   const settling: Settling = { ...settlement, counter, ids: newIds(settlement), gained, nameless: namelessCopies(state, settlement, gained) }
   // A node that gets another id comes again at the end; it is not taken then.

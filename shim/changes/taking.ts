@@ -22,6 +22,7 @@ export function markTaken<Body>(state: ChangeState<Body>, nonce: string): void {
 /** Nothing of the batch went out. */
 export function unmarkTaken<Body>(state: ChangeState<Body>): void {
   state.taken = undefined
+  state.noteShownPlaces()
   for (const node of state.nodes.values()) node.taken = undefined
   for (const names of state.directories.values()) {
     for (const changed of names.all()) changed.taken = undefined

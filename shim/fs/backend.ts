@@ -75,6 +75,8 @@ export interface ChangedName {
 /** Pushed by the network thread when a newer commit is there. */
 export interface Change {
   readonly seq: number
+  /** Of the newest of its commits: who made it knows it by that. */
+  readonly nonce?: string | undefined
   /** Bytes of the new `Root`, as `encodeRoot` gives them. */
   readonly root: Uint8Array
   /** Every changed name, deepest directories included; undefined when there were too many to list: forget everything cached. */

@@ -12,7 +12,7 @@ export const changedNamesMax = 20_000
 export async function changeBetween(before: Snapshot, after: Snapshot, signal?: AbortSignal): Promise<Change> {
   const names: ChangedName[] = []
   const inodes: { id: number; entry: Uint8Array | undefined }[] = []
-  const head = { seq: after.seq, root: encodeRoot(after.root) }
+  const head = { seq: after.seq, nonce: after.record.nonce, root: encodeRoot(after.root) }
   for await (const difference of diffSnapshots(before, after, { signal })) {
     if (names.length + inodes.length >= changedNamesMax) return { ...head, names: undefined, inodes: [] }
     const entry = difference.after === undefined ? undefined : encodeEntry(difference.after)

@@ -14,3 +14,11 @@ test('a file whose body was lost with the power, and turns out to be published, 
   const [before, now, after] = [fileOf('', 6), { ...fileOf('', 0), mode: 0o600 }, fileOf('posted')]
   expect(rebased(now, before, after)).toEqual({ ...after, mode: 0o600 })
 })
+
+test('a time of access that was set stays, also where it was the same as the time of change when it was published', () => {
+  const atime = { seconds: 5, nanoseconds: 0 }
+  const before = { ...fileOf('a'), mtime: atime, atime }
+  const { atime: _omitted, ...after } = before
+  const now = { ...before, mtime: { seconds: 9, nanoseconds: 0 } }
+  expect(rebased(now, before, after)).toMatchObject({ atime, mtime: { seconds: 9 } })
+})
