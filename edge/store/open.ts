@@ -42,8 +42,8 @@ const queueCountMax = 10_000
 const cloudCallCountMax = 32
 /** Clouds answer in seconds when they are slow, in a minute or never when they are ill. */
 const cloudCallMs = 60_000
-/** A pack of 64 MiB over a line of 1 Mbit/s takes ten minutes. */
-const cloudSentBytesPerSecondMin = 128 * 1024
+/** A pack of 64 MiB over a line of 2 Mbit/s takes over four minutes; Node's `fetch` waits five for an answer. */
+const cloudSentBytesPerSecondMin = 256 * 1024
 /** Fewer than elsewhere: who asks may try again too. */
 const cloudTryCountMax = 3
 

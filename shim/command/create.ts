@@ -19,6 +19,7 @@ export const createCommand = defineCommand({
   settings: ['chunking', 'author'],
   examples: [
     ['edgemount create dir:./data/photos', 'A volume "photos" in the store ./data.'],
+    ['edgemount create "s3://bucket/photos?endpoint=https://storage.example&region=us-east-1"', 'In a bucket of a server that speaks S3.'],
     ['edgemount create http://127.0.0.1:8787/tiles --chunking fixed:256KiB', 'A volume whose files are cut into equal parts, over an edge.'],
   ],
   run: async (call) => {

@@ -33,6 +33,7 @@ export const mountCommand = defineCommand({
   examples: [
     ['edgemount mount http://127.0.0.1:8787/photos ~/photos', 'From an edge.'],
     ['edgemount mount dir:./data/photos ./mnt --serve off', 'Straight from a store, without HTTP.'],
+    ['edgemount mount s3://my-bucket/photos ./mnt', 'Out of a bucket, with the credentials of the AWS command line.'],
     ['edgemount mount dir:./data/photos@12 ./old --daemon', 'As commit 12 left it, in the background.'],
   ],
   run: async (call) => {

@@ -10,12 +10,13 @@ import { untilInterrupted } from './wait.ts'
 export const serveCommand = defineCommand({
   name: 'serve',
   summary: 'Serve the volumes of a store over HTTP.',
-  parameters: [{ name: 'store', help: 'for example dir:./data' }],
+  parameters: [{ name: 'store', help: 'for example dir:./data, s3://bucket/prefix or az://account/container' }],
   settings: ['port', 'host', 'host-name'],
   details: 'Each volume is at /v1/<volume>/files/, for browsers and every client that reads ranges; / lists the addresses. There is no authentication yet: whoever reaches the port may read and write.',
   examples: [
     ['edgemount serve dir:./data', 'On http://127.0.0.1:8787.'],
     ['edgemount serve dir:/srv/data --host 0.0.0.0 --port 80', 'For a whole network.'],
+    ['edgemount serve az://account/container', 'With AZURE_STORAGE_KEY in the environment.'],
     ['edgemount serve dir:/srv/data --host-name photos.example', 'Behind a proxy on this machine that passes its own name on.'],
   ],
   run: async (call) => {

@@ -13,7 +13,7 @@ import { numberOf, textOf } from './answer-field.ts'
 import { type ExitCode, exitCode } from './exit-code.ts'
 import { type ImportOutcome, type ImportRequest, printProblems, runImport, summaryLine } from './import-run.ts'
 import { formatCount } from './quantity.ts'
-import { inSource } from './target.ts'
+import { typedInSource } from './target.ts'
 
 export interface StartImport {
   readonly request: Omit<ImportRequest, 'settings'> & { readonly settings: ImportRequest['settings'] & Pick<Settings, 'mirror'> }
@@ -60,7 +60,7 @@ async function leaveAlone(parts: StartImport, last: Imported | undefined, { repo
   }
   const counts = `${formatCount(report.addedCount)} to add, ${formatCount(report.changedCount)} to change, ${formatCount(report.deletedCount)} to remove`
   const since = last === undefined ? '' : ` since commit ${last.seq}`
-  const look = last === undefined ? '' : ` What was written: edgemount diff ${inSource(place.source, place.volume)} ${last.seq} ${snapshot.seq}`
+  const look = last === undefined ? '' : ` What was written: edgemount diff ${typedInSource(place.source, place.volume)} ${last.seq} ${snapshot.seq}`
   await parts.say(`The volume was written to${since}, so it is shown as it is, and "${nameOf(folder)}" is not imported again (${counts}). To make it equal to the folder: --mirror; older commits keep the rest.${look}`)
   return exitCode.ok
 }

@@ -11,7 +11,7 @@ import { EdgeConnection } from '../../shared/wire/connection.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
 import { routes } from '../../shared/wire/routes.ts'
 import { openObjectStore, scopeToVolume } from './edge-process.ts'
-import { inSource, isVolumeName, type Place } from './target.ts'
+import { inSource, isVolumeName, type Place, typedInSource } from './target.ts'
 
 export interface AskSettings {
   readonly timeout: number
@@ -32,7 +32,7 @@ export async function requireStoreFolder(source: string, doing: string): Promise
   const folder = folderOf(source)
   // What is there and no folder, the store itself refuses.
   if (folder === undefined || (await stat(folder).then(() => true, () => false))) return
-  throw new EdgemountError('not-found', `Cannot ${doing}: the folder "${folder}" does not exist. Check the path, or make a volume in it: edgemount create ${inSource(source, '<volume>')}`)
+  throw new EdgemountError('not-found', `Cannot ${doing}: the folder "${folder}" does not exist. Check the path, or make a volume in it: edgemount create ${typedInSource(source, '<volume>')}`)
 }
 
 /** What a volume path means that names no volume: a store with volumes, or nothing. */
@@ -40,10 +40,10 @@ export async function missingVolume(place: Place, cause?: unknown): Promise<Edge
   const { source, volume } = place
   const failed = (why: string): EdgemountError => new EdgemountError('not-found', `Cannot open the volume "${volume}": ${why}`, { cause })
   const folder = folderOf(source)
-  if (folder === undefined) return failed(`there is none in ${source}. To make it: edgemount create ${inSource(source, volume)}`)
-  if (!(await isThere(folder))) return failed(`the folder "${folder}" does not exist. Check the path; to make it all: edgemount create ${inSource(source, volume)}`)
+  if (folder === undefined) return failed(`there is none in ${source}. To make it: edgemount create ${typedInSource(source, volume)}`)
+  if (!(await isThere(folder))) return failed(`the folder "${folder}" does not exist. Check the path; to make it all: edgemount create ${typedInSource(source, volume)}`)
   const inner = innerStore(place)
-  if (inner === undefined || !(await isThere(path.join(folder, volume)))) return failed(`there is none in ${source}. To make it: edgemount create ${inSource(source, volume)}`)
+  if (inner === undefined || !(await isThere(path.join(folder, volume)))) return failed(`there is none in ${source}. To make it: edgemount create ${typedInSource(source, volume)}`)
   const names = await someVolumes(inner)
   if (names.length === 0) return failed(`"${path.join(folder, volume)}" is a folder, and no volume. To make one in it: edgemount create ${inner}/<volume>`)
   return failed(storeText(inner, names))

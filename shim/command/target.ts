@@ -81,6 +81,12 @@ export function inSource(source: string, name: string): string {
   return `${base.replace(/\/$/, '')}/${name}${query}`
 }
 
+/** What stands below a source, as it is typed into a shell, which takes `?`, `&` and `<` for its own. */
+export function typedInSource(source: string, name: string): string {
+  const text = inSource(source, name)
+  return /^[a-z0-9]+:\/\/[^'?]*\?[^']*$/.test(text) ? `'${text}'` : text
+}
+
 const pinned = /^(.+)@(\d+)$/
 
 export function isVolumeName(text: string): boolean {

@@ -80,5 +80,5 @@ test('what is wrong is said, without a secret', async () => {
   expect(key.stderr).toContain('Check AWS_SECRET_ACCESS_KEY')
   expect(key.stdout + key.stderr).not.toContain('mistyped-secret')
   const volume = await edgemount(['ls', addressOf('team/none')], { env })
-  expect(volume.stderr).toContain(`To make it: edgemount create ${addressOf('team/none')}`)
+  expect(volume.stderr).toContain(`To make it: edgemount create '${addressOf('team/none')}'`)
 })

@@ -142,6 +142,18 @@ describe('deadline', () => {
     expect(clock.sleeperCount).toBe(0)
   })
 
+  test('what is sent adds the time that it takes at the slowest speed', async () => {
+    const { store, script } = spyStore(new MemoryStore())
+    const clock = new ManualClock()
+    const limited = deadlineStore(store, { clock, callMs: 1000, sentBytesPerSecondMin: 100 })
+    script.push('hang')
+    const outcome = failureOf(limited.put('k', new Uint8Array(250)))
+    await clock.advance(3499)
+    expect(clock.sleeperCount).toBe(1)
+    await clock.advance(1)
+    expect(await outcome).toBe('unavailable')
+  })
+
   test('a body has a time limit of its own', async () => {
     const { store, script } = spyStore(new MemoryStore())
     const clock = new ManualClock()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inSource, parseTarget } from '../../../shim/command/target.ts'
+import { inSource, parseTarget, typedInSource } from '../../../shim/command/target.ts'
 
 test.each([
   ['http://127.0.0.1:8787/photos', { source: 'http://127.0.0.1:8787', volume: 'photos', seq: undefined, path: '/' }],
@@ -67,4 +67,7 @@ test('what stands below a source comes before its parameters', () => {
   expect(inSource('s3://bucket/team?region=eu', 'photos')).toBe('s3://bucket/team/photos?region=eu')
   expect(inSource('dir:./what?', 'photos')).toBe('dir:./what?/photos')
   expect(inSource('http://127.0.0.1:8787', 'photos')).toBe('http://127.0.0.1:8787/photos')
+  expect(typedInSource('s3://bucket/team?endpoint=http://h&region=eu', 'photos')).toBe("'s3://bucket/team/photos?endpoint=http://h&region=eu'")
+  expect(typedInSource('s3://bucket', 'photos')).toBe('s3://bucket/photos')
+  expect(typedInSource('dir:./what?', 'photos')).toBe('dir:./what?/photos')
 })
