@@ -40,8 +40,10 @@ const queueCountMax = 10_000
  * may have (each may hold a pack of 64 MiB).
  */
 const cloudCallCountMax = 32
-/** Clouds answer in seconds when they are slow, in a minute or never when they are ill. */
-const cloudCallMs = 60_000
+/** Clouds answer in seconds when they are slow, and never when they are ill or the network swallows what is sent. */
+const cloudCallMs = 30_000
+/** A whole pack may be read at once. */
+const cloudBodyMs = 300_000
 /** A pack of 64 MiB over a line of 2 Mbit/s takes over four minutes; Node's `fetch` waits five for an answer. */
 const cloudSentBytesPerSecondMin = 256 * 1024
 /** Fewer than elsewhere: who asks may try again too. */
@@ -74,7 +76,7 @@ async function openAzure(url: AzureUrl, settings: OpenStoreSettings): Promise<Op
 
 /** A place is held while a call is under way, not while it waits for its next try; each try has its own deadline. */
 function overNetwork(store: ObjectStore, { clock, random }: OpenStoreSettings): ObjectStore {
-  const timed = deadlineStore(store, { clock, callMs: cloudCallMs, sentBytesPerSecondMin: cloudSentBytesPerSecondMin })
+  const timed = deadlineStore(store, { clock, callMs: cloudCallMs, bodyMs: cloudBodyMs, sentBytesPerSecondMin: cloudSentBytesPerSecondMin })
   const limited = limitStore(timed, { callCountMax: cloudCallCountMax, queueCountMax })
   return retryStore(limited, { clock, random, ...retryDefaults, tryCountMax: cloudTryCountMax })
 }

@@ -55,7 +55,9 @@ async function startAll(directory: string, processes: ChildProcess[]): Promise<s
   const map = path.join(directory, 'map')
   const call = (program: string, ...args: string[]): Promise<unknown> => run(program, ['-c', config, ...args], { timeout: commandMs, killSignal: 'SIGKILL' })
   const daemon = (program: string, ...args: string[]): void => {
-    processes.push(spawn(program, ['-c', config, '-f', ...args], { stdio: 'ignore' }).on('error', () => undefined))
+    // They end with the tests also when those are killed, and clean nothing up.
+    const words = ['--pdeathsig', 'SIGKILL', program, '-c', config, '-f', ...args]
+    processes.push(spawn('setpriv', words, { stdio: 'ignore' }).on('error', () => undefined))
   }
   await makeKeys(keyring)
   await run('monmaptool', ['--create', '--addv', 'a', `[v2:127.0.0.1:${monitorPort}]`, '--fsid', clusterId, map], { timeout: commandMs })

@@ -157,14 +157,18 @@ describe('deadline', () => {
   test('a body has a time limit of its own', async () => {
     const { store, script } = spyStore(new MemoryStore())
     const clock = new ManualClock()
-    const limited = deadlineStore(store, { clock, callMs: 1000 })
-    await limited.put('k', text('x'))
-    const found = await limited.get('k')
-    await clock.advance(5000)
-    script.push('hang')
-    const reading = failureOf(found!.bytes())
-    await clock.advance(1000)
-    expect(await reading).toBe('unavailable')
+    for (const bodyMs of [undefined, 3000]) {
+      const limited = deadlineStore(store, bodyMs === undefined ? { clock, callMs: 1000 } : { clock, callMs: 1000, bodyMs })
+      await limited.put('k', text('x'))
+      const found = await limited.get('k')
+      await clock.advance(5000)
+      script.push('hang')
+      const reading = failureOf(found!.bytes())
+      await clock.advance((bodyMs ?? 1000) - 1)
+      expect(clock.sleeperCount).toBe(1)
+      await clock.advance(1)
+      expect(await reading).toBe('unavailable')
+    }
   })
 
   test('the caller’s own signal comes first', async () => {

@@ -153,6 +153,26 @@ describe('bodies', () => {
   })
 })
 
+function listingOf(keys: readonly string[], more: string): FaultAnswer {
+  const contents = keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('')
+  return answerText(200, `<?xml version="1.0"?><ListBucketResult>${contents}${more}</ListBucketResult>`, { 'Content-Type': 'application/xml' })
+}
+
+describe('listings', () => {
+  test('pages that are shorter than asked for are joined, and names of others left out', async () => {
+    const pages = [['a', 'b/'], ['c//d'], ['e&amp;f &lt;', 'g ']]
+    const { store, requests } = await failing((_, index) => listingOf(pages[index]!, `<IsTruncated>${index < 2}</IsTruncated>`))
+    expect((await store.list('', { limit: 10 })).map(({ key }) => key)).toEqual(['a', 'e&f <', 'g '])
+    const asked = requests.map(({ path }) => new URLSearchParams(path.split('?')[1]))
+    expect(asked.map((query) => [query.get('start-after'), query.get('max-keys')])).toEqual([[null, '10'], ['b/', '9'], ['c//d', '9']])
+  })
+
+  test('names that a server encodes are decoded', async () => {
+    const { store } = await failing(() => listingOf(['a+b%2Bc%20d', '%25'], '<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>'))
+    expect((await store.list('')).map(({ key }) => key)).toEqual(['a b+c d', '%'])
+  })
+})
+
 /** A server that keeps objects and looks at no condition. */
 function carelessServer({ isRanged }: { isRanged: boolean }): (request: HeardRequest) => FaultAnswer {
   const objects = new Map<string, string>()
