@@ -46,6 +46,7 @@ function parseEdge(text: string): Place {
 function placesOf(text: string, scheme: string, inner: string): readonly [Place, ...Place[]] {
   // `s3://bucket/…`: the bucket belongs to the store, whatever else does; of `az://account/container/…` two names do.
   const isHosted = scheme !== 'dir' && inner.startsWith('//')
+  if (!isHosted && (scheme === 's3' || scheme === 'az')) throw invalid(shownText(text), `write "${scheme}://${inner.replace(/^\/+/, '')}"`)
   const ownCount = isHosted ? (scheme === 'az' ? 2 : 1) : 0
   const root = isHosted ? '//' : inner.startsWith('/') ? '/' : ''
   // Its parameters stand at the end of the whole text.
