@@ -127,11 +127,20 @@ function worksWith({ tar, clone, npm }: Materials): Work[] {
   const seconds = { unit: 's', isLessBetter: true, isForOthers: true } as const
   return [
     {
-      name: `create, write 4 KiB and close ${smallFileCount.toLocaleString('en-US')} files`,
+      name: `create, write 4 KiB and close ${smallFileCount.toLocaleString('en-US')} files, the first of a mount`,
       unit: 'files/s',
       isForOthers: true,
-      goal: '≥ 5,000/s or 0.7',
       run: (folder) => smallFileCount / makeSmallFiles(folder, smallFileCount),
+    },
+    {
+      name: `create, write 4 KiB and close ${smallFileCount.toLocaleString('en-US')} files, after as many`,
+      unit: 'files/s',
+      isForOthers: false,
+      goal: '≥ 5,000/s or 0.7',
+      run: (folder) => {
+        makeSmallFiles(join(folder, 'first'), smallFileCount)
+        return smallFileCount / makeSmallFiles(join(folder, 'next'), smallFileCount)
+      },
     },
     { name: `tar x of ${tarFileCount.toLocaleString('en-US')} files`, ...seconds, goal: '≥ 0.33', run: (folder) => timed('tar', ['xf', tar, '-C', folder]) },
     { name: 'git clone of a local repository', ...seconds, goal: '≥ 0.33', run: (folder) => timed('git', ['clone', '-q', '--no-hardlinks', clone, join(folder, 'clone')]) },
