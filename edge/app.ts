@@ -59,6 +59,8 @@ export interface AppSettings {
   readonly readBudget?: ReadBudget | undefined
   /** True lets pages of every origin write. Without it a page somebody visits cannot change a volume on their machine. */
   readonly allowsForeignWrites?: boolean | undefined
+  /** Nothing can be changed through it. */
+  readonly isReadOnly?: boolean | undefined
 }
 
 export interface App {
@@ -76,7 +78,7 @@ export function createApp(settings: AppSettings): App {
   const documented = [...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes, ...eventRoutes, ...volumeRoutes]
   const routes = [...documented, ...aboutRoutes(documented)]
   const hono = new Hono({ getPath: (request) => splitUrl(request.url).path })
-  const handle = new Handling(edge, settings.allowsForeignWrites === true)
+  const handle = new Handling(edge, settings)
   for (const route of routes) hono.on(route.method, routerPattern(route.template), (context) => handle.request(route, context.req.raw))
   for (const [template, methods] of methodsByTemplate(routes)) {
     hono.all(routerPattern(template), (context) => refuseMethod(context.req.raw, methods))
@@ -105,12 +107,14 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
 class Handling {
   readonly #edge: Edge
   readonly #allowsForeignWrites: boolean
+  readonly #isReadOnly: boolean
   readonly #requests: Counter
   readonly #seconds: Histogram
 
-  constructor(edge: Edge, allowsForeignWrites: boolean) {
+  constructor(edge: Edge, { allowsForeignWrites = false, isReadOnly = false }: AppSettings) {
     this.#edge = edge
     this.#allowsForeignWrites = allowsForeignWrites
+    this.#isReadOnly = isReadOnly
     this.#requests = edge.metrics.counter('edgemount_edge_requests_total', 'Requests by route, method and status')
     this.#seconds = edge.metrics.histogram('edgemount_edge_request_seconds', 'Seconds until the headers of an answer, by route')
   }
@@ -134,6 +138,7 @@ class Handling {
     try {
       if (route.method !== 'GET' && !this.#allowsForeignWrites) refuseForeign(request)
       const { path, query } = splitUrl(request.url)
+      if (route.method !== 'GET' && this.#isReadOnly) throw new EdgemountError('denied', `Cannot ${request.method} "${path}": this edge only reads, as the mount does that it belongs to`)
       const parameters = parametersOf(route.template, path)
       const { signal } = request
       return await route.handle({ edge: this.#edge, request, isHead: request.method === 'HEAD', path, query, parameters, signal })

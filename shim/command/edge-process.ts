@@ -48,11 +48,11 @@ export interface RunningEdge {
 const portsTriedMax = 64
 
 /** An edge in this process. Throws `conflict` when the port is taken, `denied` when it may not be used. */
-export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger): Promise<RunningEdge> {
+export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger, options: { readonly isReadOnly?: boolean } = {}): Promise<RunningEdge> {
   // Loaded when an edge is wanted: most commands end sooner than this takes.
   const [{ createApp }, { nodeBytesBody, serveNode }] = await Promise.all([import('../../edge/app.ts'), import('../../edge/node.ts')])
   for (let tried = 0; ; tried += 1) {
-    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, log })
+    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, log, ...options })
     try {
       const port = address.port + tried
       return await serveNode({ app, host: address.host, hostNames: address.hostNames, port: address.port === 0 ? 0 : port })

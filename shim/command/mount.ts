@@ -56,7 +56,7 @@ async function serveAndMount(call: MountCall, opened: OpenPlace): Promise<ExitCo
   const address = opened.place.source.startsWith('http') ? undefined : parseServe(settings.serve, String(settingOf('serve').default))
   const whole = address === undefined ? undefined : await openObjectStore(opened.place.source)
   try {
-    const edge = whole === undefined || address === undefined ? undefined : await startEdge(whole.store, address, log)
+    const edge = whole === undefined || address === undefined ? undefined : await startEdge(whole.store, address, log, { isReadOnly: settings['read-only'] || opened.place.seq !== undefined })
     try {
       const mounting = await startMounting({ opened, directory: required(call, 1), settings, terminal, url: edge?.url, log })
       await sayReady(call, opened, mounting, edge)
@@ -76,7 +76,8 @@ async function sayReady({ settings, terminal }: MountCall, { place, store }: Ope
     await terminal.output.write(jsonText(ready, terminal.output))
     return
   }
-  const served = edge === undefined ? '' : `Serving ${edge.url}/v1/${place.volume}/files${percentEncodePath('/')}\n`
+  const below = place.seq === undefined ? 'files' : `@${place.seq}`
+  const served = edge === undefined ? '' : `Serving ${edge.url}/v1/${place.volume}/${below}${percentEncodePath('/')}\n`
   await terminal.output.write(`Mounted ${store.label} on ${mounting.directory} (commit ${mounting.seq})\n${served}`)
 }
 

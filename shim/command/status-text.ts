@@ -72,7 +72,7 @@ function conflictLines(publishing: unknown): string[] {
     .slice(-conflictsShown)
     .map((each) => {
       const [path, keptAs] = [textOf(each, 'path'), textOf(each, 'keptAs')]
-      const what = path === keptAs ? 'it was removed here and changed elsewhere: it stays' : `ours is "${keptAs}"`
+      const what = path === keptAs ? 'it was removed on one side and changed on the other: it stays' : `ours is "${keptAs}"`
       return `            "${path}": ${what} (commit ${textOf(each, 'seq')})`
     })
   return [`  conflicts ${formatCount(count)}, changed here and elsewhere${count > shown.length ? '; the last:' : ':'}`, ...shown]

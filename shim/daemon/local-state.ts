@@ -81,6 +81,7 @@ interface OpenedDirectory {
 /** One that another mount has is left alone. */
 function openDirectory(settings: FileSystemSettings, backend: Backend, log: Logger): OpenedDirectory | undefined {
   let failure: unknown
+  const inUse = new Set<string>()
   for (const directory of inOrder(settings)) {
     try {
       const cache = Cache.open({
@@ -93,15 +94,25 @@ function openDirectory(settings: FileSystemSettings, backend: Backend, log: Logg
         log,
         sync: (fd, done) => backend.sync(fd, done),
       })
+      tellLeft(settings, inUse.add(directory), log)
       return { cache, directory }
     } catch (error) {
       failure = error
       if (codeOf(error) !== 'conflict') break
+      inUse.add(directory)
     }
   }
   if (settings.writing !== undefined) throw noDirectory(failure)
   if (failure !== undefined) log.warn(`Reading without a cache on disk: ${messageOf(failure)}`)
   return undefined
+}
+
+/** Mounts that ended side by side have each left a journal, and a mount takes up one. */
+function tellLeft({ cacheDirectories, writing }: FileSystemSettings, inUse: ReadonlySet<string>, log: Logger): void {
+  const left = writing === undefined ? [] : cacheDirectories.filter((directory) => !inUse.has(directory) && hasJournal(directory))
+  for (const directory of left) {
+    log.warn(`What another mount of this volume has written waits in "${directory}". Unless that mount is still there, mount the volume once more, beside this one, to publish it`)
+  }
 }
 
 function noDirectory(failure: unknown): EdgemountError {

@@ -193,3 +193,18 @@ describe('errors', () => {
     expect(await json(response)).toEqual({ error: { code: 'not-found', message: 'Cannot open "/none": it does not exist' } })
   })
 })
+
+describe('an edge that only reads', () => {
+  const reading = createApp({ store: new MemoryStore(), clock: systemClock, random: new SeededRandom(4), isReadOnly: true })
+  it.each([
+    ['PUT', '/v1/v/files/x'],
+    ['DELETE', '/v1/v/files/x'],
+    ['PUT', '/v1/v'],
+    ['POST', '/v1/v/packs'],
+    ['POST', '/v1/v/log/2'],
+  ])('refuses %s %s', async (method, path) => {
+    const response = await reading.fetch(new Request(`http://localhost${path}`, { method, ...(method === 'DELETE' ? {} : { body: 'x' }) }))
+    expect(response.status).toBe(403)
+    expect(await response.text()).toContain('this edge only reads')
+  })
+})

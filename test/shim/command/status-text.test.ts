@@ -49,7 +49,7 @@ test('conflicts, the last ones, with both names', () => {
   expect(written({ publishing: { ...quiet, conflictCount: 7, conflicts } }).slice(1)).toEqual([
     '  conflicts 7, changed here and elsewhere; the last:',
     ...[2, 3, 4, 5].map((index) => `            "/${index}": ours is "/${index}.conflict-me-9" (commit 9)`),
-    '            "/6": it was removed here and changed elsewhere: it stays (commit 9)',
+    '            "/6": it was removed on one side and changed on the other: it stays (commit 9)',
   ])
 })
 

@@ -67,6 +67,18 @@ test('who writes goes on with what another mount has left, wherever that is', as
   expect(next.state.writing!.recovered).toMatchObject({ nameCount: 1, inodeCount: 1, lost: [] })
 })
 
+test('of two mounts that ended side by side the next takes up one, and says where the other is', async () => {
+  const base = await tempDirectory()
+  const both = [open(settingsOf(base)), open(settingsOf(base))]
+  for (const each of both) change(each, 4)
+  for (const each of both) each.close()
+  const warnings: string[] = []
+  const next = openLocalState(settingsOf(base), noBackend, { ...silentLogger, warn: (message) => void warnings.push(message) })
+  onTestFinished(() => closeLocalState(next, false))
+  expect(next.directory).toBe(path.join(base, 'bodies-1'))
+  expect(warnings).toEqual([expect.stringContaining(`waits in "${path.join(base, 'bodies-2')}"`)])
+})
+
 test('who only reads leaves it to who writes', async () => {
   const base = await tempDirectory()
   const writer = open(settingsOf(base))
