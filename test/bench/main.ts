@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- part …] [--rounds N] [--big-mib N]`: measures a real `edgemount` beside the native file system and prints one table.
  *
- * Parts: import read tree scale write. It never passes or fails: figures are medians of several rounds on whatever machine this is.
+ * Parts: import read tree scale write s3. It never passes or fails: figures are medians of several rounds on whatever machine this is.
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -9,6 +9,7 @@ import { Bed } from './bed.ts'
 import { makeFixture } from './fixture.ts'
 import { benchImport } from './import.ts'
 import { benchRead } from './read.ts'
+import { benchS3 } from './s3.ts'
 import { benchScale } from './scale.ts'
 import { formatRow, printHeader, type Row } from './table.ts'
 import { benchTree } from './tree.ts'
@@ -36,3 +37,4 @@ if (wanted('import') || wanted('read') || wanted('tree')) {
 }
 if (wanted('scale')) print(await benchScale(bed, rounds))
 if (wanted('write')) await benchWrite(bed, rounds, print)
+if (wanted('s3')) print(await benchS3(bed, rounds))
