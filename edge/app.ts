@@ -138,7 +138,7 @@ class Handling {
     try {
       if (route.method !== 'GET' && !this.#allowsForeignWrites) refuseForeign(request)
       const { path, query } = splitUrl(request.url)
-      if (route.method !== 'GET' && this.#isReadOnly) throw new EdgemountError('denied', `Cannot ${request.method} "${path}": this edge only reads, as the mount does that it belongs to`)
+      if (route.method !== 'GET' && this.#isReadOnly) throw new EdgemountError('denied', `Cannot ${request.method} "${path}": this edge only reads`)
       const parameters = parametersOf(route.template, path)
       const { signal } = request
       return await route.handle({ edge: this.#edge, request, isHead: request.method === 'HEAD', path, query, parameters, signal })

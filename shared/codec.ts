@@ -7,6 +7,7 @@
  */
 import { EdgemountError } from './error.ts'
 
+/** Bytes: more than nearly every record and entry has, and little enough to keep for ever. */
 const capacityKept = 65_536
 
 /** Appends values to a buffer that grows. A value that has no encoding is `invalid`. */

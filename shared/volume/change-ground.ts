@@ -2,8 +2,8 @@
  * Where the things that a change set speaks of are in the head: directories and files by id, names as slots. It reads and remembers; `change-plan.ts`
  * decides what becomes of them.
  *
- * Something is found by the name it had when that still leads to it, else by `Whereabouts`; a directory of which no name is known is searched for. A directory that we moved and others removed is brought back
- * with what it held, so that it counts as found.
+ * Something is found by the name it had when that still leads to it, else by `Whereabouts`; a directory of which no name is known is searched for. A directory
+ * that we moved and others removed is brought back with what it held, so that it counts as found.
  */
 import type { Entry, FileId } from '../format/entry.ts'
 import { splitPath } from '../path.ts'

@@ -115,7 +115,7 @@ export class InodeChanges {
     return { ...safe, size: 0, mtime: now, ctime: now }
   }
 
-  /** It holds what is published, as far as its time of change says: with a time that a program chooses it is as any other again, and the journal says so. */
+  /** The body of a file that is unchanged since it was published. That is seen by its time of change, so before a program sets the time it is journaled as changed. */
   #publishedBody({ id }: Entry): LocalBody | undefined {
     const node = this.#parts.changes.node(id)
     return node?.published === undefined ? undefined : node.body

@@ -61,13 +61,14 @@ export class Bed {
   }
 }
 
-async function waitUntilMounted(directory: string, child: ChildProcess): Promise<void> {
+export async function waitUntilMounted(directory: string, child: ChildProcess): Promise<void> {
   const deadline = performance.now() + 30_000
   while (performance.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`Cannot mount "${directory}": the process ended with code ${child.exitCode}`)
     if (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${directory} `)) return
     await sleep(5)
   }
+  child.kill('SIGKILL')
   throw new Error(`Cannot mount "${directory}": not mounted after 30 s`)
 }
 

@@ -3,12 +3,11 @@
  * until all is published, too. Where s3fs or radosgw is not installed there are no rows.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Radosgw, startRadosgw } from '../support/radosgw.ts'
 import { makeBucket, testBucket } from '../support/s3-servers.ts'
-import type { Bed } from './bed.ts'
+import { type Bed, waitUntilMounted } from './bed.ts'
 import type { Row } from './table.ts'
 
 const smallFilesProgram = resolve(import.meta.dirname, 'small-files.ts')
@@ -93,10 +92,6 @@ async function mountS3fs(bed: Bed, server: Radosgw): Promise<{ readonly director
     execFileSync('umount', ['-l', directory])
     child.kill('SIGTERM')
   }
-  for (let look = 0; look < 200; look += 1) {
-    if (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${directory} `)) return { directory, end }
-    await sleep(50)
-  }
-  child.kill('SIGKILL')
-  throw new Error('Cannot measure s3fs: its mount did not come up in 10 s')
+  await waitUntilMounted(directory, child)
+  return { directory, end }
 }

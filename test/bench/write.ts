@@ -6,11 +6,10 @@
  * (it passes over each inode that was freed lately), and whoever comes after is measured with that.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Bed, type Mounted, dropKernelCaches } from './bed.ts'
+import { type Bed, type Mounted, dropKernelCaches, waitUntilMounted } from './bed.ts'
 import type { Row } from './table.ts'
 
 const smallFilesProgram = resolve(import.meta.dirname, 'small-files.ts')
@@ -212,10 +211,6 @@ async function mountRclone(bed: Bed): Promise<{ readonly directory: string; end(
     execFileSync('umount', ['-l', directory])
     child.kill('SIGTERM')
   }
-  for (let look = 0; look < 200; look += 1) {
-    if (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${directory} `)) return { directory, end }
-    await sleep(50)
-  }
-  child.kill('SIGKILL')
-  throw new Error('Cannot measure rclone: its mount did not come up in 10 s')
+  await waitUntilMounted(directory, child)
+  return { directory, end }
 }
