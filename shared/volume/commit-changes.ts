@@ -28,9 +28,9 @@ export async function commitChangeSet(
   options: CommitChangesOptions,
   readHead: () => Promise<LoggedRecord>,
 ): Promise<CommittedChanges> {
-  const { base, shown = base, author = parts.author } = options
+  const { base, shown = base, author = parts.author, signal } = options
   const index = new ChangeIndex(set, base)
-  const { record, snapshot, attempt } = await runCommit(parts, session, options, readHead, (head) => planOn(head, index, { parts, session, author, shown }))
+  const { record, snapshot, attempt } = await runCommit(parts, session, options, readHead, (head) => planOn(head, index, { parts, session, author, shown, signal }))
   const { plan, conflicts, isChanged } = attempt
   const merged = Array.from(plan.merged, ([id, into]) => ({ id, into: into.id }))
   return { seq: record.seq, record, snapshot, isNew: isChanged, conflicts, nodes: committedNodes(plan), merged }
@@ -41,12 +41,13 @@ interface World {
   readonly session: CommitSession
   readonly author: string
   readonly shown: Snapshot
+  readonly signal: AbortSignal | undefined
 }
 
 /** Plans until nothing more has to be kept: each time on a fresh overlay, since a plan depends on what was there. */
-async function planOn(head: Snapshot, index: ChangeIndex, { parts, session, author, shown }: World): Promise<PlannedChanges> {
+async function planOn(head: Snapshot, index: ChangeIndex, { parts, session, author, shown, signal }: World): Promise<PlannedChanges> {
   const moves = head.seq === index.base.seq ? undefined : new Whereabouts(index.base, shown, head)
-  const search = new DirectorySearch(head)
+  const search = new DirectorySearch(head, signal)
   const [kept, lifted] = [new Set<FileId>(), new Set<FileId>()]
   for (;;) {
     const overlay = new Overlay(head.root, parts.pages)

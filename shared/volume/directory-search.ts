@@ -2,6 +2,7 @@
  * Where a directory lies of which the id alone is known: every directory of a snapshot is read, nearest to the top first, until it is found. That is slow,
  * and better than not to know: changes in a directory that nothing says the place of could not be committed at all.
  */
+import { throwIfAborted } from '../abort.ts'
 import { decodeEntry, decodeEntryHead } from '../format/entry-codec.ts'
 import type { Entry, FileId } from '../format/entry.ts'
 import { listTree } from '../format/tree-page.ts'
@@ -18,12 +19,14 @@ const namesPerStep = 1000
 
 export class DirectorySearch {
   readonly #head: Snapshot
+  readonly #signal: AbortSignal | undefined
   readonly #paths = new Map<FileId, string>()
   readonly #unread: { readonly path: string; readonly entry: Entry }[]
   #nameCount = 0
 
-  constructor(head: Snapshot) {
+  constructor(head: Snapshot, signal?: AbortSignal) {
     this.#head = head
+    this.#signal = signal
     this.#unread = [{ path: rootPath, entry: head.root.directory }]
   }
 
@@ -40,8 +43,9 @@ export class DirectorySearch {
     const { pointer } = treeRootOf(entry)
     let after: Uint8Array | undefined
     for (let isLast = pointer === undefined; !isLast && this.#nameCount < namesMax; ) {
+      throwIfAborted(this.#signal)
       const from = after
-      const { items, done } = await readPages(this.#head.pages, (source) => listTree(pointer, from, namesPerStep, source))
+      const { items, done } = await readPages(this.#head.pages, (source) => listTree(pointer, from, namesPerStep, source), this.#signal)
       this.#nameCount += items.length
       for (const { key, value } of items) {
         if (decodeEntryHead(value).kind !== 'directory') continue

@@ -1,7 +1,10 @@
 /** `edgemount flush`: publishes what a mount has written. */
 import { closeSync, constants, openSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
+import { untilAborted } from '../../shared/abort.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { codeOf, EdgemountError, messageOf } from '../../shared/error.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
 import { listOf, numberOf, textOf } from './answer-field.ts'
 import { askPatiently, askStatus } from './ask-mount.ts'
@@ -28,7 +31,7 @@ export const flushCommand = defineCommand({
     const text = required(call, 0)
     const { directory } = await findMountPoint(text)
     try {
-      await writeBack(directory)
+      await writeBack(directory, settings.wait, terminal.signal)
       const asked = await askPatiently(directory, { command: 'flush', waitMs: settings.wait }, call)
       if (asked === undefined) throw new EdgemountError('not-found', `Cannot flush "${text}": no mount of this user answers there. See: edgemount status`)
       if (settings.json) await terminal.output.write(jsonText({ directory, seq: numberOf(asked.answer, 'seq'), leftOut: [] }, terminal.output))
@@ -43,10 +46,11 @@ export const flushCommand = defineCommand({
 })
 
 /** Where the kernel gathers writes (mounts of who is not root) it is asked to give them to the mount first. */
-async function writeBack(directory: string): Promise<void> {
+async function writeBack(directory: string, waitMs: number | undefined, signal: AbortSignal): Promise<void> {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
-    const code = await syncFileSystem(fd)
+    const written = (ended: AbortSignal): Promise<number> => untilAborted(syncFileSystem(fd), ended)
+    const code = await (waitMs === undefined ? written(signal) : withDeadline(systemClock, waitMs, `write the kernel's pages to "${directory}"`, signal, written))
     if (code < 0) throw new EdgemountError('unavailable', `Cannot flush "${directory}": the kernel could not write its pages to the mount (${getSystemErrorName(code)})`)
   } finally {
     closeSync(fd)

@@ -1,5 +1,6 @@
 /** Two mounts, one of which changed what it does not know the place of any more. */
 import { describe, expect, test } from 'vitest'
+import { DirectorySearch } from '../../../shared/volume/directory-search.ts'
 import type { Snapshot } from '../../../shared/volume/snapshot.ts'
 import { type Doing, all, bed, contested, directory, file, link, move, write } from '../../support/doings.ts'
 import { SimulatedMount } from '../../support/simulated-mount.ts'
@@ -59,4 +60,16 @@ test('content that both changed of a file of which we know no name comes to the 
   expect(await linesOf(snapshot)).toEqual(['/ directory', '/a file theirs', '/b file theirs', `${kept} file ours`])
   expect(conflicts).toMatchObject([{ id: nodes[0]!.id, keptAs: kept }])
   await expectSound(snapshot)
+})
+
+test('who gives a search up waits for it no longer', async () => {
+  const volume = await newVolume()
+  const writer = volume.writer()
+  const start = await SimulatedMount.of(await volume.head(), writer.newFileId)
+  all(directory('/d'), directory('/d/deep'))(start)
+  const { snapshot } = await writer.commitChanges(start.changeSet(), { base: start.base })
+  const { id } = await snapshot.resolve('/d/deep')
+  expect(await new DirectorySearch(snapshot).pathOf(id)).toBe('/d/deep')
+  const search = new DirectorySearch(snapshot, AbortSignal.abort())
+  await expect(search.pathOf(id)).rejects.toMatchObject({ code: 'aborted' })
 })
