@@ -27,24 +27,25 @@ export async function startControl(parts: MountControlParts): Promise<ControlSer
   try {
     const directory = socketDirectory(environment, userId())
     prepareSocketDirectory(directory, userId())
-    return await ControlServer.start(socketPath(directory, daemon.directory), (request) => answer(parts, request))
+    const server = await ControlServer.start(socketPath(directory, daemon.directory), (request) => answer(parts, request, () => server.withdraw()))
+    return server
   } catch (error) {
     log.warn(`"${daemon.directory}" is mounted, but has no control socket: ${messageOf(error)}`)
     return undefined
   }
 }
 
-async function answer({ daemon, url, ending }: MountControlParts, request: ControlRequest): Promise<unknown> {
+async function answer({ daemon, url, ending }: MountControlParts, request: ControlRequest, withdraw: () => void): Promise<unknown> {
   if (request.command === 'status') return { ...(await daemon.status()), url: url ?? null }
-  if (request.command === 'umount') return await end(daemon, ending, request)
+  if (request.command === 'umount') return await end(daemon, ending, request, withdraw)
   await daemon.flush({ waitMs: request.waitMs })
   const { seq, publishing } = await daemon.status()
   // The newest commit may not be shown yet.
   return { directory: daemon.directory, seq: Math.max(seq, publishing?.publishedSeq ?? 0) }
 }
 
-/** The answer comes when everything is published that will be. */
-async function end(daemon: MountDaemon, ending: Ending, { isForced, discards, waitMs = ending.waitMs }: UmountRequest): Promise<unknown> {
+/** The answer comes when everything is published that will be, and the folder is no mount for who asks next. */
+async function end(daemon: MountDaemon, ending: Ending, { isForced, discards, waitMs = ending.waitMs }: UmountRequest, withdraw: () => void): Promise<unknown> {
   daemon.prepareEnd({ discards, waitMs })
   if (isForced) await daemon.close()
   else if ((await unmount(daemon.directory, { isLazy: false })) === 'busy') {
@@ -52,6 +53,7 @@ async function end(daemon: MountDaemon, ending: Ending, { isForced, discards, wa
     throw busyError(daemon.directory)
   }
   const ended = await daemon.ended
+  withdraw()
   return { directory: daemon.directory, unpublished: (ended.kind === 'unmounted' ? ended.unpublished : undefined) ?? null }
 }
 

@@ -38,9 +38,14 @@ export class ControlServer {
     this.#server.maxConnections = connectionsMax
   }
 
+  /** Nobody finds the mount any more; who has connected already is answered. */
+  withdraw(): void {
+    if (this.#isOurs()) rmSync(this.#path, { force: true })
+  }
+
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    if (this.#isOurs()) rmSync(this.#path, { force: true })
+    this.withdraw()
     const over = new AbortController()
     await Promise.race([Promise.all(this.#answering), systemClock.sleep(closeMs, over.signal).catch(() => undefined)])
     over.abort()

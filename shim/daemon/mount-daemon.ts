@@ -48,8 +48,7 @@ export async function startMount(options: StartMountOptions): Promise<MountDaemo
     const uploads = isReadOnly(options) ? undefined : new Uploads({ store: options.source.store, clock, random, log })
     if (uploads !== undefined) await lifetime.defer(() => uploads.close())
     const opened = await open(options, uploads, { clock, random, log, deadlineMs })
-    await lifetime.defer(() => opened.metadata.close())
-    await lifetime.defer(() => opened.volume.close())
+    await lifetime.defer(() => opened.close())
     const { pages } = opened.snapshot
     const tiers = [storeTier(options.source.tierName ?? 'store', options.source.store)]
     const fetcher = new Fetcher({ tiers, pages, hash: nodeHash, write: writeAt, clock, log, limits: { demandDeadlineMs: deadlineMs } })
@@ -89,11 +88,7 @@ async function open(options: StartMountOptions, uploads: Uploads | undefined, su
   try {
     return await untilAborted(opening, signal)
   } catch (error) {
-    const close = async ({ metadata, volume }: MountedVolume): Promise<void> => {
-      await volume.close()
-      await metadata.close()
-    }
-    void opening.then(close).catch(() => undefined)
+    void opening.then((opened) => opened.close()).catch(() => undefined)
     throw error
   }
 }

@@ -57,8 +57,10 @@ export interface MountedVolume {
   readonly isConnected: boolean
   /** Asks the store whether it leads to this volume still. Throws `conflict` when it leads to another. */
   confirm(signal: AbortSignal): Promise<void>
-  /** Remembers the newest commit that was seen. Only for what the store has confirmed. */
+  /** Remembers the newest commit that was seen, one after the other. Only for what the store has confirmed. */
   remember(seq: number): Promise<void>
+  /** Also waits for what is being remembered. */
+  close(): Promise<void>
 }
 
 interface Memory {
@@ -154,13 +156,19 @@ async function orClosed<T>(metadata: MetadataCache, work: Promise<T>): Promise<T
   }
 }
 
-type Opened = Omit<MountedVolume, 'confirm' | 'remember'>
+type Opened = Omit<MountedVolume, 'confirm' | 'remember' | 'close'>
 
 function finish(parts: OpenVolumeParts, opened: Opened, volumeId: string): MountedVolume {
+  let remembering = Promise.resolve()
   return {
     ...opened,
     confirm: (signal) => confirm(parts.source, volumeId, signal),
-    remember: (seq) => writeMemory(parts, { volumeId, seq }),
+    remember: (seq) => (remembering = remembering.then(() => writeMemory(parts, { volumeId, seq }))),
+    close: async () => {
+      await remembering
+      await opened.volume.close()
+      await opened.metadata.close()
+    },
   }
 }
 

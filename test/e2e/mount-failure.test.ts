@@ -133,9 +133,9 @@ describe('the store is wrong', () => {
   test('a damaged chunk is EIO with the path in the log, other files are fine', async () => {
     const [bad, good] = [randomBytes(1, 100_000), randomBytes(2, 100_000)]
     const badContent = await bed.content(bad)
+    const [badPack] = (await bed.store.list('data/')).map(({ key }) => key)
     const goodContent = await bed.content(good)
     await bed.commit({ op: 'create', path: '/bad', ...badContent }, { op: 'create', path: '/good', ...goodContent })
-    const [badPack] = (await bed.store.list('data/')).map(({ key }) => key)
     bed.plan = (call) => (call.key === badPack ? { kind: 'flip', bit: 12_345 } : undefined)
     const daemon = await bed.mount()
     expect((await bed.sh('cat {}/bad')).complaint).toContain('Input/output error')

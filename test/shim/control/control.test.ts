@@ -46,6 +46,18 @@ test('an answer under way is given before the server closes', async () => {
   expect(existsSync(socket)).toBe(false)
 })
 
+test('a server that is withdrawn is found by nobody, and answers who has asked before', async () => {
+  const { socket, server } = await startServer(async () => {
+    await sleep(50)
+    return 'late'
+  })
+  const asked = askControl(systemClock, socket, { command: 'status' }, 1000)
+  await sleep(20)
+  server.withdraw()
+  expect(await askControl(systemClock, socket, { command: 'status' }, 1000)).toBeUndefined()
+  expect(await asked).toEqual({ answer: 'late' })
+})
+
 test('a client that says nothing more and never hangs up does not keep the server from closing', async () => {
   const { socket, server } = await startServer(() => Promise.resolve('x'.repeat(900_000)))
   const connection = createConnection({ path: socket, allowHalfOpen: true })

@@ -59,24 +59,25 @@ async function remembered(): Promise<{ bed: Bed; directory: string }> {
   const bed = await made()
   const first = await bed.open()
   await first.snapshot.list('/')
-  await first.remember(first.snapshot.seq)
-  await first.metadata.close()
+  void first.remember(first.snapshot.seq)
+  // Who mounts it next, at once, finds it.
+  await first.close()
   return { bed, directory: first.directory }
 }
 
 test('begins with the newest commit', async () => {
   const bed = await made()
-  const { snapshot, isConnected, metadata } = await bed.open()
+  const { snapshot, isConnected, close } = await bed.open()
   expect([snapshot.seq, isConnected]).toEqual([2, true])
-  await metadata.close()
+  await close()
 })
 
 test.each(['error', 'delay'] as const)('begins with what was seen last while the store is away: %s', async (kind) => {
   const { bed } = await remembered()
   bed.plan = () => ({ kind, ms: 1e12 })
-  const { snapshot, isConnected, metadata } = await bed.open()
+  const { snapshot, isConnected, close } = await bed.open()
   expect([snapshot.seq, isConnected]).toEqual([2, false])
-  await metadata.close()
+  await close()
 })
 
 test('does not wait without end for a commit that is not kept', async () => {
@@ -90,20 +91,20 @@ test.each([0, 1200])('another volume under the name is the one that is mounted, 
   const { bed } = await remembered()
   const id = await bed.replace()
   bed.plan = ({ key }) => (key === 'volume.json' ? { kind: 'delay', ms } : undefined)
-  const { volume, snapshot, isConnected, metadata } = await bed.open()
+  const { volume, snapshot, isConnected, close } = await bed.open()
   expect([volume.config.id, isConnected]).toEqual([id, true])
   expect((await snapshot.list('/')).items.map(({ name }) => name)).toEqual(['b'])
-  await metadata.close()
+  await close()
 })
 
 test('a store that has not said which volume it has is not taken for connected, and is asked again', async () => {
   const { bed } = await remembered()
   await bed.replace()
   bed.plan = ({ key }) => (key === 'volume.json' ? { kind: 'delay', ms: 20_000 } : undefined)
-  const { snapshot, isConnected, metadata, confirm } = await bed.open()
+  const { snapshot, isConnected, confirm, close } = await bed.open()
   expect([snapshot.seq, isConnected]).toEqual([2, false])
   expect((await snapshot.list('/')).items.map(({ name }) => name)).toEqual(['a'])
   bed.plan = () => undefined
   await expect(confirm(new AbortController().signal)).rejects.toMatchObject({ code: 'conflict' })
-  await metadata.close()
+  await close()
 })
