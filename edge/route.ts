@@ -46,6 +46,9 @@ export interface Exchange {
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
+/** What somebody may do: read bodies, see names, change files, publish commits as mounts do, and everything that is about a whole volume or the edge. */
+export type Right = 'read' | 'list' | 'write' | 'publish' | 'admin'
+
 export interface RouteParameter {
   readonly name: string
   readonly in: 'query' | 'header'
@@ -57,6 +60,8 @@ export interface Route {
   readonly method: Method
   /** With `{name}` for a segment and `{path}` for the rest, which may be empty. */
   readonly template: string
+  /** What a caller must be allowed; undefined where everybody is. */
+  readonly needs: Right | undefined
   readonly summary: string
   readonly parameters?: readonly RouteParameter[]
   /** The content type of the request's body, if it takes one. */

@@ -11,6 +11,7 @@ export function aboutRoutes(others: readonly Route[]): readonly Route[] {
     {
       method: 'GET',
       template: '/healthz',
+      needs: undefined,
       summary: 'Whether the edge runs; with deep=1, whether its store answers too',
       parameters: [{ name: 'deep', in: 'query', text: '1: asks the store' }],
       responses: { 200: 'It does', 503: 'The store is away' },
@@ -22,6 +23,7 @@ export function aboutRoutes(others: readonly Route[]): readonly Route[] {
     {
       method: 'GET',
       template: '/metrics',
+      needs: 'admin',
       summary: 'Counters in the Prometheus text format',
       responses: { 200: 'Exposition format 0.0.4' },
       handle: ({ edge }) => respond(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' }, edge.metrics.text()),
@@ -29,6 +31,7 @@ export function aboutRoutes(others: readonly Route[]): readonly Route[] {
     {
       method: 'GET',
       template: '/openapi.json',
+      needs: 'read',
       summary: 'This document',
       responses: { 200: 'OpenAPI 3.1' },
       handle: () => respondJson(200, document),
@@ -36,6 +39,7 @@ export function aboutRoutes(others: readonly Route[]): readonly Route[] {
     {
       method: 'GET',
       template: '/',
+      needs: 'read',
       summary: 'What this is and where things are',
       responses: { 200: 'A page, or plain text, by Accept' },
       handle: ({ request }) => {

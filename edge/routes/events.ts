@@ -23,6 +23,7 @@ export const eventRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/events',
+    needs: 'read',
     summary: 'Commits as they happen: server-sent events, or one JSON answer with wait',
     parameters: [
       { name: 'after', in: 'query', text: 'The first event is the one after this seq; the newest unless given' },

@@ -45,6 +45,7 @@ export const fileRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/files/{path}',
+    needs: 'read',
     summary: 'A file or directory, as it is now',
     parameters: conditionalParameters,
     responses: readResponses,
@@ -56,6 +57,7 @@ export const fileRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/@{seq}/{path}',
+    needs: 'read',
     summary: 'A file or directory, as commit seq left it; never changes',
     parameters: conditionalParameters,
     responses: readResponses,

@@ -28,6 +28,7 @@ export const logRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/head',
+    needs: 'read',
     summary: 'The newest commit: its seq, time and author',
     responses: { 200: 'At least as new as every commit acknowledged before', 404: 'No such volume' },
     handle: async (exchange) => {
@@ -40,6 +41,7 @@ export const logRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/log',
+    needs: 'read',
     summary: 'Seqs of commits, newest first',
     parameters: [
       { name: 'before', in: 'query', text: 'Only seqs below this one' },
@@ -51,6 +53,7 @@ export const logRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/log/{seq}',
+    needs: 'read',
     summary: 'A commit record, byte for byte; never changes',
     responses: { 200: 'The record', 404: 'No such volume, or the slot is free' },
     handle: readRecord,
@@ -58,6 +61,7 @@ export const logRoutes: readonly Route[] = [
   {
     method: 'POST',
     template: '/v1/{volume}/log/{seq}',
+    needs: 'publish',
     summary: 'Publishes a commit: takes the slot, if it is free',
     requestType: 'application/json',
     responses: {

@@ -27,6 +27,7 @@ export const lookupRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/stat/{path}',
+    needs: 'read',
     summary: 'The entry at a path',
     parameters: [pin, { name: 'follow', in: 'query', text: '0: no symlink is followed' }],
     responses: { 200: 'The entry', ...errors },
@@ -41,6 +42,7 @@ export const lookupRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/list/{path}',
+    needs: 'list',
     summary: 'The entries of a directory, ordered by the bytes of their names',
     parameters: [
       pin,
@@ -64,6 +66,7 @@ export const lookupRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/manifest/{path}',
+    needs: 'read',
     summary: "Where a file's chunks are: runs in order, those that overlap the range",
     parameters: [
       pin,

@@ -22,6 +22,7 @@ export const packRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/packs/{pack}/{start}-{end}',
+    needs: 'read',
     summary: 'A slice of a pack: bytes start (included) to end (excluded); never changes',
     responses: readResponses,
     handle: async (exchange) => {
@@ -35,6 +36,7 @@ export const packRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}/packs/{pack}',
+    needs: 'read',
     summary: 'A whole pack; never changes',
     responses: readResponses,
     handle: async (exchange) => await sendPack(exchange, undefined),
@@ -42,6 +44,7 @@ export const packRoutes: readonly Route[] = [
   {
     method: 'POST',
     template: '/v1/{volume}/packs',
+    needs: 'publish',
     summary: 'Stores a pack under an id that its writer drew; once',
     parameters: [{ name: 'pack', in: 'query', text: 'The pack id: d or m and a ULID' }],
     requestType: 'application/octet-stream',

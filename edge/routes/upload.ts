@@ -25,6 +25,7 @@ export const uploadRoutes: readonly Route[] = [
   {
     method: 'PUT',
     template: '/v1/{volume}/files/{path}',
+    needs: 'write',
     summary: 'Writes a file: streamed, chunked, one commit; makes missing directories',
     parameters: [
       { name: 'If-Match', in: 'header', text: 'Only over this version' },
@@ -45,6 +46,7 @@ export const uploadRoutes: readonly Route[] = [
   {
     method: 'DELETE',
     template: '/v1/{volume}/files/{path}',
+    needs: 'write',
     summary: 'Removes a file, or an empty directory; one commit',
     parameters: [
       { name: 'If-Match', in: 'header', text: 'Only this version' },

@@ -21,6 +21,7 @@ export const volumeRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1',
+    needs: 'list',
     summary: 'The volumes of the store',
     parameters: [
       { name: 'after', in: 'query', text: 'Only names after this one' },
@@ -36,6 +37,7 @@ export const volumeRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/v1/{volume}',
+    needs: 'read',
     summary: 'What never changes about a volume: its volume.json',
     responses: { 200: 'volume.json, byte for byte', 404: 'No such volume' },
     handle: async ({ edge, parameters, signal }) => {
@@ -49,6 +51,7 @@ export const volumeRoutes: readonly Route[] = [
   {
     method: 'PUT',
     template: '/v1/{volume}',
+    needs: 'admin',
     summary: 'Makes a volume: from a whole volume.json, or from {"chunking": …}, or from nothing',
     requestType: 'application/json',
     responses: { 201: 'Made', 400: 'The name or the body cannot be', 409: 'There is one', 501: 'The store cannot hold volumes' },
