@@ -16,6 +16,7 @@ import type { ObjectStore } from '../shared/store.ts'
 import { ReadBudget } from '../shared/volume/read-budget.ts'
 import { BodyTooLarge, type BytesBody } from './body.ts'
 import { BodyPlaces } from './body-places.ts'
+import type { StartDigest } from './digest.ts'
 import { splitUrl } from './query.ts'
 import { respondError, respondPreflight, respondThrown } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
@@ -49,6 +50,8 @@ export interface AppSettings {
   readonly metrics?: Metrics | undefined
   /** How this platform's `Response` takes bytes best; as they are unless given. */
   readonly bytesBody?: BytesBody | undefined
+  /** Digests of streams, as the platform has them. Without it a request that brings a digest is refused. */
+  readonly startDigest?: StartDigest | undefined
   /** The longest that one call to the store may take. */
   readonly storeCallMs?: number | undefined
   /** How often a followed log is read. */
@@ -93,14 +96,14 @@ export function createApp(settings: AppSettings): App {
 }
 
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
-  const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault } = settings
+  const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault, startDigest } = settings
   const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget() } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
   const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget })
   void lifetime.defer(() => volumes.dispose())
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, bytesBody, uploads, packs, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, bytesBody, startDigest, uploads, packs, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */

@@ -8,6 +8,7 @@ import { Metrics } from '../shared/metrics.ts'
 import { systemRandom } from '../shared/random.ts'
 import { createApp } from './app.ts'
 import { refuseForeignHost } from './host.ts'
+import { nodeDigest } from './node-digest.ts'
 import { openStore } from './store/open.ts'
 
 interface DenoServer {
@@ -65,7 +66,7 @@ async function main(): Promise<void> {
   const log = lineLogger({ write: (line) => console.error(line), clock: systemClock, level: 'info', format: 'text' })
   const metrics = new Metrics()
   const opened = await openStore(url, { clock: systemClock, random: systemRandom, metrics })
-  const app = createApp({ store: opened.store, clock: systemClock, random: systemRandom, log, metrics })
+  const app = createApp({ store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics })
   const stop = new AbortController()
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },

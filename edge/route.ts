@@ -12,6 +12,7 @@ import type { Random } from '../shared/random.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
 import type { BytesBody } from './body.ts'
 import type { BodyPlaces } from './body-places.ts'
+import type { StartDigest } from './digest.ts'
 import type { OpenVolume, Volumes } from './volumes.ts'
 
 /** What all routes of one app share. */
@@ -23,6 +24,8 @@ export interface Edge {
   readonly metrics: Metrics
   readonly volumes: Volumes
   readonly bytesBody: BytesBody
+  /** Undefined: what senders say of their bodies cannot be checked. */
+  readonly startDigest: StartDigest | undefined
   /** Files being written; each may hold a few packs in memory. */
   readonly uploads: BodyPlaces
   /** Packs being received, in memory. */

@@ -8,6 +8,7 @@ import { systemClock } from '../shared/clock.ts'
 import { lineLogger } from '../shared/log.ts'
 import { systemRandom } from '../shared/random.ts'
 import { type App, createApp } from './app.ts'
+import type { DigestName, StartDigest } from './digest.ts'
 import { type R2Bucket, R2Store } from './store/r2.ts'
 
 /** What `wrangler.toml` binds. */
@@ -23,6 +24,27 @@ interface ExecutionContext {
 /** A stream of workerd's own: it errors when fewer or more bytes come. */
 declare const FixedLengthStream: new (length: number) => TransformStream<Uint8Array, Uint8Array>
 
+interface HashingStream extends WritableStream<Uint8Array> {
+  readonly digest: Promise<ArrayBuffer>
+}
+
+/** With workerd's own stream that hashes what is written to it. */
+declare const crypto: { readonly DigestStream: new (algorithm: string) => HashingStream }
+
+const workerNames: Readonly<Record<DigestName, string>> = { md5: 'MD5', 'sha-1': 'SHA-1', 'sha-256': 'SHA-256', 'sha-512': 'SHA-512' }
+
+const workerDigest: StartDigest = (name) => {
+  const stream = new crypto.DigestStream(workerNames[name])
+  const writer = stream.getWriter()
+  return {
+    update: (bytes) => writer.write(bytes),
+    finish: async () => {
+      await writer.close()
+      return new Uint8Array(await stream.digest)
+    },
+  }
+}
+
 /** An isolate has 128 MiB for all its requests, which know nothing of each other. */
 const readBytesMax = 1024 * 1024
 
@@ -31,7 +53,7 @@ const log = lineLogger({ write: (line) => console.log(line), clock: systemClock,
 export default {
   async fetch(request: Request, environment: Environment, context: ExecutionContext): Promise<Response> {
     const store = new R2Store(environment.VOLUMES, 'VOLUMES')
-    const app = createApp({ store, clock: systemClock, random: systemRandom, log, readBytesMax })
+    const app = createApp({ store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, readBytesMax })
     const response = await app.fetch(request)
     if (response.body === null) {
       context.waitUntil(app.dispose())

@@ -10,6 +10,7 @@ import type { Operation } from '../../shared/volume/operation.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { ContentWriter } from '../../shared/volume/content-writer.ts'
 import { receivedPieces } from '../body.ts'
+import { checkedPieces, expectedDigests } from '../digest.ts'
 import { evaluatePreconditions, type Validators } from '../conditional.ts'
 import { queryValue } from '../query.ts'
 import { respond, respondError } from '../respond.ts'
@@ -30,6 +31,8 @@ export const uploadRoutes: readonly Route[] = [
     parameters: [
       { name: 'If-Match', in: 'header', text: 'Only over this version' },
       { name: 'If-None-Match', in: 'header', text: '*: only where there is nothing' },
+      { name: 'Content-MD5', in: 'header', text: 'What the body must hash to, RFC 1864' },
+      { name: 'Repr-Digest', in: 'header', text: 'The same, RFC 9530: sha-256, sha-512, md5 or sha; Content-Digest too' },
       { name: 'Edgemount-Mtime', in: 'header', text: 'Modification time in seconds since 1970, up to nine decimals; now unless given' },
       { name: 'Edgemount-Mode', in: 'header', text: 'Permission bits in octal' },
     ],
@@ -37,7 +40,7 @@ export const uploadRoutes: readonly Route[] = [
     responses: {
       201: 'Made',
       204: 'Replaced',
-      400: 'The path or a header cannot be',
+      400: 'The path or a header cannot be, or the body does not hash to what a header says',
       409: 'A directory is there, or a file where a directory must be',
       412: 'A precondition failed',
     },
@@ -73,13 +76,15 @@ async function put(exchange: Exchange): Promise<Response> {
   if (encoding !== 'identity') return respondError(415, 'unsupported', `Cannot write "${asked}": its body is encoded as ${encoding}; send it as it is`)
   const mtime = parseMtime(request.headers.get('edgemount-mtime'))
   const mode = parseMode(request.headers.get('edgemount-mode'))
+  const digests = expectedDigests(request.headers)
   const { volume } = await volumeOf(exchange)
   const target = await locate(exchange, await volume.head({ signal }), asked)
   if (target.entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${asked}": a directory is there`)
   if (isRefused(exchange, target)) return refused(target.path)
   const writer = volume.writer({ signal, patienceMs: uploadPatienceMs })
   const { content, size } = await edge.uploads.run(async () => {
-    const written = await writer.write(receivedPieces(request, fileBytesMax, edge.clock), { previous: target.entry?.content, signal })
+    const pieces = checkedPieces(receivedPieces(request, fileBytesMax, edge.clock), digests, edge.startDigest)
+    const written = await writer.write(pieces, { previous: target.entry?.content, signal })
     // Here, too: until it is stored the body is in memory. And before the commit's turn, which others wait for.
     await writer.flush()
     return written

@@ -50,9 +50,9 @@ const portsTriedMax = 64
 /** An edge in this process. Throws `conflict` when the port is taken, `denied` when it may not be used. */
 export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger, options: { readonly isReadOnly?: boolean } = {}): Promise<RunningEdge> {
   // Loaded when an edge is wanted: most commands end sooner than this takes.
-  const [{ createApp }, { nodeBytesBody, serveNode }] = await Promise.all([import('../../edge/app.ts'), import('../../edge/node.ts')])
+  const [{ createApp }, { nodeBytesBody, serveNode }, { nodeDigest }] = await Promise.all([import('../../edge/app.ts'), import('../../edge/node.ts'), import('../../edge/node-digest.ts')])
   for (let tried = 0; ; tried += 1) {
-    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, log, ...options })
+    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, ...options })
     try {
       const port = address.port + tried
       return await serveNode({ app, host: address.host, hostNames: address.hostNames, port: address.port === 0 ? 0 : port })

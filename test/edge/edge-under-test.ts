@@ -2,6 +2,7 @@
  * A whole edge for a test: an app over a store in memory, listening on a free port, with one volume.
  */
 import { createApp } from '../../edge/app.ts'
+import { nodeDigest } from '../../edge/node-digest.ts'
 import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
@@ -43,7 +44,7 @@ export async function startEdge(settings: EdgeTestSettings = {}): Promise<EdgeUn
   const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs } = settings
   const engine: Engine = { store: new ScopedStore(store, volumeName), clock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
-  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, log, pollMs, storeCallMs })
+  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs })
   const server = await serveNode({ app, port: 0, closeMs: 1000 })
   return {
     url: server.url,

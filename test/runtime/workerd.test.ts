@@ -1,4 +1,5 @@
 /** The edge inside workerd, over R2: a volume is made, written, listed and read by range. */
+import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
@@ -41,6 +42,18 @@ test('a volume is created, written, listed and read by range', async () => {
   expect(new Uint8Array(await part.arrayBuffer())).toEqual(body.subarray(1_000_000, 2_000_000))
   const listing: unknown = await (await ask('/v1/work/list/folder')).json()
   expect(JSON.stringify(listing)).toContain('a file.bin')
+})
+
+test('a digest is compared with what comes', async () => {
+  const digest = (algorithm: string, bytes: Uint8Array): string => createHash(algorithm).update(bytes).digest('base64')
+  const put = (headers: Record<string, string>): ReturnType<typeof ask> => ask('/v1/work/files/checked', { method: 'PUT', body, headers })
+  const right = { 'content-md5': digest('md5', body), 'repr-digest': `sha-256=:${digest('sha256', body)}:, sha-512=:${digest('sha512', body)}:, sha=:${digest('sha1', body)}:` }
+  expect((await put(right)).status).toBe(201)
+  for (const name of ['content-md5', 'repr-digest']) {
+    const wrong = name === 'content-md5' ? digest('md5', body.subarray(1)) : `sha-256=:${digest('sha256', body.subarray(1))}:`
+    const refused = await put({ [name]: wrong })
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('Cannot take the body')])
+  }
 })
 
 test('what is not there is 404 and never stored', async () => {
