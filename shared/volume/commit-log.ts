@@ -166,7 +166,7 @@ export class CommitLog {
 }
 
 /** True for failures that leave open whether the write landed. */
-function saysNothing(error: unknown): boolean {
+export function saysNothing(error: unknown): boolean {
   const code = codeOf(error)
   // A fault of this program is `internal` too; only the far side's is worth another try.
   if (code === 'internal') return error instanceof EdgemountError

@@ -7,6 +7,8 @@ import type { PackId } from '../format/entry.ts'
 export const configKey = 'volume.json'
 export const headKey = 'head'
 export const logPrefix = 'log/'
+export const leasePrefix = 'leases/'
+export const peerPrefix = 'peers/'
 
 const invertedDigits = 20
 const invertedMax = 10n ** BigInt(invertedDigits) - 1n

@@ -3,6 +3,7 @@ import { ContainerClient, ContainerSASPermissions, generateBlobSASQueryParameter
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AzureStore } from '../../../edge/store/azure.ts'
 import { azureAccess } from '../../../edge/store/azure/access.ts'
+import { testLeases } from '../../suites/leases.ts'
 import { testStore } from '../../suites/store.ts'
 import { type Azurite, azuriteAccount, azuriteKey, startAzurite } from '../../support/azurite.ts'
 import { bytesAt, expectBytes, failureOf, text } from '../../support/store-bytes.ts'
@@ -24,6 +25,7 @@ function storeAt(prefix: string, environment: Readonly<Record<string, string>> =
 }
 
 testStore('azure (Azurite)', async () => ({ store: storeAt(`t${(storeCount += 1)}`) }), { keyBytesMax: 1016 })
+testLeases('azure (Azurite)', async () => ({ store: storeAt(`t${(storeCount += 1)}`) }))
 
 function sasToken(permissions: string): string {
   const credential = new StorageSharedKeyCredential(azuriteAccount, azuriteKey)

@@ -4,9 +4,10 @@ import path from 'node:path'
 import { DirectoryStore } from '../../../edge/store/directory.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { systemRandom } from '../../../shared/random.ts'
-import { testStore } from '../../suites/store.ts'
+import { testLeases } from '../../suites/leases.ts'
+import { type StoreUnderTest, testStore } from '../../suites/store.ts'
 
-testStore('directory', async () => {
+const open = async (): Promise<StoreUnderTest> => {
   const root = await mkdtemp(path.join(tmpdir(), 'edgemount-test-'))
   const store = new DirectoryStore(root, { clock: systemClock, random: systemRandom })
   await store.start()
@@ -15,4 +16,7 @@ testStore('directory', async () => {
     await rm(root, { recursive: true, force: true })
   }
   return { store, dispose }
-})
+}
+
+testStore('directory', open)
+testLeases('directory', open)

@@ -2,7 +2,8 @@
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll } from 'vitest'
 import { type R2Bucket, R2Store } from '../../../edge/store/r2.ts'
-import { testStore } from '../../suites/store.ts'
+import { testLeases } from '../../suites/leases.ts'
+import { type StoreUnderTest, testStore } from '../../suites/store.ts'
 
 const bucketCount = 120
 const buckets = Array.from({ length: bucketCount }, (_, index) => `BUCKET${index}`)
@@ -12,8 +13,11 @@ const miniflare = new Miniflare(
 
 afterAll(() => miniflare.dispose())
 
-testStore('r2', async () => {
+const open = async (): Promise<StoreUnderTest> => {
   const name = buckets.pop()
-  if (name === undefined) throw new Error(`The suite has more than ${bucketCount} tests: give miniflare more buckets`)
+  if (name === undefined) throw new Error(`The suites have more than ${bucketCount} tests: give miniflare more buckets`)
   return { store: new R2Store((await miniflare.getR2Bucket(name)) as unknown as R2Bucket, name) }
-})
+}
+
+testStore('r2', open)
+testLeases('r2', open)

@@ -1,5 +1,6 @@
 /** The S3 store against Ceph's radosgw, a server of its own kind: it wants If-Match without quotes. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { testLeases } from '../../suites/leases.ts'
 import { testStore } from '../../suites/store.ts'
 import { type Radosgw, startRadosgw } from '../../support/radosgw.ts'
 import { makeBucket, s3StoreAt } from '../../support/s3-servers.ts'
@@ -16,6 +17,7 @@ beforeAll(async () => {
 afterAll(() => server?.stop())
 
 testStore('s3 (radosgw)', async () => ({ store: s3StoreAt(server!, `t${(storeCount += 1)}`) }), { keyBytesMax: 1016 })
+testLeases('s3 (radosgw)', async () => ({ store: s3StoreAt(server!, `t${(storeCount += 1)}`) }))
 
 test('the form of If-Match is learnt once, and nothing of that stays', async () => {
   const counted: string[] = []

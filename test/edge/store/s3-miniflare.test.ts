@@ -2,6 +2,7 @@
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, expect, test } from 'vitest'
 import { Volume } from '../../../shared/volume/volume.ts'
+import { testLeases } from '../../suites/leases.ts'
 import { testStore } from '../../suites/store.ts'
 import { s3StoreAt, testBucket } from '../../support/s3-servers.ts'
 import { failureOf, text } from '../../support/store-bytes.ts'
@@ -25,6 +26,7 @@ async function server(): Promise<{ endpoint: string; accessKeyId: string; secret
 }
 
 testStore('s3 (miniflare)', async () => ({ store: s3StoreAt(await server(), `t${(storeCount += 1)}`) }), { keyBytesMax: 1016 })
+testLeases('s3 (miniflare)', async () => ({ store: s3StoreAt(await server(), `t${(storeCount += 1)}`) }))
 
 test('a wrong secret key is denied, and no message holds it', async () => {
   const store = s3StoreAt({ ...(await server()), secretAccessKey: 'not-the-secret' }, 'denied')
