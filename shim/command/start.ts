@@ -1,13 +1,13 @@
 /**
  * `edgemount start`, which `npm start` runs: a folder becomes a volume, an address and a mount, with nothing to set up.
  */
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { systemClock } from '../../shared/clock.ts'
 import { messageOf } from '../../shared/error.ts'
 import { settingOf } from '../config.ts'
 import { prepareMountPoint } from '../fuse/mount-point.ts'
 import { failure } from '../sys/failure.ts'
+import { makeDirectories } from '../sys/make-directories.ts'
 import { nameOf } from '../upload/local-path.ts'
 import { parseServe } from './address.ts'
 import { type Call, defineCommand } from './command.ts'
@@ -53,7 +53,7 @@ export const startCommand = defineCommand({
     const directory = path.resolve(mountDirectory)
     const source = `dir:${path.join(state, 'store')}`
     const folder = await findFolder(given ?? checkout)
-    await makeDirectories(state, directory)
+    makeFolders(state, directory)
     // An import may take long: whether its result can be mounted is better known before.
     await prepareMountPoint(directory, systemClock).catch((error: unknown) => {
       if (!isImpossible(error)) throw error
@@ -79,11 +79,13 @@ function importSettings(settings: StartCall['settings'], isCheckout: boolean): S
   return { ...settings, exclude, delete: true, 'one-file-system': false, 'dry-run': false, message: undefined }
 }
 
-async function makeDirectories(...directories: readonly string[]): Promise<void> {
+function makeFolders(...directories: readonly string[]): void {
   for (const directory of directories) {
-    await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+    try {
+      makeDirectories(directory)
+    } catch (error) {
       throw failure(`make the folder "${directory}"`, error, 'Start in a folder that you may write to')
-    })
+    }
   }
 }
 

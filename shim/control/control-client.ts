@@ -9,8 +9,8 @@ import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import { failure, failureName } from '../sys/failure.ts'
+import { isPrivate } from '../sys/user-directory.ts'
 import { answerBytesMax, type ControlRequest, decodeAnswer } from './messages.ts'
-import { isPrivate } from './socket-directory.ts'
 
 /**
  * Asks the mount behind a socket. Gives undefined when nobody is there; its socket is removed then. Throws what the mount answered, and `denied` when

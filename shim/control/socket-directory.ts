@@ -2,13 +2,12 @@
  * Where the control sockets of one user's mounts lie: one socket for each mount, named by the mount point, in a directory that nobody else may enter.
  */
 import { createHash } from 'node:crypto'
-import { lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { EdgemountError } from '../../shared/error.ts'
 import { failure } from '../sys/failure.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import { makeDirectories } from '../sys/make-directories.ts'
+import { type Environment, isPrivate } from '../sys/user-directory.ts'
 
 /** $XDG_RUNTIME_DIR/edgemount; without one /run/edgemount for root, /tmp/edgemount-<uid> for others. */
 export function socketDirectory(environment: Environment, uid: number): string {
@@ -20,18 +19,12 @@ export function socketDirectory(environment: Environment, uid: number): string {
 /** Makes the directory. Throws `denied` when it is somebody else's, or open to somebody else: in /tmp anybody can be first. */
 export function prepareSocketDirectory(directory: string, uid: number): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectories(directory, 0o700)
     if (isPrivate(directory, uid)) return
   } catch (error) {
     throw failure(`make the control directory "${directory}"`, error, 'Set XDG_RUNTIME_DIR to a directory of your own')
   }
   throw new EdgemountError('denied', `Cannot use the control directory "${directory}": it must be yours and closed to others (chmod 700). Or set XDG_RUNTIME_DIR`)
-}
-
-/** True for a user's own directory that is closed to others. Throws when there is none. */
-export function isPrivate(directory: string, uid: number): boolean {
-  const stat = lstatSync(directory)
-  return stat.isDirectory() && stat.uid === uid && (stat.mode & 0o077) === 0
 }
 
 /** Mount points are longer than the 107 bytes that a socket's path may have, so their hash names them. */

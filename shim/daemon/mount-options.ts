@@ -1,7 +1,7 @@
 /**
  * What a mount is asked for and what it says of itself: the settings of `startMount`, and how the file system's follow from them.
  */
-import { availableParallelism, homedir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
@@ -116,13 +116,6 @@ const cacheBytesMaxDefault = 10 * gibibyte
 const freeBytesMinDefault = gibibyte
 /** Caches of one volume for several mounts of it at a time. */
 const mountsOfVolumeMax = 8
-
-/** Root: /var/cache/edgemount. Others: $XDG_CACHE_HOME/edgemount or ~/.cache/edgemount. */
-export function defaultCacheDirectory(environment: Readonly<Record<string, string | undefined>>, isRoot: boolean): string {
-  if (isRoot) return '/var/cache/edgemount'
-  const base = environment['XDG_CACHE_HOME']
-  return path.join(base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), '.cache'), 'edgemount')
-}
 
 export function isReadOnly(options: StartMountOptions): boolean {
   return options.isReadOnly === true || options.seq !== undefined

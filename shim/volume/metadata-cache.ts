@@ -6,7 +6,7 @@
  * match is dropped. Nothing here is the only copy: every failure of the disk costs speed and nothing else.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
 import { codeOf, messageOf } from '../../shared/error.ts'
@@ -16,6 +16,7 @@ import type { Logger } from '../../shared/log.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
 import { configKey, logPrefix } from '../../shared/volume/keys.ts'
 import { segmentBytes } from '../../shared/volume/page-store.ts'
+import { makeDirectories } from '../sys/make-directories.ts'
 
 export interface MetadataCacheOptions {
   readonly directory: string
@@ -93,7 +94,7 @@ export class MetadataCache implements ObjectStore {
 
   static async open(store: ObjectStore, options: MetadataCacheOptions): Promise<MetadataCache> {
     const cache = new MetadataCache(store, options)
-    if (await cache.#makeDirectory()) cache.#loading = cache.#load()
+    if (cache.#makeDirectory()) cache.#loading = cache.#load()
     return cache
   }
 
@@ -185,10 +186,10 @@ export class MetadataCache implements ObjectStore {
     await Promise.allSettled(this.#writing.values())
   }
 
-  async #makeDirectory(): Promise<boolean> {
+  #makeDirectory(): boolean {
     const { directory, log } = this.#options
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      makeDirectories(directory, 0o700)
       return true
     } catch (error) {
       this.#isBroken = true

@@ -6,7 +6,7 @@
  * which commit was seen last; `<volume id>/` holds `metadata/` and the cache of bodies.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
@@ -20,6 +20,7 @@ import { configKey } from '../../shared/volume/keys.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { Volume } from '../../shared/volume/volume.ts'
 import type { EventsRequest } from '../../shared/wire/client.ts'
+import { makeDirectories } from '../sys/make-directories.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 import { MetadataCache } from './metadata-cache.ts'
 
@@ -224,7 +225,7 @@ async function readMemory(parts: OpenVolumeParts): Promise<Memory | undefined> {
 async function writeMemory(parts: OpenVolumeParts, memory: Memory): Promise<void> {
   const file = memoryFile(parts)
   try {
-    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+    makeDirectories(path.dirname(file), 0o700)
     await writeFile(`${file}.${process.pid}.tmp`, JSON.stringify({ ...memory, label: parts.source.label }), { mode: 0o600 })
     await rename(`${file}.${process.pid}.tmp`, file)
   } catch (error) {

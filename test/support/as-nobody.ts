@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { type Finished, mainFile } from './command.ts'
 
-const nobody = 65_534
+export const nobody = 65_534
 
 export async function asNobody(args: readonly string[], options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Finished> {
   const identity = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {}

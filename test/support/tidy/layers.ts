@@ -50,7 +50,8 @@ const shimRanks: Readonly<Record<string, number>> = {
   'config.ts': 6,
   daemon: 7,
   command: 8,
-  'main.ts': 9,
+  'program.ts': 9,
+  'main.ts': 10,
 }
 
 /** undefined for a file that has no place in the layout. */

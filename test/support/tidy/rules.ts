@@ -9,6 +9,7 @@ const ambientHomes = new Set([
   'edge/deno.ts',
   'edge/worker.ts',
   'shim/main.ts',
+  'shim/program.ts',
   'shim/daemon/fs-worker.ts',
   'shim/fuse/notify-worker.ts',
   'shim/fuse/run-loop.ts',
