@@ -23,6 +23,7 @@ import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
 import { aboutRoutes } from './routes/about.ts'
 import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
+import { leaseRoutes } from './routes/leases.ts'
 import { logRoutes } from './routes/log.ts'
 import { lookupRoutes } from './routes/lookup.ts'
 import { packRoutes } from './routes/packs.ts'
@@ -78,7 +79,7 @@ export interface App {
 export function createApp(settings: AppSettings): App {
   const lifetime = new Lifetime('the edge')
   const edge = edgeOf(settings, lifetime)
-  const documented = [...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes, ...eventRoutes, ...volumeRoutes]
+  const documented = [...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes, ...eventRoutes, ...leaseRoutes, ...volumeRoutes]
   const routes = [...documented, ...aboutRoutes(documented)]
   const hono = new Hono({ getPath: (request) => splitUrl(request.url).path })
   const handle = new Handling(edge, settings)

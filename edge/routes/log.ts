@@ -17,6 +17,7 @@ import { logKey, logPrefix, seqOfLogKey } from '../../shared/volume/keys.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { HeadMessage, LogMessage } from '../../shared/wire/messages.ts'
 import { receiveBytes } from '../body.ts'
+import { leaseParameter, refuseLostLease } from '../lease-fence.ts'
 import { parseInteger, queryInteger } from '../query.ts'
 import { immutableCache, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
@@ -63,11 +64,12 @@ export const logRoutes: readonly Route[] = [
     template: '/v1/{volume}/log/{seq}',
     needs: 'publish',
     summary: 'Publishes a commit: takes the slot, if it is free',
+    parameters: [leaseParameter],
     requestType: 'application/json',
     responses: {
       201: 'The commit has happened',
       400: 'The body is no record of this seq',
-      409: 'reason says why: the slot is taken, the parent is not the record before, or a page that is named is not there',
+      409: 'reason says why: the slot is taken, the parent is not the record before, a page that is named is not there, or the lease is lost',
       413: `More than ${recordBytesMax} bytes`,
     },
     handle: postRecord,
@@ -106,6 +108,8 @@ async function postRecord(exchange: Exchange): Promise<Response> {
   if (!(await isParentThere(exchange, store, record))) return refusal('parent', 'its parent is not the record before it')
   const fault = await faultOfPages(volume.snapshotOf(record), signal)
   if (fault !== undefined) return refusal('packs', fault)
+  const lost = await refuseLostLease(exchange, store)
+  if (lost !== undefined) return lost
   if (!(await store.create(logKey(seq), body, { signal }))) return refusal('taken', 'the slot is taken')
   opened.noteCommit(seq)
   return respondJson(201, { seq }, { 'cache-control': 'no-store' })

@@ -12,6 +12,7 @@ import type { ContentWriter } from '../../shared/volume/content-writer.ts'
 import { receivedPieces } from '../body.ts'
 import { checkedPieces, expectedDigests } from '../digest.ts'
 import { evaluatePreconditions, type Validators } from '../conditional.ts'
+import { leaseParameter, refuseLostLease } from '../lease-fence.ts'
 import { queryValue } from '../query.ts'
 import { respond, respondError } from '../respond.ts'
 import { type Exchange, type Route, pathOf, volumeOf } from '../route.ts'
@@ -35,6 +36,7 @@ export const uploadRoutes: readonly Route[] = [
       { name: 'Repr-Digest', in: 'header', text: 'The same, RFC 9530: sha-256, sha-512, md5 or sha; Content-Digest too' },
       { name: 'Edgemount-Mtime', in: 'header', text: 'Modification time in seconds since 1970, up to nine decimals; now unless given' },
       { name: 'Edgemount-Mode', in: 'header', text: 'Permission bits in octal' },
+      leaseParameter,
     ],
     requestType: 'application/octet-stream',
     responses: {
@@ -54,6 +56,7 @@ export const uploadRoutes: readonly Route[] = [
     parameters: [
       { name: 'If-Match', in: 'header', text: 'Only this version' },
       { name: 'recursive', in: 'query', text: '1: a directory goes with everything in it' },
+      leaseParameter,
     ],
     responses: { 204: 'Removed', 404: 'There is nothing', 409: 'The directory is not empty', 412: 'A precondition failed' },
     handle: remove,
@@ -77,7 +80,7 @@ async function put(exchange: Exchange): Promise<Response> {
   const mtime = parseMtime(request.headers.get('edgemount-mtime'))
   const mode = parseMode(request.headers.get('edgemount-mode'))
   const digests = expectedDigests(request.headers)
-  const { volume } = await volumeOf(exchange)
+  const { volume, store } = await volumeOf(exchange)
   const target = await locate(exchange, await volume.head({ signal }), asked)
   if (target.entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${asked}": a directory is there`)
   if (isRefused(exchange, target)) return refused(target.path)
@@ -92,6 +95,8 @@ async function put(exchange: Exchange): Promise<Response> {
   // Of what was written, and before the commit: what came after it could fail, or look where another commit has moved it.
   const etag = `"${content.kind === 'inline' ? await edge.hash(content.bytes) : contentIdOf(content)}"`
   const operation: Operation = { op: 'create', path: target.path, content, size, mtime, mode, parents: true, replace: true, expected: expectationOf(exchange, target) }
+  const lost = await refuseLostLease(exchange, store)
+  if (lost !== undefined) return lost
   const { seq } = await commit(writer, operation, signal)
   return respond(target.entry === undefined ? 201 : 204, { etag, 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
 }
@@ -100,7 +105,7 @@ async function remove(exchange: Exchange): Promise<Response> {
   const { signal } = exchange
   const { path } = pathOf(exchange)
   if (path === '/') throw new EdgemountError('invalid', 'Cannot remove "/": it is the root')
-  const { volume } = await volumeOf(exchange)
+  const { volume, store } = await volumeOf(exchange)
   const snapshot = await volume.head({ signal })
   // The name itself goes, not what a symlink leads to; so only the directories on the way are followed.
   const names = splitPath(path)
@@ -113,6 +118,8 @@ async function remove(exchange: Exchange): Promise<Response> {
     target.entry.kind === 'directory'
       ? { op: 'rmdir', path: target.path, recursive: queryValue(exchange.query, 'recursive') === '1' }
       : { op: 'unlink', path: target.path, expected }
+  const lost = await refuseLostLease(exchange, store)
+  if (lost !== undefined) return lost
   const { seq } = await commit(volume.writer({ signal, patienceMs: uploadPatienceMs }), operation, signal)
   return respond(204, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
 }

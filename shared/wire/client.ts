@@ -10,9 +10,10 @@ import { isHash } from '../hash.ts'
 import { withDeadline } from '../lifetime.ts'
 import { type Random, randomFraction } from '../random.ts'
 import type { ByteRange } from '../range.ts'
+import type { LeaseRequest } from '../volume/lease.ts'
 import { type ConnectionSettings, EdgeConnection, readPart } from './connection.ts'
 import { EventStreamParser, type StreamEvent } from './event-stream.ts'
-import { entryOfMessage, fieldOf } from './messages.ts'
+import { type LeaseMessage, entryOfMessage, fieldOf } from './messages.ts'
 import { checkVolumeName, routes } from './routes.ts'
 
 export interface VolumeClientSettings extends ConnectionSettings {
@@ -118,6 +119,24 @@ export class VolumeClient {
   /** The newest seq. */
   async head(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
     return numberField(await this.#read(routes.head(this.#volume), options.signal), 'seq')
+  }
+
+  /**
+   * Asks for a lease; see `Leases`. Throws `conflict` while somebody else holds it, `stale` for an epoch that is not the current one, `unavailable` when it may have
+   * been done: ask again, with the same nonce. The holder counts `leftMs` from before he asked.
+   */
+  async askLease(name: string, request: LeaseRequest, options: { readonly signal?: AbortSignal } = {}): Promise<LeaseMessage> {
+    const body = encoder.encode(JSON.stringify(request))
+    const path = routes.lease(this.#volume, name)
+    const answer = await this.#connection.readJson({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body, signal: options.signal })
+    return {
+      name: stringField(answer, 'name'),
+      epoch: numberField(answer, 'epoch'),
+      holder: stringField(answer, 'holder'),
+      isReleased: fieldOf(answer, 'isReleased') !== false,
+      leaseMs: numberField(answer, 'leaseMs'),
+      leftMs: numberField(answer, 'leftMs'),
+    }
   }
 
   /**

@@ -88,6 +88,18 @@ export interface EventsMessage {
   readonly position: number
 }
 
+/** A lease, held or released. */
+export interface LeaseMessage {
+  readonly name: string
+  readonly epoch: number
+  /** Who has it, or had it last. */
+  readonly holder: string
+  readonly isReleased: boolean
+  readonly leaseMs: number
+  /** How long its holder may count on it, from when the request was sent. */
+  readonly leftMs: number
+}
+
 export interface ErrorMessage {
   readonly error: { readonly code: string; readonly message: string; readonly reason?: string }
 }
