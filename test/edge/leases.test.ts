@@ -63,7 +63,7 @@ describe.each(runtimes)('on %s', (_runtime, start) => {
       { action: 'fence', epoch: 0 },
     ]
     for (const body of bodies) expect((await ask(body))[0], JSON.stringify(body)).toBe(400)
-    for (const name of ['%2e%2e', 'a%2Fb', '-a', 'x'.repeat(129)]) expect((await ask(acquire('a'), name))[0], name).toBe(400)
+    for (const name of ['%41', 'a%2Fb', '-a', 'x'.repeat(129)]) expect((await ask(acquire('a'), name))[0], name).toBe(400)
     expect((await ask('x'.repeat(9000)))[0]).toBe(413)
     expect(await edge.store.list('demo/leases/')).toEqual([])
   })
