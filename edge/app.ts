@@ -29,6 +29,7 @@ import { lookupRoutes } from './routes/lookup.ts'
 import { packRoutes } from './routes/packs.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { volumeRoutes } from './routes/volumes.ts'
+import type { EdgeCache } from './store/cache/edge-cache.ts'
 import { deadlineStore } from './store/deadline.ts'
 import { Volumes } from './volumes.ts'
 
@@ -61,6 +62,8 @@ export interface AppSettings {
   readonly readBytesMax?: number | undefined
   /** What all readers may hold together; the engine's default unless given. */
   readonly readBudget?: ReadBudget | undefined
+  /** Blocks of packs, so that what was read lately costs no request to the store. */
+  readonly cache?: EdgeCache | undefined
   /** True lets pages of every origin write. Without it a page somebody visits cannot change a volume on their machine. */
   readonly allowsForeignWrites?: boolean | undefined
   /** Nothing can be changed through it. */
@@ -100,7 +103,7 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault, startDigest } = settings
   const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget() } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
-  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget })
+  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })

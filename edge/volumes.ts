@@ -6,6 +6,7 @@ import { EdgemountError, codeOf } from '../shared/error.ts'
 import type { HashFunction } from '../shared/hash.ts'
 import { SingleFlight, withDeadline } from '../shared/lifetime.ts'
 import type { Logger } from '../shared/log.ts'
+import type { Metrics } from '../shared/metrics.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { headKey } from '../shared/volume/keys.ts'
@@ -13,6 +14,10 @@ import type { ReadBudget } from '../shared/volume/read-budget.ts'
 import { Volume } from '../shared/volume/volume.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
 import { Follower } from './follower.ts'
+import { CacheCounts } from './store/cache/cache-counts.ts'
+import { CachedPacks } from './store/cache/cached-packs.ts'
+import type { EdgeCache } from './store/cache/edge-cache.ts'
+import { recentStore } from './store/cache/recent-volumes.ts'
 import { ScopedStore } from './store/scoped.ts'
 
 /** Each may hold its pages and chunks: 16 × 40 MiB stay below what a small server has. */
@@ -37,6 +42,9 @@ export interface VolumesParts {
   readonly readBytesMax: number | undefined
   /** What all readers of all volumes may hold together. */
   readonly readBudget: ReadBudget
+  readonly metrics: Metrics
+  /** Nothing is cached but what each volume has in memory unless given. */
+  readonly cache: EdgeCache | undefined
 }
 
 export interface OpenVolume {
@@ -144,7 +152,7 @@ export class Volumes {
   async #start(name: string): Promise<OpenVolume> {
     if (this.#isClosed) throw new EdgemountError('closed', `Cannot open the volume "${name}": the edge is shutting down`)
     const { clock, random, hash, log, pollMs, readBytesMax, readBudget } = this.#parts
-    const store = this.scope(name)
+    const { store, belongTo } = this.#cached(this.scope(name))
     let volume: Volume
     try {
       volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget })
@@ -152,6 +160,7 @@ export class Volumes {
       if (codeOf(error) !== 'not-found') throw error
       throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })
     }
+    belongTo(volume.config.id)
     const follower = new Follower({ volume, clock, log, pollMs })
     const aftermath = new Aftermath(volume, store, clock)
     const settle = async (): Promise<void> => {
@@ -162,6 +171,14 @@ export class Volumes {
     this.#open.set(name, opened)
     this.#closeOldest()
     return opened
+  }
+
+  #cached(store: ObjectStore): { readonly store: ObjectStore; readonly belongTo: (volumeId: string) => void } {
+    const { cache, metrics } = this.#parts
+    if (cache === undefined) return { store, belongTo: () => undefined }
+    const { blocks, fills, recent, background = () => undefined } = cache
+    const packs = new CachedPacks(recent === undefined ? store : recentStore(store, recent), { blocks, fills, background, counts: new CacheCounts(metrics) })
+    return { store: packs, belongTo: (volumeId) => packs.belongTo(volumeId) }
   }
 
   /** A volume somebody listens to stays open. */

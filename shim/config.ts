@@ -60,8 +60,9 @@ export const settings = {
     help: 'Where a mount of a store serves its files over HTTP, as `host:port`; `off` serves nothing.',
   },
 
-  cache: { kind: 'text', default: undefined, value: '<dir>', defaultText: '~/.cache/edgemount; /var/cache/edgemount for root', env: true, help: 'Where a mount keeps what it has read, and what it has not published yet. Best on a local SSD.' },
+  cache: { kind: 'text', default: undefined, value: '<dir>', defaultText: '~/.cache/edgemount; /var/cache/edgemount for root', env: true, help: 'Where a mount keeps what it has read, and what it has not published yet; where `serve` keeps what it has read, in `edge` below it, if it is given. Best on a local SSD.' },
   'cache-bytes': { kind: 'bytes', default: 10 * gibibyte, min: mebibyte, env: true, help: 'How much the cache may hold, 1MiB at least. What is not published counts, and is never dropped.' },
+  'memory-cache-bytes': { kind: 'bytes', default: 128 * mebibyte, env: true, help: 'How much of the packs that were read lately `serve` keeps in memory; `0` keeps nothing.' },
   'cache-free-bytes': { kind: 'bytes', default: gibibyte, env: true, help: 'What the cache leaves free on its disk.' },
   driver: { kind: 'text', default: 'linux', choices: ['linux', 'fuse-native'], env: true, help: 'What speaks FUSE: our own driver for Linux, or libfuse 2 by fuse-native (slower).' },
   passthrough: {

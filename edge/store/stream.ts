@@ -11,3 +11,20 @@ export function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
     },
   })
 }
+
+/** As they are asked for; an error of theirs breaks the stream. */
+export function streamOfPieces(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream(
+    {
+      pull: async (controller) => {
+        const next = await pieces.next()
+        if (next.done === true) controller.close()
+        else controller.enqueue(next.value)
+      },
+      cancel: async () => {
+        await pieces.return(undefined)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}

@@ -155,7 +155,7 @@ function start(parts: ContentReaderParts, request: ReadRequest, step: ReadStep):
 async function fetchChunks(parts: ContentReaderParts, request: ReadRequest, step: GetStep): Promise<Uint8Array[]> {
   // Twice: bytes that were damaged on the way are right the second time, bytes damaged at rest are not.
   for (let attempt = 0; attempt < 2; attempt += 1) {
-    const bytes = await fetchRange(parts, request, step)
+    const bytes = await fetchRange(parts, request, step, attempt > 0)
     const cuts = step.chunks.map(({ pointer }) => bytes.subarray(pointer.offset - step.range.start, pointer.offset - step.range.start + pointer.length))
     const hashes = await Promise.all(cuts.map((cut) => parts.hash(cut)))
     if (step.chunks.every(({ pointer }, index) => hashes[index] === pointer.hash)) {
@@ -170,8 +170,8 @@ async function fetchChunks(parts: ContentReaderParts, request: ReadRequest, step
   throw new EdgemountError('corrupt', `Cannot read "${request.label}": ${where} do not match their hashes`)
 }
 
-async function fetchRange(parts: ContentReaderParts, request: ReadRequest, step: GetStep): Promise<Uint8Array> {
-  const found = await parts.store.get(packKey(step.pack), { range: step.range, signal: request.signal })
+async function fetchRange(parts: ContentReaderParts, request: ReadRequest, step: GetStep, isFresh: boolean): Promise<Uint8Array> {
+  const found = await parts.store.get(packKey(step.pack), { range: step.range, signal: request.signal, isFresh })
   if (found === undefined) {
     throw new EdgemountError('corrupt', `Cannot read "${request.label}": "${packKey(step.pack)}" is missing in ${parts.store.label}`)
   }

@@ -4,8 +4,11 @@
 import { systemClock } from '../../shared/clock.ts'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
+import type { Metrics } from '../../shared/metrics.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
+import type { NodeCacheSettings } from '../../edge/node-cache.ts'
+import type { EdgeCache } from '../../edge/store/cache/edge-cache.ts'
 import { openStore, type OpenedStore } from '../../edge/store/open.ts'
 import { retryDefaults, retryStore } from '../../edge/store/retry.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
@@ -13,8 +16,8 @@ import { failureName } from '../sys/failure.ts'
 import { nodeHash } from '../sys/node-hash.ts'
 
 /** Throws `invalid` for what is no store, `unsupported` for a kind that this build does not have. */
-export function openObjectStore(text: string): Promise<OpenedStore> {
-  return openStore(text, { clock: systemClock, random: systemRandom })
+export function openObjectStore(text: string, metrics?: Metrics): Promise<OpenedStore> {
+  return openStore(text, { clock: systemClock, random: systemRandom, metrics })
 }
 
 /** The part of a store that one volume lives in. */
@@ -44,11 +47,24 @@ export interface RunningEdge {
   close(): Promise<void>
 }
 
+export interface EdgeOptions {
+  readonly isReadOnly?: boolean
+  readonly cache?: EdgeCache
+  /** Its own unless given. */
+  readonly metrics?: Metrics
+}
+
+/** What an edge keeps of packs in memory and, if asked to, on disk. Close it after the edge. */
+export async function openEdgeCache(settings: Omit<NodeCacheSettings, 'clock'>): Promise<{ readonly cache: EdgeCache; close(): Promise<void> }> {
+  const { openNodeCache } = await import('../../edge/node-cache.ts')
+  return await openNodeCache({ ...settings, clock: systemClock })
+}
+
 /** A machine with so many ports in a row taken has other worries. */
 const portsTriedMax = 64
 
 /** An edge in this process. Throws `conflict` when the port is taken, `denied` when it may not be used. */
-export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger, options: { readonly isReadOnly?: boolean } = {}): Promise<RunningEdge> {
+export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger, options: EdgeOptions = {}): Promise<RunningEdge> {
   // Loaded when an edge is wanted: most commands end sooner than this takes.
   const [{ createApp }, { nodeBytesBody, serveNode }, { nodeDigest }] = await Promise.all([import('../../edge/app.ts'), import('../../edge/node.ts'), import('../../edge/node-digest.ts')])
   for (let tried = 0; ; tried += 1) {
