@@ -27,6 +27,7 @@ import { leaseRoutes } from './routes/leases.ts'
 import { logRoutes } from './routes/log.ts'
 import { lookupRoutes } from './routes/lookup.ts'
 import { packRoutes } from './routes/packs.ts'
+import { peerRoutes } from './routes/peers.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { volumeRoutes } from './routes/volumes.ts'
 import type { EdgeCache } from './store/cache/edge-cache.ts'
@@ -82,7 +83,7 @@ export interface App {
 export function createApp(settings: AppSettings): App {
   const lifetime = new Lifetime('the edge')
   const edge = edgeOf(settings, lifetime)
-  const documented = [...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes, ...eventRoutes, ...leaseRoutes, ...volumeRoutes]
+  const documented = [...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes, ...eventRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes]
   const routes = [...documented, ...aboutRoutes(documented)]
   const hono = new Hono({ getPath: (request) => splitUrl(request.url).path })
   const handle = new Handling(edge, settings)

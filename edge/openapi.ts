@@ -10,6 +10,7 @@ const pathParameters: Readonly<Record<string, string>> = {
   pack: 'A pack id: d or m and a ULID',
   start: 'First byte',
   end: 'The byte after the last',
+  peer: 'The id of a shim',
   lease: "A lease's name: letters, digits, dots, underscores and dashes",
 }
 

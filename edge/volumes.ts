@@ -10,6 +10,7 @@ import type { Metrics } from '../shared/metrics.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { headKey } from '../shared/volume/keys.ts'
+import { Peers } from '../shared/volume/peers.ts'
 import type { ReadBudget } from '../shared/volume/read-budget.ts'
 import { Volume } from '../shared/volume/volume.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
@@ -52,6 +53,7 @@ export interface OpenVolume {
   readonly volume: Volume
   readonly store: ObjectStore
   readonly follower: Follower
+  readonly peers: Peers
   /** Somebody published this commit through this edge. What follows from it goes on in the background. */
   noteCommit(seq: number): void
   /** Waits for what goes on in the background. */
@@ -167,7 +169,8 @@ export class Volumes {
       await aftermath.settle()
       await volume.close()
     }
-    const opened: OpenVolume = { name, volume, store, follower, noteCommit: (seq) => aftermath.note(seq), settle }
+    const peers = new Peers({ store, clock, random, log })
+    const opened: OpenVolume = { name, volume, store, follower, peers, noteCommit: (seq) => aftermath.note(seq), settle }
     this.#open.set(name, opened)
     this.#closeOldest()
     return opened

@@ -1,11 +1,12 @@
 /**
- * Checks a volume from its log down: that everything is there, is what its hash says, and says nothing that is not so. It changes nothing.
+ * Checks a volume from its log down, and then its leases and peers: that everything is there, is what its hash says, and says nothing that is not so. It changes nothing.
  * `edgemount fsck` calls it through `Volume.check`.
  *
  * What is wrong is a finding, and the check goes on with what can still be reached. A store that does not answer is no finding: the check ends with its error,
  * for nothing is known then. Memory is 8 bytes a file and hard link, and a few dozen a pack.
  */
 import type { CommitRecord } from '../format/commit.ts'
+import { checkLeases } from './check-leases.ts'
 import { checkLog } from './check-log.ts'
 import { checkPacks } from './check-packs.ts'
 import { TreeCheck } from './check-tree.ts'
@@ -19,6 +20,7 @@ export async function* checkVolume(parts: VolumeParts, head: CommitRecord, optio
   const record = yield* checkLog(run, head)
   if (record !== undefined) yield* new TreeCheck(run, new Snapshot(record, parts)).check()
   yield* checkPacks(run)
+  yield* checkLeases(run)
   tellProgress(run)
   return run.counts
 }

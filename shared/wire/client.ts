@@ -11,9 +11,10 @@ import { withDeadline } from '../lifetime.ts'
 import { type Random, randomFraction } from '../random.ts'
 import type { ByteRange } from '../range.ts'
 import type { LeaseRequest } from '../volume/lease.ts'
+import type { Peer } from '../volume/peer.ts'
 import { type ConnectionSettings, EdgeConnection, readPart } from './connection.ts'
 import { EventStreamParser, type StreamEvent } from './event-stream.ts'
-import { type LeaseMessage, entryOfMessage, fieldOf } from './messages.ts'
+import { type LeaseMessage, type PeerMessage, entryOfMessage, fieldOf } from './messages.ts'
 import { checkVolumeName, routes } from './routes.ts'
 
 export interface VolumeClientSettings extends ConnectionSettings {
@@ -69,6 +70,7 @@ const reconnectMsMax = 10_000
 /** Another try will give the same answer. */
 const finalCodes = new Set(['not-found', 'denied', 'unsupported', 'invalid'])
 const encoder = new TextEncoder()
+const json = { 'content-type': 'application/json' }
 
 export class VolumeClient {
   readonly #connection: EdgeConnection
@@ -128,7 +130,7 @@ export class VolumeClient {
   async askLease(name: string, request: LeaseRequest, options: { readonly signal?: AbortSignal } = {}): Promise<LeaseMessage> {
     const body = encoder.encode(JSON.stringify(request))
     const path = routes.lease(this.#volume, name)
-    const answer = await this.#connection.readJson({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body, signal: options.signal })
+    const answer = await this.#connection.readJson({ method: 'POST', path, headers: json, body, signal: options.signal })
     return {
       name: stringField(answer, 'name'),
       epoch: numberField(answer, 'epoch'),
@@ -137,6 +139,25 @@ export class VolumeClient {
       leaseMs: numberField(answer, 'leaseMs'),
       leftMs: numberField(answer, 'leftMs'),
     }
+  }
+
+  /** The shims that may be asked for chunks, as of the last seconds. */
+  async peers(options: { readonly signal?: AbortSignal } = {}): Promise<readonly PeerMessage[]> {
+    return arrayField(await this.#read(routes.peers(this.#volume), options.signal), 'items').map(peerOf)
+  }
+
+  /** Registers this shim, or says that it is still there: every minute or two. Throws `exhausted` when it says something else than a while ago. */
+  async registerPeer(id: string, peer: Partial<Peer> & Pick<Peer, 'urls'>, options: { readonly signal?: AbortSignal } = {}): Promise<PeerMessage> {
+    const body = encoder.encode(JSON.stringify(peer))
+    const path = routes.peer(this.#volume, id)
+    return peerOf(await this.#connection.readJson({ method: 'PUT', path, headers: json, body, signal: options.signal }))
+  }
+
+  async removePeer(id: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const request = { method: 'DELETE', path: routes.peer(this.#volume, id), signal: options.signal } as const
+    const response = await this.#connection.send(request)
+    if (!response.ok) throw await this.#connection.errorOf(response, request)
+    await response.body?.cancel()
   }
 
   /**
@@ -198,6 +219,17 @@ export class VolumeClient {
 
   async #read(path: string, signal: AbortSignal | undefined): Promise<unknown> {
     return await this.#connection.readJson({ method: 'GET', path, signal })
+  }
+}
+
+function peerOf(value: unknown): PeerMessage {
+  return {
+    id: stringField(value, 'id'),
+    urls: arrayField(value, 'urls').filter((url) => typeof url === 'string'),
+    zone: stringField(value, 'zone'),
+    cacheBytes: numberField(value, 'cacheBytes'),
+    version: stringField(value, 'version'),
+    leftMs: numberField(value, 'leftMs'),
   }
 }
 

@@ -100,6 +100,21 @@ export interface LeaseMessage {
   readonly leftMs: number
 }
 
+/** A shim that others may ask for chunks, as it says itself. */
+export interface PeerMessage {
+  readonly id: string
+  readonly urls: readonly string[]
+  readonly zone: string
+  readonly cacheBytes: number
+  readonly version: string
+  /** How long it stays listed without another word. */
+  readonly leftMs: number
+}
+
+export interface PeersMessage {
+  readonly items: readonly PeerMessage[]
+}
+
 export interface ErrorMessage {
   readonly error: { readonly code: string; readonly message: string; readonly reason?: string }
 }

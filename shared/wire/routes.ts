@@ -48,6 +48,8 @@ export const routes = {
   /** Server-sent events, or, with `waitMs`, one JSON answer that waits at most so long. */
   events: (volume: string, query: { readonly after?: number | undefined; readonly waitMs?: number | undefined } = {}): string =>
     `/v1/${volume}/events${queryText({ after: query.after, wait: query.waitMs })}`,
+  peers: (volume: string): string => `/v1/${volume}/peers`,
+  peer: (volume: string, id: string): string => `/v1/${volume}/peers/${percentEncodeName(id)}`,
   lease: (volume: string, name: string): string => `/v1/${volume}/leases/${percentEncodeName(name)}`,
 } as const
 
