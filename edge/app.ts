@@ -13,14 +13,20 @@ import { type Logger, silentLogger } from '../shared/log.ts'
 import { type Counter, type Histogram, Metrics } from '../shared/metrics.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
+import type { Right } from '../shared/wire/token.ts'
 import { ReadBudget } from '../shared/volume/read-budget.ts'
+import { type Address, readAddress, shownPath } from './access/address.ts'
+import { restrictCaching } from './access/caching.ts'
+import { type Grant, fullGrant } from './access/grant.ts'
+import { type AccessSettings, type Client, type Guard, createGuard } from './access/guard.ts'
+import { AccessMemory, VolumeAccesses } from './access/volume-access.ts'
 import { BodyTooLarge, type BytesBody } from './body.ts'
 import { BodyPlaces } from './body-places.ts'
 import type { StartDigest } from './digest.ts'
-import { splitUrl } from './query.ts'
 import { respondError, respondPreflight, respondThrown } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
 import { aboutRoutes } from './routes/about.ts'
+import { accessRoutes } from './routes/access.ts'
 import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { leaseRoutes } from './routes/leases.ts'
@@ -69,13 +75,17 @@ export interface AppSettings {
   readonly allowsForeignWrites?: boolean | undefined
   /** Nothing can be changed through it. */
   readonly isReadOnly?: boolean | undefined
+  /** The keys of tokens. Unless given, everybody may everything. */
+  readonly access?: AccessSettings | undefined
+  /** The largest file that one request may bring; any unless given. */
+  readonly uploadBytesMax?: number | undefined
 }
 
 export interface App {
   /** Never rejects. */
-  fetch(request: Request): Promise<Response>
+  fetch(request: Request, client?: Client): Promise<Response>
   /** What the router knows, for tests of the documents. */
-  readonly routes: readonly { readonly method: string; readonly pattern: string }[]
+  readonly routes: readonly { readonly method: string; readonly pattern: string; readonly needs: Right | undefined }[]
   /** Ends event streams; requests under way go on. */
   dispose(): Promise<void>
 }
@@ -83,32 +93,36 @@ export interface App {
 export function createApp(settings: AppSettings): App {
   const lifetime = new Lifetime('the edge')
   const edge = edgeOf(settings, lifetime)
-  const documented = [...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes, ...eventRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes]
+  const documented = [
+    ...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
+    ...eventRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes,
+  ]
   const routes = [...documented, ...aboutRoutes(documented)]
-  const hono = new Hono({ getPath: (request) => splitUrl(request.url).path })
+  const hono = new Hono<{ Bindings: Client }>({ getPath: (request) => readAddress(request.url).path })
   const handle = new Handling(edge, settings)
-  for (const route of routes) hono.on(route.method, routerPattern(route.template), (context) => handle.request(route, context.req.raw))
+  for (const route of routes) hono.on(route.method, routerPattern(route.template), (context) => handle.request(route, context.req.raw, context.env))
   for (const [template, methods] of methodsByTemplate(routes)) {
     hono.all(routerPattern(template), (context) => refuseMethod(context.req.raw, methods))
   }
-  hono.notFound((context) => respondError(404, 'not-found', `Cannot find "${splitUrl(context.req.url).path}": there is no such address; / lists them`))
+  hono.notFound((context) => respondError(404, 'not-found', `Cannot find "${shownPath(readAddress(context.req.url).path)}": there is no such address; / lists them`))
   hono.onError((error) => handle.failure('router', error))
   return {
-    fetch: async (request) => await hono.fetch(request),
-    routes: routes.map(({ method, template }) => ({ method, pattern: template })),
+    fetch: async (request, client = {}) => await hono.fetch(request, client),
+    routes: routes.map(({ method, template, needs }) => ({ method, pattern: template, needs })),
     dispose: () => lifetime.dispose(),
   }
 }
 
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault, startDigest } = settings
-  const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget() } = settings
+  const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
   const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
+  const accesses = new VolumeAccesses({ scope: (name) => volumes.scope(name), clock, memory: settings.access?.memory ?? new AccessMemory() })
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, bytesBody, startDigest, uploads, packs, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, startDigest, uploads, packs, uploadBytesMax, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */
@@ -116,20 +130,23 @@ class Handling {
   readonly #edge: Edge
   readonly #allowsForeignWrites: boolean
   readonly #isReadOnly: boolean
+  /** Undefined: everybody may everything. */
+  readonly #guard: Guard | undefined
   readonly #requests: Counter
   readonly #seconds: Histogram
 
-  constructor(edge: Edge, { allowsForeignWrites = false, isReadOnly = false }: AppSettings) {
+  constructor(edge: Edge, { allowsForeignWrites = false, isReadOnly = false, access }: AppSettings) {
     this.#edge = edge
+    this.#guard = access === undefined ? undefined : createGuard(access, edge)
     this.#allowsForeignWrites = allowsForeignWrites
     this.#isReadOnly = isReadOnly
     this.#requests = edge.metrics.counter('edgemount_edge_requests_total', 'Requests by route, method and status')
     this.#seconds = edge.metrics.histogram('edgemount_edge_request_seconds', 'Seconds until the headers of an answer, by route')
   }
 
-  async request(route: Route, request: Request): Promise<Response> {
+  async request(route: Route, request: Request, client: Client): Promise<Response> {
     const startMs = this.#edge.clock.now()
-    const response = await this.#answer(route, request)
+    const response = await this.#answer(route, request, client)
     this.#requests.add(1, { route: route.template, method: request.method, status: String(response.status) })
     this.#seconds.observe((this.#edge.clock.now() - startMs) / 1000, { route: route.template })
     return response
@@ -142,17 +159,27 @@ class Handling {
     return respondThrown(error)
   }
 
-  async #answer(route: Route, request: Request): Promise<Response> {
+  async #answer(route: Route, request: Request, client: Client): Promise<Response> {
+    let grant: Grant | undefined
+    let response: Response
     try {
-      if (route.method !== 'GET' && !this.#allowsForeignWrites) refuseForeign(request)
-      const { path, query } = splitUrl(request.url)
-      if (route.method !== 'GET' && this.#isReadOnly) throw new EdgemountError('denied', `Cannot ${request.method} "${path}": this edge only reads`)
-      const parameters = parametersOf(route.template, path)
-      const { signal } = request
-      return await route.handle({ edge: this.#edge, request, isHead: request.method === 'HEAD', path, query, parameters, signal })
+      const address = readAddress(request.url)
+      grant = this.#guard === undefined ? fullGrant : await this.#guard.admit({ route, request, address, client })
+      response = await this.#handle(route, request, address, grant)
     } catch (error) {
-      return this.failure(route.template, error)
+      response = this.failure(route.template, error)
     }
+    if (this.#guard !== undefined && route.needs !== undefined) restrictCaching(response.headers, grant, Math.floor(this.#edge.clock.now() / 1000))
+    return response
+  }
+
+  async #handle(route: Route, request: Request, { path, query, base }: Address, grant: Grant): Promise<Response> {
+    // A page has no token but the one that somebody gave it.
+    if (route.method !== 'GET' && !grant.isByToken && !this.#allowsForeignWrites) refuseForeign(request)
+    if (route.method !== 'GET' && this.#isReadOnly) throw new EdgemountError('denied', `Cannot ${request.method} "${path}": this edge only reads`)
+    const parameters = parametersOf(route.template, path)
+    const { signal } = request
+    return await route.handle({ edge: this.#edge, request, isHead: request.method === 'HEAD', grant, base, path, query, parameters, signal })
   }
 }
 
@@ -178,6 +205,6 @@ function methodsByTemplate(routes: readonly Route[]): Map<string, string[]> {
 
 function refuseMethod(request: Request, methods: readonly string[]): Response {
   if (request.method === 'OPTIONS') return respondPreflight(methods, request)
-  const message = `Cannot ${request.method} "${splitUrl(request.url).path}": the address takes ${methods.join(', ')}`
+  const message = `Cannot ${request.method} "${shownPath(readAddress(request.url).path)}": the address takes ${methods.join(', ')}`
   return respondError(405, 'invalid', message, { allow: methods.join(', ') })
 }

@@ -6,6 +6,8 @@ import { EdgemountError, messageOf } from '../shared/error.ts'
 import { lineLogger } from '../shared/log.ts'
 import { Metrics } from '../shared/metrics.ts'
 import { systemRandom } from '../shared/random.ts'
+import { accessOfEnvironment } from './access/environment.ts'
+import { refuseOpenListening } from './access/listening.ts'
 import { createApp } from './app.ts'
 import { refuseForeignHost } from './host.ts'
 import { nodeDigest } from './node-digest.ts'
@@ -23,15 +25,16 @@ const closeMs = 5000
 /** The part of Deno's API that is used here. */
 declare const Deno: {
   readonly args: readonly string[]
+  readonly env: { get(name: string): string | undefined; toObject(): Readonly<Record<string, string>> }
   exit(code: number): never
   addSignalListener(signal: 'SIGINT' | 'SIGTERM', handler: () => void): void
   serve(
     options: { hostname: string; port: number; signal: AbortSignal; onListen(address: { hostname: string; port: number }): void },
-    handler: (request: Request) => Promise<Response>,
+    handler: (request: Request, info: { readonly remoteAddr: { readonly hostname?: string } }) => Promise<Response>,
   ): DenoServer
 }
 
-const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1] [--host-name <name>]..., where <store> is for example dir:./data'
+const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1] [--host-name <name>]... [--open], where <store> is for example dir:./data'
 
 interface DenoArguments {
   readonly store: string
@@ -39,6 +42,8 @@ interface DenoArguments {
   readonly host: string
   /** What it answers to besides localhost, for a proxy on this machine. */
   readonly hostNames: readonly string[]
+  /** Others may reach it though it has no secret. */
+  readonly isOpen: boolean
 }
 
 function readArguments(args: readonly string[]): DenoArguments {
@@ -46,31 +51,35 @@ function readArguments(args: readonly string[]): DenoArguments {
   let port = 8787
   let host = '127.0.0.1'
   const hostNames: string[] = []
+  let isOpen = Deno.env.get('EDGEMOUNT_OPEN') === '1'
   for (let index = 0; index < args.length; index += 1) {
     const word = args[index]!
     const [name, inline] = word.startsWith('--') ? word.split('=', 2) : [undefined]
     const value = (): string => inline ?? args[(index += 1)] ?? ''
     if (name === '--port') port = Number(value())
     else if (name === '--host') host = value()
+    else if (name === '--open') isOpen = true
     else if (name === '--host-name') hostNames.push(value())
     else if (name === undefined && store === undefined) store = word
     else throw new EdgemountError('invalid', `Cannot read the argument "${word}": ${usage}`)
   }
   if (store === undefined) throw new EdgemountError('invalid', `Cannot serve nothing: ${usage}`)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new EdgemountError('invalid', `Cannot use that port: ${usage}`)
-  return { store, port, host, hostNames }
+  return { store, port, host, hostNames, isOpen }
 }
 
 async function main(): Promise<void> {
-  const { store: url, port, host, hostNames } = readArguments(Deno.args)
+  const { store: url, port, host, hostNames, isOpen } = readArguments(Deno.args)
+  const access = accessOfEnvironment(Deno.env.toObject())
+  refuseOpenListening(host, access?.keys, isOpen)
   const log = lineLogger({ write: (line) => console.error(line), clock: systemClock, level: 'info', format: 'text' })
   const metrics = new Metrics()
   const opened = await openStore(url, { clock: systemClock, random: systemRandom, metrics })
-  const app = createApp({ store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics })
+  const app = createApp({ store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics, access })
   const stop = new AbortController()
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
-    async (request) => refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request)),
+    async (request, { remoteAddr }) => refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request, { address: remoteAddr.hostname })),
   )
   const close = async (): Promise<void> => {
     const limit = setTimeout(() => stop.abort(), closeMs)

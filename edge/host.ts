@@ -20,7 +20,8 @@ export function refuseForeignHost(host: string | null | undefined, listening: st
   return respondError(403, 'denied', `Cannot answer for the host "${name}": ${why}`)
 }
 
-function isLoopback(address: string): boolean {
+/** True for an address that only this machine reaches. */
+export function isLoopback(address: string): boolean {
   return loopback.test(address.includes(':') && !address.startsWith('[') ? `[${address}]` : address.toLowerCase())
 }
 

@@ -17,7 +17,14 @@ export interface ListedPage {
 }
 
 /** Scripts have no business in a listing; the page has none. */
-export const listingPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+const listingPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** The headers of a page that the edge makes itself. */
+export const pageHeaders = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': listingPolicy,
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+} as const
 
 /** True when the client names HTML and does not like JSON better (RFC 9110 section 12.5.1). A bare wildcard is a program: JSON. */
 export function prefersHtml(accept: string | null): boolean {

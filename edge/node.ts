@@ -22,7 +22,7 @@ const sweepMs = 20
 
 export interface NodeServerSettings {
   readonly app: Pick<App, 'fetch' | 'dispose'>
-  /** 127.0.0.1 unless given: there is no authentication yet. */
+  /** 127.0.0.1 unless given. */
   readonly host?: string | undefined
   /** What it answers to besides localhost when it listens on a loopback address, for example as a proxy on this machine calls it. */
   readonly hostNames?: readonly string[] | undefined
@@ -62,8 +62,8 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
   const { app, host = '127.0.0.1', hostNames, port, signal, closeMs = closeMsDefault } = settings
   // Globals stay as they are: the edge may run inside a mount's process, whose `fetch` answers must be `Response`s.
   const listener = getRequestListener(
-    async (request, { outgoing }) => {
-      const response = refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request))
+    async (request, { incoming, outgoing }) => {
+      const response = refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request, { address: incoming.socket.remoteAddress }))
       if (outgoing instanceof ServerResponse) await send(response, outgoing)
       return RESPONSE_ALREADY_SENT
     },

@@ -3,6 +3,7 @@
  */
 import type { ErrorCode } from '../shared/error.ts'
 import { codeOf, httpStatusOfCode, messageOf } from '../shared/error.ts'
+import { Refusal } from './refusal.ts'
 
 export type HeaderMap = Record<string, string>
 
@@ -14,6 +15,8 @@ const everywhere: HeaderMap = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': exposedHeaders,
   'cross-origin-resource-policy': 'cross-origin',
+  // An address may hold a token.
+  'referrer-policy': 'no-referrer',
   'timing-allow-origin': '*',
   'x-content-type-options': 'nosniff',
 }
@@ -61,6 +64,7 @@ export function respondError(status: number, code: ErrorCode, message: string, h
 
 /** Any thrown value. What is not ours stays inside: its sentence may name anything. */
 export function respondThrown(error: unknown): Response {
+  if (error instanceof Refusal) return respondError(error.status, error.code, error.message, { ...error.headers })
   const code = codeOf(error)
   const status = httpStatusOfCode[code]
   const message = code === 'internal' ? 'Cannot answer this request: the edge failed, its log says why' : messageOf(error)

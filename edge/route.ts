@@ -9,7 +9,10 @@ import type { Logger } from '../shared/log.ts'
 import type { Metrics } from '../shared/metrics.ts'
 import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
 import type { Random } from '../shared/random.ts'
+import type { Right } from '../shared/wire/token.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
+import type { Grant } from './access/grant.ts'
+import type { VolumeAccesses } from './access/volume-access.ts'
 import type { BytesBody } from './body.ts'
 import type { BodyPlaces } from './body-places.ts'
 import type { StartDigest } from './digest.ts'
@@ -23,6 +26,8 @@ export interface Edge {
   readonly log: Logger
   readonly metrics: Metrics
   readonly volumes: Volumes
+  /** Who may read a volume without a token, and which tokens it has revoked. */
+  readonly accesses: VolumeAccesses
   readonly bytesBody: BytesBody
   /** Undefined: what senders say of their bodies cannot be checked. */
   readonly startDigest: StartDigest | undefined
@@ -30,6 +35,8 @@ export interface Edge {
   readonly uploads: BodyPlaces
   /** Packs being received, in memory. */
   readonly packs: BodyPlaces
+  /** The largest file that one request may bring. */
+  readonly uploadBytesMax: number
   /** Fires when the edge shuts down. */
   readonly closing: AbortSignal
 }
@@ -38,6 +45,10 @@ export interface Exchange {
   readonly edge: Edge
   readonly request: Request
   readonly isHead: boolean
+  /** What the caller may. */
+  readonly grant: Grant
+  /** What stands before `path` in the address that was asked for: `/t/{token}`, or nothing. Before every address that an answer tells. */
+  readonly base: string
   /** The address's path and query, still percent-encoded. */
   readonly path: string
   readonly query: string
@@ -48,9 +59,6 @@ export interface Exchange {
 }
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
-
-/** What somebody may do: read bodies, see names, change files, publish commits as mounts do, and everything that is about a whole volume or the edge. */
-export type Right = 'read' | 'list' | 'write' | 'publish' | 'admin'
 
 export interface RouteParameter {
   readonly name: string

@@ -48,9 +48,13 @@ export const settings = {
   message: { kind: 'text', default: undefined, short: 'm', value: '<text>', env: false, help: 'A message for the commit.' },
   timeout: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long one request to an edge may take.' },
 
-  host: { kind: 'text', default: '127.0.0.1', value: '<address>', env: true, help: 'The address to listen on. `0.0.0.0` listens to everybody: there is no authentication yet.' },
+  host: { kind: 'text', default: '127.0.0.1', value: '<address>', env: true, help: 'The address to listen on. `0.0.0.0` listens to everybody, which needs a secret, or `--open`.' },
   'host-name': { kind: 'list', default: undefined, value: '<name>', env: true, help: 'What a server on a loopback address answers to besides `localhost`: the name by which a proxy on this machine calls it. May be given several times; in the environment with commas between.' },
   port: { kind: 'count', default: 8787, value: '<port>', env: true, help: 'The port to listen on; 0 takes any free one.' },
+  open: { kind: 'flag', default: false, env: true, help: 'Serve without a secret where others can reach it: everybody may then read and write everything.' },
+  'token-rate': { kind: 'count', default: 2000, env: true, help: 'Requests a second that one token may make on an edge with secrets; 0 is without a limit.' },
+  'anonymous-rate': { kind: 'count', default: 200, env: true, help: 'Requests a second that one address may make there without a token that counts; 0 is without a limit.' },
+  'upload-bytes': { kind: 'bytes', default: undefined, defaultText: 'any', min: 1, env: true, help: 'The largest file that one request may write.' },
   serve: {
     kind: 'text',
     default: '127.0.0.1:8787',

@@ -1,7 +1,7 @@
 /**
  * What this edge is and how it does, for people, probes and collectors. Takes the other routes, since it documents them.
  */
-import { escapeHtml, listingPolicy, prefersHtml } from '../listing.ts'
+import { escapeHtml, pageHeaders, prefersHtml } from '../listing.ts'
 import { openApiDocument } from '../openapi.ts'
 import { respond, respondJson } from '../respond.ts'
 import type { Route } from '../route.ts'
@@ -45,7 +45,7 @@ export function aboutRoutes(others: readonly Route[]): readonly Route[] {
       handle: ({ request }) => {
         const headers = { vary: 'Accept', 'cache-control': 'no-cache' }
         if (!prefersHtml(request.headers.get('accept'))) return respond(200, { ...headers, 'content-type': 'text/plain; charset=utf-8' }, plainPage(all))
-        return respond(200, { ...headers, 'content-type': 'text/html; charset=utf-8', 'content-security-policy': listingPolicy }, htmlPage(all))
+        return respond(200, { ...headers, ...pageHeaders }, htmlPage(all))
       },
     },
   ]

@@ -7,14 +7,15 @@ import type { Entry } from '../../shared/format/entry.ts'
 import { contentVersionOf } from '../../shared/format/entry-codec.ts'
 import { type ByteRange, rangeLength } from '../../shared/range.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
+import { requireRight, requireWithin } from '../access/grant.ts'
 import { openBody } from '../body.ts'
 import { evaluatePreconditions, type Validators } from '../conditional.ts'
 import { contentDisposition, contentTypeOf } from '../content-type.ts'
 import { type FileFacts, type FilePlan, planFile } from '../file-plan.ts'
-import { listingPolicy, prefersHtml, renderListing } from '../listing.ts'
+import { pageHeaders, prefersHtml, renderListing } from '../listing.ts'
 import { writeMultipart } from '../multipart.ts'
 import { parseInteger, queryInteger, queryName, queryValue } from '../query.ts'
-import { type HeaderMap, immutableCache, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
+import { type HeaderMap, immutableCache, jsonType, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
 import { type Exchange, type Route, type RouteParameter, pathOf, volumeOf } from '../route.ts'
 import { listItems, listLimitMax } from './lookup.ts'
 
@@ -85,7 +86,8 @@ export function nowSeconds({ edge }: Exchange): number {
 async function answerPath(exchange: Exchange, snapshot: Snapshot, isPinned: boolean): Promise<Response> {
   const { path, isSlashed } = pathOf(exchange)
   const { signal } = exchange
-  const { entry } = await snapshot.follow(path, { signal })
+  const { entry, path: reached } = await snapshot.follow(path, { signal, within: exchange.grant.prefix })
+  requireWithin(exchange.grant, reached, path)
   if (entry.kind === 'directory') return await answerDirectory(exchange, { snapshot, path, entry, isSlashed, isPinned })
   if (isSlashed) throw new EdgemountError('not-found', `Cannot open "${path}/": it is a ${entry.kind}, not a directory`)
   if (entry.kind !== 'file') throw new EdgemountError('unsupported', `Cannot read "${path}": it is a ${entry.kind}`)
@@ -136,6 +138,7 @@ interface DirectoryAnswer {
 
 async function answerDirectory(exchange: Exchange, { snapshot, path, entry, isSlashed, isPinned }: DirectoryAnswer): Promise<Response> {
   const { request, query, isHead, signal, edge } = exchange
+  requireRight(exchange.grant, 'list', path)
   const isHtml = prefersHtml(request.headers.get('accept'))
   if (isHtml && !isSlashed) return respond(302, { location: withSlash(exchange), 'cache-control': 'no-store', vary: 'Accept' })
   const headers: HeaderMap = {
@@ -148,15 +151,14 @@ async function answerDirectory(exchange: Exchange, { snapshot, path, entry, isSl
   const verdict = evaluatePreconditions(isHead ? 'HEAD' : 'GET', request.headers, current, nowSeconds(exchange))
   if (verdict === 'failed') return respondError(412, 'stale', `Cannot list "${path}": it is not the version that was asked for`)
   if (verdict === 'not-modified') return respond(304, headers)
-  const contentType = isHtml ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8'
-  if (isHead) return respond(200, { ...headers, 'content-type': contentType })
+  if (isHead) return respond(200, { ...headers, ...(isHtml ? pageHeaders : { 'content-type': jsonType }) })
   const after = queryName(query, 'after')
   const limit = queryInteger(query, 'limit', { min: 1, max: listLimitMax }) ?? listLimitMax
   const { items, isLast } = await snapshot.list(entry, { after, limit, signal })
   if (!isHtml) return respondJson(200, { seq: snapshot.seq, path, items: await listItems(items, edge.hash), isLast }, headers)
   const title = isPinned ? `${exchange.parameters['volume']} at ${snapshot.seq}` : `${exchange.parameters['volume']}`
   const html = renderListing({ path, title, items, isLast, isContinued: after !== undefined })
-  return respond(200, { ...headers, 'content-type': contentType, 'content-security-policy': listingPolicy }, html)
+  return respond(200, { ...headers, ...pageHeaders }, html)
 }
 
 /** Relative to the address that was asked for, so that it also holds behind a proxy that takes a prefix away. */

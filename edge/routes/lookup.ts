@@ -12,6 +12,7 @@ import type { ByteRange } from '../../shared/range.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { ListMessage, ManifestMessage, NamedEntryMessage, RunMessage, StatMessage } from '../../shared/wire/messages.ts'
 import { entryMessage } from '../../shared/wire/messages.ts'
+import { requireWithin } from '../access/grant.ts'
 import { queryInteger, queryName, queryValue } from '../query.ts'
 import { immutableCache, jsonType, respond, respondJson, revalidateCache } from '../respond.ts'
 import { type Exchange, type Route, type RouteParameter, pathOf, volumeOf } from '../route.ts'
@@ -145,7 +146,9 @@ async function lookUp(exchange: Exchange, snapshot: Snapshot): Promise<{ path: s
   const { path } = pathOf(exchange)
   const { signal } = exchange
   if (queryValue(exchange.query, 'follow') === '0') return { path, entry: await snapshot.resolve(path, { signal }) }
-  return await snapshot.follow(path, { signal })
+  const found = await snapshot.follow(path, { signal, within: exchange.grant.prefix })
+  requireWithin(exchange.grant, found.path, path)
+  return found
 }
 
 function cacheOf({ query }: Exchange): { 'cache-control': string } {

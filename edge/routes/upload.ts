@@ -9,6 +9,7 @@ import type { CommitResult } from '../../shared/volume/commit.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { ContentWriter } from '../../shared/volume/content-writer.ts'
+import { requireWithin } from '../access/grant.ts'
 import { receivedPieces } from '../body.ts'
 import { checkedPieces, expectedDigests } from '../digest.ts'
 import { evaluatePreconditions, type Validators } from '../conditional.ts'
@@ -18,8 +19,6 @@ import { respond, respondError } from '../respond.ts'
 import { type Exchange, type Route, pathOf, volumeOf } from '../route.ts'
 import { nowSeconds, validatorsOf } from './files.ts'
 
-/** The same limit as for ranges: a size is a safe integer. */
-const fileBytesMax = Number.MAX_SAFE_INTEGER
 /** A client that is told soon that the store is away can try again, or elsewhere. */
 const uploadPatienceMs = 5000
 
@@ -86,7 +85,7 @@ async function put(exchange: Exchange): Promise<Response> {
   if (isRefused(exchange, target)) return refused(target.path)
   const writer = volume.writer({ signal, patienceMs: uploadPatienceMs })
   const { content, size } = await edge.uploads.run(async () => {
-    const pieces = checkedPieces(receivedPieces(request, fileBytesMax, edge.clock), digests, edge.startDigest)
+    const pieces = checkedPieces(receivedPieces(request, edge.uploadBytesMax, edge.clock), digests, edge.startDigest)
     const written = await writer.write(pieces, { previous: target.entry?.content, signal })
     // Here, too: until it is stored the body is in memory. And before the commit's turn, which others wait for.
     await writer.flush()
@@ -109,8 +108,10 @@ async function remove(exchange: Exchange): Promise<Response> {
   const snapshot = await volume.head({ signal })
   // The name itself goes, not what a symlink leads to; so only the directories on the way are followed.
   const names = splitPath(path)
-  const parent = await snapshot.follow(joinPath(names.slice(0, -1)), { signal })
-  const target = await targetAt(exchange, snapshot, joinPath([...splitPath(parent.path), names.at(-1)!]))
+  const parent = await snapshot.follow(joinPath(names.slice(0, -1)), { signal, within: exchange.grant.prefix })
+  const reached = joinPath([...splitPath(parent.path), names.at(-1)!])
+  requireWithin(exchange.grant, reached, path)
+  const target = await targetAt(exchange, snapshot, reached)
   if (target.entry === undefined) throw new EdgemountError('not-found', `Cannot remove "${path}": it does not exist`)
   if (isRefused(exchange, target)) return refused(path)
   const expected = expectationOf(exchange, target)
@@ -137,12 +138,14 @@ function contentIdOf(content: Content): Hash {
 
 /** Symlinks lead to what is written; a path that does not exist yet ends below the last directory that does. */
 async function locate(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
-  const { signal } = exchange
+  const { signal, grant } = exchange
   const names = splitPath(path)
   for (let length = names.length; length > 0; length -= 1) {
     try {
-      const reached = await snapshot.follow(joinPath(names.slice(0, length)), { signal })
-      return await targetAt(exchange, snapshot, joinPath([...splitPath(reached.path), ...names.slice(length)]))
+      const followed = await snapshot.follow(joinPath(names.slice(0, length)), { signal, within: grant.prefix })
+      const reached = joinPath([...splitPath(followed.path), ...names.slice(length)])
+      requireWithin(grant, reached, path)
+      return await targetAt(exchange, snapshot, reached)
     } catch (error) {
       if (codeOf(error) !== 'not-found') throw error
     }

@@ -59,7 +59,7 @@ export const volumeRoutes: readonly Route[] = [
   },
 ]
 
-async function make({ edge, request, parameters, signal }: Exchange): Promise<Response> {
+async function make({ edge, request, parameters, signal, base }: Exchange): Promise<Response> {
   const name = volumeNameOf(parameters)
   const body = await receiveBytes(request, configBytesMax, edge.clock)
   const store = edge.volumes.scope(name)
@@ -78,7 +78,7 @@ async function make({ edge, request, parameters, signal }: Exchange): Promise<Re
       throw error
     }
   }
-  return respondJson(201, { name }, { 'cache-control': 'no-store', location: `/v1/${name}` })
+  return respondJson(201, { name }, { 'cache-control': 'no-store', location: `${base}/v1/${name}` })
 }
 
 function taken(name: string): Response {

@@ -6,6 +6,8 @@ import type { PackId } from '../format/entry.ts'
 
 export const configKey = 'volume.json'
 export const headKey = 'head'
+/** Who may read without a token, and which tokens are revoked (`format/access.ts`). */
+export const accessKey = 'access.json'
 export const logPrefix = 'log/'
 export const leasePrefix = 'leases/'
 export const peerPrefix = 'peers/'

@@ -9,7 +9,7 @@ import type { PlacedRun } from '../format/manifest-page.ts'
 import { inodeKey } from '../format/inode-key.ts'
 import { findInTree, listTree } from '../format/tree-page.ts'
 import { decodeName, encodeName } from '../name.ts'
-import { checkName, childPath, rootPath, splitPath } from '../path.ts'
+import { checkName, childPath, isWithin, rootPath, splitPath } from '../path.ts'
 import { type ByteRange, clampRange } from '../range.ts'
 import { type ContentReaderParts, readContent, runsOf } from './content-reader.ts'
 import { treeRootOf } from './overlay.ts'
@@ -40,6 +40,12 @@ export interface ListRequest {
   /** 1000 unless given. */
   readonly limit?: number | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+export interface FollowOptions {
+  readonly signal?: AbortSignal | undefined
+  /** A canonical path that the way must not leave; the root unless given. */
+  readonly within?: string | undefined
 }
 
 export interface ReadOptions {
@@ -80,8 +86,12 @@ export class Snapshot {
     return entry
   }
 
-  /** What a path leads to when symlinks are followed, within the volume. Throws `not-found` (also for a dangling link), `invalid` for a loop. */
-  async follow(path: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<{ readonly path: string; readonly entry: Entry }> {
+  /**
+   * What a path leads to when symlinks are followed, within the volume. Throws `not-found` (also for a dangling link), `invalid` for a loop, and `denied`
+   * where the way leaves `within`, before anything is looked up there: only that directory, what is in it and the directories above it are ever looked at.
+   */
+  async follow(path: string, options: FollowOptions = {}): Promise<{ readonly path: string; readonly entry: Entry }> {
+    const { within = rootPath } = options
     const pending = splitPath(path).toReversed()
     const reached: { readonly name: string; readonly entry: Entry }[] = []
     let linkCount = 0
@@ -93,6 +103,7 @@ export class Snapshot {
         reached.pop()
         continue
       }
+      if (within !== rootPath) checkStep(`/${[...reached.map((part) => part.name), name].join('/')}`, path, within)
       const entry = await this.child(current(), name, options)
       if (entry === undefined) throw notFound(path, linkCount > 0 ? `the symlink on the way leads to "${name}", which does not exist` : undefined)
       if (entry.content.kind !== 'target') {
@@ -211,6 +222,12 @@ function nameOf(key: Uint8Array, label: string): string {
     throw new EdgemountError('corrupt', `Cannot list "${label}": ${messageOf(cause)}`, { cause })
   }
   return name
+}
+
+/** Whether something is there, too, is told only to who may see it. */
+function checkStep(step: string, path: string, within: string): void {
+  if (isWithin(step, within) || isWithin(within, step)) return
+  throw new EdgemountError('denied', `Cannot open "${path}": a symlink on the way leads out of "${within}"`)
 }
 
 function notFound(path: string, why = 'it does not exist'): EdgemountError {

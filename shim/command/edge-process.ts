@@ -7,6 +7,8 @@ import type { Logger } from '../../shared/log.ts'
 import type { Metrics } from '../../shared/metrics.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
+import type { KeyRing } from '../../shared/wire/key-ring.ts'
+import { refuseOpenListening } from '../../edge/access/listening.ts'
 import type { NodeCacheSettings } from '../../edge/node-cache.ts'
 import type { EdgeCache } from '../../edge/store/cache/edge-cache.ts'
 import { openStore, type OpenedStore } from '../../edge/store/open.ts'
@@ -52,6 +54,14 @@ export interface EdgeOptions {
   readonly cache?: EdgeCache
   /** Its own unless given. */
   readonly metrics?: Metrics
+  /** From `secrets.ts`; undefined: everybody may everything. */
+  readonly keys: KeyRing | undefined
+  /** Also where others can reach it, and without a secret. */
+  readonly isOpen?: boolean
+  /** Requests a second; 0 is without a limit. */
+  readonly tokenRate?: number
+  readonly anonymousRate?: number
+  readonly uploadBytesMax?: number | undefined
 }
 
 /** What an edge keeps of packs in memory and, if asked to, on disk. Close it after the edge. */
@@ -63,12 +73,15 @@ export async function openEdgeCache(settings: Omit<NodeCacheSettings, 'clock'>):
 /** A machine with so many ports in a row taken has other worries. */
 const portsTriedMax = 64
 
-/** An edge in this process. Throws `conflict` when the port is taken, `denied` when it may not be used. */
-export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger, options: EdgeOptions = {}): Promise<RunningEdge> {
+/** An edge in this process. Throws `conflict` when the port is taken, `denied` when it may not be used, or by everybody. */
+export async function startEdge(store: ObjectStore, address: EdgeAddress, log: Logger, options: EdgeOptions): Promise<RunningEdge> {
+  const { keys, isOpen = false, tokenRate, anonymousRate, ...others } = options
+  refuseOpenListening(address.host, keys, isOpen)
   // Loaded when an edge is wanted: most commands end sooner than this takes.
   const [{ createApp }, { nodeBytesBody, serveNode }, { nodeDigest }] = await Promise.all([import('../../edge/app.ts'), import('../../edge/node.ts'), import('../../edge/node-digest.ts')])
+  const access = keys && { keys, tokenRate, anonymousRate }
   for (let tried = 0; ; tried += 1) {
-    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, ...options })
+    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, access, ...others })
     try {
       const port = address.port + tried
       return await serveNode({ app, host: address.host, hostNames: address.hostNames, port: address.port === 0 ? 0 : port })

@@ -10,12 +10,13 @@ import type { ExitCode } from './exit-code.ts'
 import { loggerOf } from './logger.ts'
 import { type Mounting, startMounting } from './mounting.ts'
 import { openPlace, type OpenPlace, requireVolume } from './open.ts'
+import { keysOf } from './secrets.ts'
 import { openSettings } from './session.ts'
 import { jsonText } from './terminal.ts'
 import { inSource } from './target.ts'
 
 const mountSettings = [
-  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'wait', 'author', 'serve', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough'] as const,
+  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'wait', 'author', 'serve', 'open', 'cache', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough'] as const,
   ...['allow-other', 'deadline', 'poll', 'foreground', 'daemon', 'log-file'] as const,
 ] as const
 type MountCall = Call<(typeof mountSettings)[number]>
@@ -56,7 +57,7 @@ async function serveAndMount(call: MountCall, opened: OpenPlace): Promise<ExitCo
   const address = opened.place.source.startsWith('http') ? undefined : parseServe(settings.serve, String(settingOf('serve').default))
   const whole = address === undefined ? undefined : await openObjectStore(opened.place.source)
   try {
-    const edge = whole === undefined || address === undefined ? undefined : await startEdge(whole.store, address, log, { isReadOnly: settings['read-only'] || opened.place.seq !== undefined })
+    const edge = whole === undefined || address === undefined ? undefined : await startEdge(whole.store, address, log, { isReadOnly: settings['read-only'] || opened.place.seq !== undefined, keys: keysOf(terminal), isOpen: settings.open })
     try {
       const mounting = await startMounting({ opened, directory: required(call, 1), settings, terminal, url: edge?.url, log })
       await sayReady(call, opened, mounting, edge)

@@ -18,6 +18,7 @@ import { loggerOf } from './logger.ts'
 import { isImpossible } from './mount.ts'
 import { type Mounting, startMounting } from './mounting.ts'
 import { openPlace } from './open.ts'
+import { keysOf } from './secrets.ts'
 import { withVolume } from './session.ts'
 import { importForStart, type StartImport } from './start-import.ts'
 import { jsonText } from './terminal.ts'
@@ -31,7 +32,7 @@ const leftOutOfCheckout = ['/node_modules/', '/.git/', '/dist/']
 const checkout = path.resolve(import.meta.dirname, '../..')
 
 const startSettings = [
-  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'wait', 'serve', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other'] as const,
+  ...['read-only', 'durability', 'write-back-delay', 'coherence', 'wait', 'serve', 'open', 'cache-bytes', 'cache-free-bytes', 'driver', 'passthrough', 'allow-other'] as const,
   ...['deadline', 'poll', 'exclude', 'checksum', 'mirror', 'jobs', 'author'] as const,
 ] as const
 type StartCall = Call<(typeof startSettings)[number]>
@@ -100,7 +101,7 @@ async function serveAndMount(call: StartCall, { source, directory, cache }: Plac
   const log = loggerOf(call)
   const whole = await openObjectStore(source)
   const address = parseServe(settings.serve, String(settingOf('serve').default))
-  const edge = address === undefined ? undefined : await startEdge(whole.store, address, log)
+  const edge = address === undefined ? undefined : await startEdge(whole.store, address, log, { keys: keysOf(terminal), isOpen: settings.open })
   const opened = await openPlace(`${source}/${volume}`, { timeout: settings.timeout, signal: terminal.signal })
   try {
     if (edge !== undefined && address?.port !== 0 && edge.port !== address?.port) await say(call, `Port ${address?.port} is taken; serving on ${edge.port}.`)

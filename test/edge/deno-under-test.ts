@@ -17,13 +17,14 @@ import { type EdgeUnderTest, volumeName } from './edge-under-test.ts'
 const root = path.resolve(import.meta.dirname, '../..')
 const startMs = 45_000
 
-export async function startDenoEdge(): Promise<EdgeUnderTest> {
+/** `environment` is added to this process's, for example secrets. */
+export async function startDenoEdge(environment: Readonly<Record<string, string>> = {}): Promise<EdgeUnderTest> {
   const directory = await mkdtemp(path.join(tmpdir(), 'edgemount-deno-'))
   const store = new DirectoryStore(directory, { clock: systemClock, random: new SeededRandom(3) })
   await store.start()
   const engine = { store: new ScopedStore(store, volumeName), clock: systemClock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
-  const { port, end } = await startDeno(directory)
+  const { port, end } = await startDeno(directory, environment)
   const url = `http://127.0.0.1:${port}`
   return {
     url,
@@ -43,9 +44,9 @@ export async function startDenoEdge(): Promise<EdgeUnderTest> {
 }
 
 /** The port that it serves on, and how to end it. */
-async function startDeno(directory: string): Promise<{ port: number; end: () => Promise<void> }> {
+async function startDeno(directory: string, environment: Readonly<Record<string, string>>): Promise<{ port: number; end: () => Promise<void> }> {
   const args = ['run', '-A', 'edge/deno.ts', `dir:${directory}`, '--port', '0']
-  const deno = spawn(path.join(root, 'node_modules/.bin/deno'), args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const deno = spawn(path.join(root, 'node_modules/.bin/deno'), args, { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<void>((resolve) => deno.once('exit', () => resolve()))
   const end = async (): Promise<void> => {
     deno.kill('SIGKILL')

@@ -1,6 +1,7 @@
 /**
  * A whole edge for a test: an app over a store in memory, listening on a free port, with one volume.
  */
+import type { AccessSettings } from '../../edge/access/guard.ts'
 import { createApp } from '../../edge/app.ts'
 import { nodeDigest } from '../../edge/node-digest.ts'
 import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
@@ -36,15 +37,16 @@ export interface EdgeTestSettings {
   readonly log?: Logger
   readonly pollMs?: number
   readonly storeCallMs?: number
+  readonly access?: AccessSettings
 }
 
 export const volumeName = 'demo'
 
 export async function startEdge(settings: EdgeTestSettings = {}): Promise<EdgeUnderTest> {
-  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs } = settings
+  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs, access } = settings
   const engine: Engine = { store: new ScopedStore(store, volumeName), clock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
-  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs })
+  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs, access })
   const server = await serveNode({ app, port: 0, closeMs: 1000 })
   return {
     url: server.url,

@@ -16,12 +16,13 @@ import { type EdgeUnderTest, volumeName } from './edge-under-test.ts'
 
 const worker = path.resolve(import.meta.dirname, '../../edge/worker.ts')
 
-export async function startWorkerdEdge(): Promise<EdgeUnderTest> {
+/** `bindings` are its variables and secrets; without one it lets everybody in. */
+export async function startWorkerdEdge(bindings: Readonly<Record<string, string>> = { EDGEMOUNT_OPEN: '1' }): Promise<EdgeUnderTest> {
   const bundle = await build({ entryPoints: [worker], bundle: true, write: false, format: 'esm', platform: 'browser', conditions: ['worker', 'browser'], target: 'es2024' })
   const script = bundle.outputFiles[0]!.text
   const sockets = [{ host: '127.0.0.1', port: 0 }]
   const miniflare = new Miniflare(
-    convertV4MiniflareOptions({ modules: true, script, r2Buckets: ['VOLUMES'], compatibilityDate: '2026-10-01', unsafeDirectSockets: sockets }),
+    convertV4MiniflareOptions({ modules: true, script, r2Buckets: ['VOLUMES'], bindings, compatibilityDate: '2026-10-01', unsafeDirectSockets: sockets }),
   )
   await miniflare.ready
   const port = Number((await miniflare.unsafeGetDirectURL()).port)

@@ -18,7 +18,7 @@ beforeAll(async () => {
     target: 'es2024',
   })
   const script = bundle.outputFiles[0]!.text
-  miniflare = new Miniflare(convertV4MiniflareOptions({ modules: true, script, r2Buckets: ['VOLUMES'], compatibilityDate: '2026-10-01' }))
+  miniflare = new Miniflare(convertV4MiniflareOptions({ modules: true, script, r2Buckets: ['VOLUMES'], bindings: { EDGEMOUNT_OPEN: '1' }, compatibilityDate: '2026-10-01' }))
   await miniflare.ready
 })
 

@@ -1,0 +1,60 @@
+/**
+ * Who may do what, as a pure function: what is asked for, what a genuine token says, and whether the volume is public, to a grant or a refusal.
+ * `guard.ts` obeys. Nothing here looks at the store, so an answer never depends on what is there: outside of a token's reach all is `denied` alike.
+ */
+import { percentDecodePath } from '../../shared/path.ts'
+import { type Claims, type Right, reaches } from '../../shared/wire/token.ts'
+import { parseInteger } from '../query.ts'
+import { type Route, volumeNameOf } from '../route.ts'
+import type { Grant } from './grant.ts'
+
+/** What a request is about. */
+export interface Asked {
+  readonly needs: Right
+  /** Undefined for what is about the edge. */
+  readonly volume: string | undefined
+  /** Canonical; undefined for what is about the whole volume, or the edge. */
+  readonly path: string | undefined
+  /** What a signed URL may be for: the bytes of a file. */
+  readonly file: { readonly seq: number | undefined } | undefined
+}
+
+export type Decision = { readonly kind: 'granted'; readonly grant: Grant } | { readonly kind: 'refused'; readonly why: string }
+
+/** Throws `invalid` for an address that cannot be. */
+export function askedOf({ template, method, needs = 'admin' }: Pick<Route, 'template' | 'method' | 'needs'>, parameters: Readonly<Record<string, string>>): Asked {
+  const volume = template.includes('{volume}') ? volumeNameOf(parameters) : undefined
+  const path = template.endsWith('/{path}') ? percentDecodePath(parameters['path'] ?? '') : undefined
+  return { needs, volume, path, file: method === 'GET' ? fileOf(template, parameters) : undefined }
+}
+
+function fileOf(template: string, parameters: Readonly<Record<string, string>>): Asked['file'] {
+  if (template === '/v1/{volume}/files/{path}') return { seq: undefined }
+  if (template !== '/v1/{volume}/@{seq}/{path}') return undefined
+  return { seq: parseInteger(parameters['seq'] ?? '', 'seq', { min: 1, max: Number.MAX_SAFE_INTEGER }) }
+}
+
+/** What everybody may in a volume that is public comes first: it is not worth less with a token. */
+export function decide(asked: Asked, claims: Claims | undefined, isPublic: boolean, isInAddress: boolean): Decision {
+  if (isPublic && (asked.needs === 'read' || asked.needs === 'list')) return { kind: 'granted', grant: publicGrant }
+  if (claims === undefined) return { kind: 'refused', why: 'a token is needed' }
+  if (!isReached(asked, claims)) return { kind: 'refused', why: reachText(claims, asked) }
+  if (!claims.rights.includes(asked.needs)) return { kind: 'refused', why: `the token allows to ${claims.rights.join(', ')}, and not to ${asked.needs}` }
+  const isSigned = claims.reach.kind === 'file' && isInAddress
+  return { kind: 'granted', grant: { rights: claims.rights, prefix: claims.prefix, isByToken: true, expiry: claims.expiry, caches: isSigned ? 'shared' : 'private' } }
+}
+
+const publicGrant: Grant = { rights: ['read', 'list'], prefix: '/', isByToken: false, expiry: undefined, caches: 'shared' }
+
+function isReached({ volume, path, file }: Asked, claims: Claims): boolean {
+  if (!reaches(claims, volume, path)) return false
+  if (claims.reach.kind === 'tree') return true
+  return file !== undefined && path === claims.prefix && file.seq === claims.reach.seq
+}
+
+function reachText({ volume, prefix, reach }: Claims, asked: Asked): string {
+  if (asked.volume === undefined) return 'this is about all volumes, and the token is for one'
+  if (reach.kind === 'file') return `the token is for reading one file of the volume "${volume}"`
+  if (asked.volume !== volume) return `the token is for the volume "${volume}"`
+  return asked.path === undefined ? `this is about the whole volume, and the token reaches "${prefix}" alone` : `the token reaches "${prefix}" alone`
+}

@@ -1,0 +1,34 @@
+/**
+ * How often one caller may ask: a token bucket for each, in the memory of this process, a second's worth deep. Plain numbers, so that requests may share one on
+ * every runtime. What is forgotten when there are too many callers is the one that was quiet for longest, and a full bucket is what it would have by then.
+ */
+
+interface Bucket {
+  readonly atMs: number
+  readonly left: number
+}
+
+/** About a megabyte. */
+const callersMax = 10_000
+
+export class RateLimiter {
+  /** In order of last use, oldest first. */
+  readonly #buckets = new Map<string, Bucket>()
+
+  get size(): number {
+    return this.#buckets.size
+  }
+
+  /** Takes one request of a caller who may make `perSecond`. Gives 0, or the milliseconds until there is one. */
+  take(caller: string, perSecond: number, nowMs: number): number {
+    const before = this.#buckets.get(caller)
+    const elapsedMs = before === undefined ? 1000 : Math.max(0, nowMs - before.atMs)
+    const depth = Math.max(perSecond, 1)
+    const has = before === undefined ? depth : Math.min(depth, before.left + (elapsedMs / 1000) * perSecond)
+    const isAllowed = has >= 1
+    this.#buckets.delete(caller)
+    this.#buckets.set(caller, { atMs: nowMs, left: isAllowed ? has - 1 : has })
+    if (this.#buckets.size > callersMax) this.#buckets.delete(this.#buckets.keys().next().value ?? '')
+    return isAllowed ? 0 : Math.ceil(((1 - has) / perSecond) * 1000)
+  }
+}
