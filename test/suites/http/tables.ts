@@ -1,5 +1,12 @@
 /** All tables, by topic. */
+import { nameRows, queryRows, refusedRows } from './addresses.ts'
 import { conditionTables } from './conditions.ts'
+import { expectRows, hostRows, pipelineRows, smuggleRows, targetRows } from './connections.ts'
+import { directoryRows, snapshotRows, symlinkRows } from './directories.ts'
+import { headRows } from './head.ts'
+import { oldRows } from './old-http.ts'
+import { corsRows, methodRows } from './origins.ts'
+import { codingRows, dispositionRows, typeRows } from './representations.ts'
 import type { HttpRow } from './row.ts'
 import { severalRangeRows } from './several-ranges.ts'
 import { singleRangeRows, tinyFileRows } from './single-ranges.ts'
@@ -9,4 +16,22 @@ export const httpTables: readonly (readonly [topic: string, rows: readonly HttpR
   ['empty and tiny files', tinyFileRows],
   ['several ranges', severalRangeRows],
   ...conditionTables,
+  ['HEAD', headRows],
+  ['HTTP/1.0', oldRows],
+  ['pipelining and reuse', pipelineRows],
+  ['Expect and bodies', expectRows],
+  ['forms of the target', targetRows],
+  ['Host', hostRows],
+  ['smuggling and broken requests', smuggleRows],
+  ['names', nameRows],
+  ['addresses that are none', refusedRows],
+  ['queries', queryRows],
+  ['content types', typeRows],
+  ['downloads', dispositionRows],
+  ['codings', codingRows],
+  ['CORS', corsRows],
+  ['methods', methodRows],
+  ['directories', directoryRows],
+  ['symlinks', symlinkRows],
+  ['snapshots', snapshotRows],
 ]
