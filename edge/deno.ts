@@ -9,7 +9,7 @@ import { systemRandom } from '../shared/random.ts'
 import { accessOfEnvironment } from './access/environment.ts'
 import { refuseOpenListening } from './access/listening.ts'
 import { createApp } from './app.ts'
-import { refuseForeignHost } from './host.ts'
+import { refuseForeignAddress } from './host.ts'
 import { nodeDigest } from './node-digest.ts'
 import { openStore } from './store/open.ts'
 
@@ -79,7 +79,8 @@ async function main(): Promise<void> {
   const stop = new AbortController()
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
-    async (request, { remoteAddr }) => refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request, { address: remoteAddr.hostname })),
+    async (request, { remoteAddr }) =>
+      withoutLength(request, refuseForeignAddress(request, host, hostNames) ?? (await app.fetch(request, { address: remoteAddr.hostname }))),
   )
   const close = async (): Promise<void> => {
     const limit = setTimeout(() => stop.abort(), closeMs)
@@ -90,6 +91,12 @@ async function main(): Promise<void> {
   Deno.addSignalListener('SIGTERM', () => void close())
   await server.finished
   await opened.dispose()
+}
+
+/** Deno says that an answer to HEAD has no content, which is not what GET would say (RFC 9110 section 8.6), unless it is told a length or has a stream. */
+function withoutLength(request: Request, response: Response): Response {
+  if (request.method !== 'HEAD' || response.status !== 200 || response.headers.has('content-length')) return response
+  return new Response(new ReadableStream({ start: (controller) => controller.close() }), response)
 }
 
 try {

@@ -3,14 +3,16 @@
  * that start their own edge, and by tests.
  */
 import { createHash } from 'node:crypto'
-import { type Server, ServerResponse, createServer } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { EdgemountError, messageOf } from '../shared/error.ts'
 import { type HashFunction, hashFromBytes } from '../shared/hash.ts'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { App } from './app.ts'
 import type { BytesBody } from './body.ts'
-import { refuseForeignHost } from './host.ts'
+import { refuseForeignAddress } from './host.ts'
+import { addressOf } from './query.ts'
+import { respondError } from './respond.ts'
 
 /** No byte either way for so long: the client is gone. Above the events' heartbeat, the longest poll, and a commit to a slow store. */
 const idleMs = 300_000
@@ -63,13 +65,26 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
   // Globals stay as they are: the edge may run inside a mount's process, whose `fetch` answers must be `Response`s.
   const listener = getRequestListener(
     async (request, { incoming, outgoing }) => {
-      const response = refuseForeignHost(request.headers.get('host'), host, hostNames) ?? (await app.fetch(request, { address: incoming.socket.remoteAddress }))
+      Object.defineProperty(request, 'url', { value: addresses.get(incoming) })
+      const response = refuseForeignAddress(request, host, hostNames) ?? (await app.fetch(request, { address: incoming.socket.remoteAddress }))
       if (outgoing instanceof ServerResponse) await send(response, outgoing)
       return RESPONSE_ALREADY_SENT
     },
-    { overrideGlobalObjects: false },
+    // HTTP/1.0 has no Host.
+    { overrideGlobalObjects: false, hostname: 'localhost' },
   )
+  // The listener makes a `URL` of the target, which takes dot segments away and refuses what is no URI; it gets `/`, and the app what was sent.
+  const addresses = new WeakMap<object, string>()
   const server = createServer({ ...serverLimits, noDelay: true }, (incoming, outgoing) => {
+    const address = addressOf(incoming.url ?? '', incoming.method ?? '', incoming.headers.host ?? 'localhost')
+    const refusal = refuseVersion(incoming)
+    if (address === undefined || refusal !== undefined) {
+      outgoing.shouldKeepAlive = false
+      void send(refusal ?? noAddress(incoming), outgoing)
+      return
+    }
+    addresses.set(incoming, address)
+    incoming.url = '/'
     void listener(incoming, outgoing)
   })
   server.setTimeout(idleMs)
@@ -82,6 +97,16 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
   if (signal?.aborted) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
   return { host, port: real, url: `http://${host.includes(':') ? `[${host}]` : host}:${real}`, close }
+}
+
+function noAddress({ url = '' }: IncomingMessage): Response {
+  return respondError(400, 'invalid', `Cannot read the address "${url}": it must begin with / (RFC 9112 section 3.2)`)
+}
+
+/** Node's parser takes a version that is written as HTTP/1 is, and is none of it (RFC 9110 section 15.6.6). */
+function refuseVersion({ httpVersionMajor, httpVersion }: IncomingMessage): Response | undefined {
+  if (httpVersionMajor === 1) return undefined
+  return respondError(505, 'unsupported', `Cannot speak HTTP/${httpVersion} here: use HTTP/1.1`)
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -20,6 +20,17 @@ export function splitUrl(url: string): RawUrl {
   return mark < 0 ? { path: text, query: '' } : { path: text.slice(0, mark), query: text.slice(mark + 1) }
 }
 
+/**
+ * The address that a request's target names (RFC 9112 section 3.2), for a platform that gives the target as it was sent; undefined when it names none.
+ * Nothing is changed: dot segments, too, are seen by who checks the path.
+ */
+export function addressOf(target: string, method: string, host: string): string | undefined {
+  if (/^https?:\/\//i.test(target)) return target
+  // OPTIONS * is about the server as a whole, which is what `/` describes.
+  if (target === '*' && method === 'OPTIONS') return `http://${host}/`
+  return target.startsWith('/') ? `http://${host}${target}` : undefined
+}
+
 /** The first value of `name`, still encoded, `+` already a space; undefined when it is not there. */
 export function queryValue(query: string, name: string): string | undefined {
   for (const part of query.split('&')) {

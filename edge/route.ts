@@ -119,5 +119,7 @@ export function volumeNameOf(parameters: Readonly<Record<string, string>>): stri
 /** The canonical volume path that a request is about, and whether the address ended with a slash. */
 export function pathOf({ parameters }: Exchange): { readonly path: string; readonly isSlashed: boolean } {
   const text = parameters['path']
+  // `percentDecodePath` takes a leading slash as part of a path; here it is an empty name, and the file would have two addresses.
+  if (text?.startsWith('/') === true) throw new EdgemountError('invalid', `Cannot use the address "${text}": a name in it is empty; take one of the slashes away`)
   return { path: percentDecodePath(text ?? ''), isSlashed: text === '' || text?.endsWith('/') === true }
 }

@@ -1,6 +1,6 @@
 /** Which names an edge answers to, so that no page can reach one on the machine of its reader under its own name. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { refuseForeignHost } from '../../edge/host.ts'
+import { refuseForeignAddress, refuseForeignHost } from '../../edge/host.ts'
 import { serveNode } from '../../edge/node.ts'
 import { rawRequest } from '../support/raw-http.ts'
 import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
@@ -22,13 +22,20 @@ describe('refuseForeignHost', () => {
     ['localhost.evil.example', '127.0.0.1', false],
     ['127.0.0.1.evil.example', '127.0.0.1', false],
     ['192.168.0.7', '127.0.0.1', false],
-    ['evil.example@localhost:1', '127.0.0.1', false],
-    ['', '127.0.0.1', false],
     ['evil.example', '0.0.0.0', true],
     ['edge.example', '192.168.0.7', true],
     ['edge.example', '::', true],
   ])('%s at %s: %s', (host, listening, isAnswered) => {
     expect(refuseForeignHost(host, listening)?.status).toBe(isAnswered ? undefined : 403)
+  })
+
+  it.each(['', 'evil.example@localhost:1', 'localhost, evil.example', 'localhost/x', 'local host', 'localhost:x', '[::1', '::1'])('"%s" is no host, wherever it listens', (host) => {
+    expect([refuseForeignHost(host, '127.0.0.1')?.status, refuseForeignHost(host, '0.0.0.0')?.status]).toEqual([400, 400])
+  })
+
+  it('takes the host of a target in absolute form before that of the header', () => {
+    const status = (url: string): number | undefined => refuseForeignAddress({ url, headers: new Headers({ host: 'localhost' }) }, '127.0.0.1')?.status
+    expect(['http://localhost:1/x', 'https://127.0.0.1/x', 'http://evil.example/x', 'http://localhost@evil.example/x'].map(status)).toEqual([undefined, undefined, 403, 400])
   })
 
   it('lets names through that were configured', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { queryInteger, queryName, queryValue, splitUrl } from '../../edge/query.ts'
+import { addressOf, queryInteger, queryName, queryValue, splitUrl } from '../../edge/query.ts'
 
 describe('splitUrl', () => {
   it.each([
@@ -35,5 +35,22 @@ describe('query values', () => {
   it('refuse names that cannot be', () => {
     expect(() => queryName('after=a%2Fb', 'after')).toThrow(/slash/)
     expect(() => queryName('after=%zz', 'after')).toThrow(/hex/)
+  })
+})
+
+describe('addressOf', () => {
+  it.each([
+    ['/a/../b?c', 'GET', 'http://h:1/a/../b?c'],
+    ['//a', 'GET', 'http://h:1//a'],
+    ['/%2e%2e/a\\b', 'GET', 'http://h:1/%2e%2e/a\\b'],
+    ['http://other/a', 'GET', 'http://other/a'],
+    ['HTTPS://other', 'GET', 'HTTPS://other'],
+    ['*', 'OPTIONS', 'http://h:1/'],
+    ['*', 'GET', undefined],
+    ['a', 'GET', undefined],
+    ['', 'GET', undefined],
+    ['ftp://other/a', 'GET', undefined],
+  ])('%s, %s: %s', (target, method, address) => {
+    expect(addressOf(target, method, 'h:1')).toBe(address)
   })
 })

@@ -1,11 +1,14 @@
 /** Addresses: names of any bytes, what is refused, and what never leads elsewhere. Nothing is normalised: one file has one address. */
 import { files } from './files.ts'
-import { type Answer, type HttpRow, type RowMore, at, refused, request, row, whole } from './row.ts'
+import { type Answer, type HttpRow, type RowMore, at, front, instead, refused, request, row, whole } from './row.ts'
 
 const alike: RowMore = { nginx: 'same' }
 
+const nodeBytes = instead('Node refuses bytes that no URI holds', front(400), 'closed')
+const noUri: RowMore = { nginx: 'same', on: { workerd: instead('workerd refuses what no URI holds', front(400), 'closed') } }
+
 /** How each name of `files.ts` stands in an address: with as little escaped as can be, and with more. */
-const names: readonly (readonly [address: string, name: string])[] = [
+const names: readonly (readonly [address: string, name: string, more?: RowMore])[] = [
   ['letters.txt', 'letters.txt'],
   ['%6cetters%2etxt', 'letters.txt'],
   ['%6C%65%74%74%65%72%73%2E%74%78%74', 'letters.txt'],
@@ -14,7 +17,7 @@ const names: readonly (readonly [address: string, name: string])[] = [
   ['names/a%20b.txt', 'names/a b.txt'],
   ['names/%C3%BC.txt', 'names/ü.txt'],
   ['names/%c3%bc.txt', 'names/ü.txt'],
-  ['names/\u00c3\u00bc.txt', 'names/ü.txt'], // the bytes of UTF-8 as they are, without escapes
+  ['names/\u00c3\u00bc.txt', 'names/ü.txt', { nginx: 'same', on: { Node: nodeBytes } }], // the bytes of UTF-8 as they are, without escapes
   ['names/100%25.txt', 'names/100%.txt'],
   ['names/q%3Fx%23y.txt', 'names/q?x#y.txt'],
   ['names/plus+and&.txt', 'names/plus+and&.txt'],
@@ -44,11 +47,11 @@ const names: readonly (readonly [address: string, name: string])[] = [
   [`names/${'x'.repeat(255)}`, `names/${'x'.repeat(255)}`],
   [`names/${'%C3%BC'.repeat(127)}`, `names/${'ü'.repeat(127)}`],
   ['names/%3Cb%3E&', 'names/<b>&'],
-  ['names/<b>&', 'names/<b>&'],
+  ['names/<b>&', 'names/<b>&', noUri],
 ]
 
 /** Bytes above 0x7f and a few below are no characters of a URI (RFC 3986 section 2); a name they stand in is found all the same. */
-export const nameRows: readonly HttpRow[] = names.map(([address, name]) => row(`${address.slice(0, 60)} is ${JSON.stringify(name).slice(0, 40)}`, request(`GET ${at(address)}`), named(name), alike))
+export const nameRows: readonly HttpRow[] = names.map(([address, name, more = alike]) => row(`${address.slice(0, 60)} is ${JSON.stringify(name).slice(0, 40)}`, request(`GET ${at(address)}`), named(name), more))
 
 function named(name: string): Answer {
   const { status, body, has } = whole(name)
@@ -125,9 +128,16 @@ export const refusedRows: readonly HttpRow[] = [
   asked('/favicon.ico', absent),
 ]
 
+function moreOf(query: string): RowMore {
+  if (query.includes('<')) return noUri
+  if (query.length > 4000) return {}
+  if (!query.includes('\xff')) return alike
+  return { nginx: 'same', on: { Node: nodeBytes, Deno: instead('Deno refuses what is not UTF-8', front(400), 'closed'), workerd: instead('workerd refuses what no URI holds', front(400), 'closed') } }
+}
+
 export const queryRows: readonly HttpRow[] = [
   ...['', 'x', 'x=1', '=', '&&&', '%', '%zz=%', '%FF=%00', 'x=/../..', "x=<script>'\"", 'x=\x80\xff', 'after=x', 'limit=0', '?', '#', 'x'.repeat(8000), 'seq=99'].map((query) =>
-    row(`?${query.slice(0, 40)}`, request(`GET ${at('letters.txt')}?${query}`), whole('letters.txt'), query.length > 4000 ? {} : alike),
+    row(`?${query.slice(0, 40)}`, request(`GET ${at('letters.txt')}?${query}`), whole('letters.txt'), moreOf(query)),
   ),
   row('a ? in the name is the query', request(`GET ${at('names/q?x#y.txt')}`), absent, alike),
   row('an escaped ? is not', request(`GET ${at('letters.txt%3Fx')}`), absent, alike),

@@ -24,7 +24,7 @@ export type Step = string | Answer
 
 export interface Difference {
   readonly why: string
-  /** In the place of the row's own, in their order. */
+  /** In the place of the row's own, in their order; when they are more or fewer, everything is sent before the first. */
   readonly answers?: readonly Answer[]
   readonly connection?: 'kept' | 'closed'
 }
@@ -37,6 +37,11 @@ export interface HttpRow {
   readonly on?: Partial<Record<RuntimeName, Difference>>
   /** nginx answers the same, or differently for this reason. Absent where nginx does not define the answer. */
   readonly nginx?: 'same' | { readonly differs: string }
+}
+
+/** The answer is another, and the connection, too, when it is told. */
+export function instead(why: string, answer: Answer, connection?: 'kept' | 'closed'): Difference {
+  return { why, answers: [answer], ...(connection === undefined ? {} : { connection }) }
 }
 
 export type RowMore = Partial<Pick<HttpRow, 'connection' | 'on' | 'nginx'>>
