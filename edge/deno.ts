@@ -8,9 +8,15 @@ import { Metrics } from '../shared/metrics.ts'
 import { systemRandom } from '../shared/random.ts'
 import { accessOfEnvironment } from './access/environment.ts'
 import { refuseOpenListening } from './access/listening.ts'
+import { ReadBudget } from '../shared/volume/read-budget.ts'
 import { createApp } from './app.ts'
 import { refuseForeignAddress } from './host.ts'
 import { nodeDigest } from './node-digest.ts'
+import { CacheCounts } from './store/cache/cache-counts.ts'
+import { fillBytesDefault } from './store/cache/edge-cache.ts'
+import { MemoryBlocks } from './store/cache/memory-blocks.ts'
+import { RotatedBlocks } from './store/cache/rotated-blocks.ts'
+import { tieredBlocks } from './store/cache/tiered-blocks.ts'
 import { openStore } from './store/open.ts'
 
 interface DenoServer {
@@ -34,7 +40,11 @@ declare const Deno: {
   ): DenoServer
 }
 
-const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1] [--host-name <name>]... [--open], where <store> is for example dir:./data'
+/** What was read lately, in memory; the cache on disk is `--cache-bytes`. */
+const memoryBytesMax = 128 * 1024 * 1024
+const cacheBytesDefault = 1024 * 1024 * 1024
+
+const usage = 'deno run -A edge/deno.ts <store> [--port 8787] [--host 127.0.0.1] [--host-name <name>]... [--open] [--cache-bytes 1073741824], where <store> is for example dir:./data'
 
 interface DenoArguments {
   readonly store: string
@@ -44,12 +54,15 @@ interface DenoArguments {
   readonly hostNames: readonly string[]
   /** Others may reach it though it has no secret. */
   readonly isOpen: boolean
+  /** In the cache that Deno keeps on disk. */
+  readonly cacheBytes: number
 }
 
 function readArguments(args: readonly string[]): DenoArguments {
   let store: string | undefined
   let port = 8787
   let host = '127.0.0.1'
+  let cacheBytes = cacheBytesDefault
   const hostNames: string[] = []
   let isOpen = Deno.env.get('EDGEMOUNT_OPEN') === '1'
   for (let index = 0; index < args.length; index += 1) {
@@ -57,6 +70,7 @@ function readArguments(args: readonly string[]): DenoArguments {
     const [name, inline] = word.startsWith('--') ? word.split('=', 2) : [undefined]
     const value = (): string => inline ?? args[(index += 1)] ?? ''
     if (name === '--port') port = Number(value())
+    else if (name === '--cache-bytes') cacheBytes = Number(value())
     else if (name === '--host') host = value()
     else if (name === '--open') isOpen = true
     else if (name === '--host-name') hostNames.push(value())
@@ -65,17 +79,22 @@ function readArguments(args: readonly string[]): DenoArguments {
   }
   if (store === undefined) throw new EdgemountError('invalid', `Cannot serve nothing: ${usage}`)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new EdgemountError('invalid', `Cannot use that port: ${usage}`)
-  return { store, port, host, hostNames, isOpen }
+  if (!Number.isSafeInteger(cacheBytes) || cacheBytes < 0) throw new EdgemountError('invalid', `Cannot keep so many bytes in the cache: ${usage}`)
+  return { store, port, host, hostNames, isOpen, cacheBytes }
 }
 
 async function main(): Promise<void> {
-  const { store: url, port, host, hostNames, isOpen } = readArguments(Deno.args)
+  const { store: url, port, host, hostNames, isOpen, cacheBytes } = readArguments(Deno.args)
   const access = accessOfEnvironment(Deno.env.toObject())
   refuseOpenListening(host, access?.keys, isOpen)
   const log = lineLogger({ write: (line) => console.error(line), clock: systemClock, level: 'info', format: 'text' })
   const metrics = new Metrics()
   const opened = await openStore(url, { clock: systemClock, random: systemRandom, metrics })
-  const app = createApp({ store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics, access })
+  const { evictions, failures } = new CacheCounts(metrics)
+  const counts = { onEvict: (): void => evictions.add(), onFailure: (): void => failures.add() }
+  const kept = await RotatedBlocks.open({ caches, name: 'edgemount', bytesMax: cacheBytes, ...counts })
+  const cache = { blocks: tieredBlocks(new MemoryBlocks({ bytesMax: memoryBytesMax, ...counts }), kept), fills: new ReadBudget(fillBytesDefault) }
+  const app = createApp({ cache, store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics, access })
   const stop = new AbortController()
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
@@ -90,7 +109,7 @@ async function main(): Promise<void> {
   Deno.addSignalListener('SIGINT', () => void close())
   Deno.addSignalListener('SIGTERM', () => void close())
   await server.finished
-  await opened.dispose()
+  await Promise.all([opened.dispose(), kept.clear()])
 }
 
 /** Deno says that an answer to HEAD has no content, which is not what GET would say (RFC 9110 section 8.6), unless it is told a length or has a stream. */

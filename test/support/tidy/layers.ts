@@ -79,7 +79,7 @@ function sharedLayer(path: string, second: string, isInFolder: boolean): Layer |
 function edgeLayer(second: string, isInFolder: boolean): Layer | undefined {
   if (isInFolder) return second === 'store' ? layer('edge', 0) : second === 'routes' ? layer('edge', 2) : second === 'access' ? layer('edge', 1) : undefined
   if (second === 'app.ts') return layer('edge', 3)
-  return layer('edge', ['worker.ts', 'deno.ts', 'node.ts'].includes(second) ? 4 : 1)
+  return layer('edge', ['worker.ts', 'worker-s3.ts', 'worker-fetch.ts', 'deno.ts', 'node.ts'].includes(second) ? 4 : 1)
 }
 
 function layer(area: Layer['area'], rank: number): Layer {

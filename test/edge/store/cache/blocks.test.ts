@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { type BlockCache, blockBytes, wholeBlock } from '../../../../edge/store/cache/block-cache.ts'
 import { DiskBlocks } from '../../../../edge/store/cache/disk-blocks.ts'
 import { MemoryBlocks } from '../../../../edge/store/cache/memory-blocks.ts'
+import { RotatedBlocks, type WebCaches } from '../../../../edge/store/cache/rotated-blocks.ts'
 import { tieredBlocks } from '../../../../edge/store/cache/tiered-blocks.ts'
 import { WebBlocks, type WebCache, addressOf } from '../../../../edge/store/cache/web-blocks.ts'
 import type { Disk } from '../../../../edge/store/directory/disk.ts'
@@ -25,6 +26,24 @@ function mapCache(): WebCache & { readonly held: Map<string, Response> } {
     held,
     match: async (url) => held.get(url)?.clone(),
     put: async (url, response) => void held.set(url, response),
+  }
+}
+
+/** As Deno's: what is put stays until its cache is deleted. */
+function mapCaches(): WebCaches & { bytes(): number } {
+  const all = new Map<string, { readonly cache: ReturnType<typeof mapCache>; putBytes: number }>()
+  return {
+    open: async (name) => {
+      const known = all.get(name) ?? { cache: mapCache(), putBytes: 0 }
+      all.set(name, known)
+      const put = async (url: string, response: Response): Promise<void> => {
+        known.putBytes += Number(response.headers.get('content-length'))
+        await known.cache.put(url, response)
+      }
+      return { match: (url) => known.cache.match(url), put }
+    },
+    delete: async (name) => all.delete(name),
+    bytes: () => [...all.values()].reduce((sum, { putBytes }) => sum + putBytes, 0),
   }
 }
 
@@ -53,6 +72,27 @@ testBlockCache('memory before disk', async () => tieredBlocks(new MemoryBlocks({
 testBlockCache('web', async () => {
   const cache = mapCache()
   return new WebBlocks(async () => cache)
+})
+
+testBlockCache('rotated', async () => await RotatedBlocks.open({ caches: mapCaches(), name: 'x', bytesMax: roomy }))
+
+test('rotated: never more than its bytes, also when all come at once; what is read stays', async () => {
+  const caches = mapCaches()
+  let evicted = 0
+  const blocks = await RotatedBlocks.open({ caches, name: 'x', bytesMax: 20 * 5096, onEvict: () => (evicted += 1) })
+  for (let index = 0; index < 100; index += 1) {
+    await blocks.put(`k${index}`, { objectBytes: 1000, bytes: randomBytes(index, 1000) })
+    expect(await blocks.get('k0', wholeBlock)).toBeDefined()
+    expect(caches.bytes()).toBeLessThanOrEqual(20_000)
+  }
+  expect((await kept(blocks, 100)).length).toBeGreaterThan(10)
+  expect(evicted).toBeGreaterThan(70)
+  await Promise.all(Array.from({ length: 200 }, async (_, index) => await blocks.put(`m${index}`, { objectBytes: 1000, bytes: randomBytes(index, 1000) })))
+  expect(caches.bytes()).toBeLessThanOrEqual(20_000)
+  await blocks.put('large', { objectBytes: blockBytes, bytes: new Uint8Array(blockBytes) })
+  expect(await blocks.get('large', wholeBlock)).toBeUndefined()
+  await RotatedBlocks.open({ caches, name: 'x', bytesMax: 20 * 5096 })
+  expect(caches.bytes()).toBe(0)
 })
 
 test('memory: never more than its bytes; the least recently used leave', async () => {
