@@ -23,7 +23,7 @@ import { AccessMemory, VolumeAccesses } from './access/volume-access.ts'
 import { BodyTooLarge, type BytesBody } from './body.ts'
 import { BodyPlaces } from './body-places.ts'
 import type { StartDigest } from './digest.ts'
-import { respondError, respondPreflight, respondThrown } from './respond.ts'
+import { type HeaderMap, respondError, respondPreflight, respondThrown } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
 import { aboutRoutes } from './routes/about.ts'
 import { accessRoutes } from './routes/access.ts'
@@ -34,6 +34,7 @@ import { logRoutes } from './routes/log.ts'
 import { lookupRoutes } from './routes/lookup.ts'
 import { packRoutes } from './routes/packs.ts'
 import { peerRoutes } from './routes/peers.ts'
+import { resumableRoutes } from './routes/resumable.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { volumeRoutes } from './routes/volumes.ts'
 import type { EdgeCache } from './store/cache/edge-cache.ts'
@@ -46,6 +47,8 @@ const storeCallMsDefault = 60_000
 const pollMsDefault = 400
 /** Each holds a pack or two until all of it is stored: 8 × 192 MiB is the most that uploads can take. */
 const uploadsAtOnce = 8
+/** Of an upload in parts: what is received before it is kept, which costs three writes. */
+const uploadStepBytes = 32 * 1024 * 1024
 /** Each holds its pack, 64 MiB at most. Apart from the uploads, so that neither can keep the other waiting. */
 const packsAtOnce = 8
 
@@ -71,6 +74,8 @@ export interface AppSettings {
   readonly readBudget?: ReadBudget | undefined
   /** Blocks of packs, so that what was read lately costs no request to the store. */
   readonly cache?: EdgeCache | undefined
+  /** The most that one pack of an upload has, and one step of an upload in parts, where memory is scarce. */
+  readonly uploadPackBytesMax?: number | undefined
   /** True lets pages of every origin write. Without it a page somebody visits cannot change a volume on their machine. */
   readonly allowsForeignWrites?: boolean | undefined
   /** Nothing can be changed through it. */
@@ -94,7 +99,7 @@ export function createApp(settings: AppSettings): App {
   const lifetime = new Lifetime('the edge')
   const edge = edgeOf(settings, lifetime)
   const documented = [
-    ...fileRoutes, ...uploadRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
+    ...fileRoutes, ...uploadRoutes, ...resumableRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
     ...eventRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes,
   ]
   const routes = [...documented, ...aboutRoutes(documented)]
@@ -102,7 +107,8 @@ export function createApp(settings: AppSettings): App {
   const handle = new Handling(edge, settings)
   for (const route of routes) hono.on(route.method, routerPattern(route.template), (context) => handle.request(route, context.req.raw, context.env))
   for (const [template, methods] of methodsByTemplate(routes)) {
-    hono.all(routerPattern(template), (context) => refuseMethod(context.req.raw, methods))
+    const headers = routes.find((route) => route.template === template)?.protocol?.options
+    hono.all(routerPattern(template), (context) => refuseMethod(context.req.raw, methods, headers))
   }
   hono.notFound((context) => respondError(404, 'not-found', `Cannot find "${shownPath(readAddress(context.req.url).path)}": there is no such address; / lists them`))
   hono.onError((error) => handle.failure('router', error))
@@ -115,14 +121,15 @@ export function createApp(settings: AppSettings): App {
 
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault, startDigest } = settings
-  const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER } = settings
+  const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER, uploadPackBytesMax: packBytesMax } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
   const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
   const accesses = new VolumeAccesses({ scope: (name) => volumes.scope(name), clock, memory: settings.access?.memory ?? new AccessMemory() })
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
+  const uploadMemory = { stepBytes: Math.min(packBytesMax ?? uploadStepBytes, uploadStepBytes), packBytesMax }
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, startDigest, uploads, packs, uploadBytesMax, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, startDigest, uploadMemory, uploads, packs, uploadBytesMax, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */
@@ -147,6 +154,7 @@ class Handling {
   async request(route: Route, request: Request, client: Client): Promise<Response> {
     const startMs = this.#edge.clock.now()
     const response = await this.#answer(route, request, client)
+    for (const [name, value] of Object.entries(route.protocol?.answers ?? {})) response.headers.set(name, value)
     this.#requests.add(1, { route: route.template, method: request.method, status: String(response.status) })
     this.#seconds.observe((this.#edge.clock.now() - startMs) / 1000, { route: route.template })
     return response
@@ -203,8 +211,8 @@ function methodsByTemplate(routes: readonly Route[]): Map<string, string[]> {
   return methods
 }
 
-function refuseMethod(request: Request, methods: readonly string[]): Response {
-  if (request.method === 'OPTIONS') return respondPreflight(methods, request)
+function refuseMethod(request: Request, methods: readonly string[], options?: HeaderMap): Response {
+  if (request.method === 'OPTIONS') return respondPreflight(methods, request, options)
   const message = `Cannot ${request.method} "${shownPath(readAddress(request.url).path)}": the address takes ${methods.join(', ')}`
   return respondError(405, 'invalid', message, { allow: methods.join(', ') })
 }

@@ -9,7 +9,8 @@ export type HeaderMap = Record<string, string>
 
 /** What lets a page of any origin read every answer, ranges included (fetch.spec.whatwg.org, "CORS protocol"). */
 export const exposedHeaders =
-  'Content-Range, Accept-Ranges, Content-Length, Content-Disposition, ETag, Last-Modified, Location, Retry-After, Edgemount-Seq, Edgemount-Size'
+  'Content-Range, Accept-Ranges, Content-Length, Content-Disposition, ETag, Last-Modified, Location, Retry-After, Edgemount-Seq, Edgemount-Size, ' +
+  'Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires'
 
 const everywhere: HeaderMap = {
   'access-control-allow-origin': '*',
@@ -72,7 +73,7 @@ export function respondThrown(error: unknown): Response {
 }
 
 /** The answer to a preflight. The requested headers are given back, since `*` would not cover `Authorization`. */
-export function respondPreflight(methods: readonly string[], request: Request): Response {
+export function respondPreflight(methods: readonly string[], request: Request, more: HeaderMap = {}): Response {
   const requested = request.headers.get('access-control-request-headers') ?? ''
   return respond(204, {
     'access-control-allow-methods': methods.join(', '),
@@ -80,5 +81,6 @@ export function respondPreflight(methods: readonly string[], request: Request): 
     'access-control-max-age': '86400',
     allow: methods.join(', '),
     vary: 'Access-Control-Request-Headers',
+    ...more,
   })
 }

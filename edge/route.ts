@@ -16,6 +16,7 @@ import type { VolumeAccesses } from './access/volume-access.ts'
 import type { BytesBody } from './body.ts'
 import type { BodyPlaces } from './body-places.ts'
 import type { StartDigest } from './digest.ts'
+import type { HeaderMap } from './respond.ts'
 import type { OpenVolume, Volumes } from './volumes.ts'
 
 /** What all routes of one app share. */
@@ -31,6 +32,7 @@ export interface Edge {
   readonly bytesBody: BytesBody
   /** Undefined: what senders say of their bodies cannot be checked. */
   readonly startDigest: StartDigest | undefined
+  readonly uploadMemory: UploadMemory
   /** Files being written; each may hold a few packs in memory. */
   readonly uploads: BodyPlaces
   /** Packs being received, in memory. */
@@ -39,6 +41,14 @@ export interface Edge {
   readonly uploadBytesMax: number
   /** Fires when the edge shuts down. */
   readonly closing: AbortSignal
+}
+
+/** What one upload may hold. */
+export interface UploadMemory {
+  /** Of an upload in parts, before it is kept. */
+  readonly stepBytes: number
+  /** The format's most unless given. */
+  readonly packBytesMax: number | undefined
 }
 
 export interface Exchange {
@@ -58,12 +68,20 @@ export interface Exchange {
   readonly signal: AbortSignal
 }
 
-export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
+export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
 
 export interface RouteParameter {
   readonly name: string
   readonly in: 'query' | 'header'
   readonly text: string
+}
+
+/** Headers of a protocol that an address speaks. */
+export interface Protocol {
+  /** Of every answer, errors too. */
+  readonly answers: HeaderMap
+  /** Of the answer to OPTIONS. */
+  readonly options: HeaderMap
 }
 
 export interface Route {
@@ -77,6 +95,7 @@ export interface Route {
   readonly parameters?: readonly RouteParameter[]
   /** The content type of the request's body, if it takes one. */
   readonly requestType?: string
+  readonly protocol?: Protocol
   /** Status → what it means. */
   readonly responses: Readonly<Record<number, string>>
   readonly handle: (exchange: Exchange) => Promise<Response> | Response

@@ -69,6 +69,8 @@ declare global {
 /** An isolate has 128 MiB for all its requests: a reader holds two such requests while there is room, and one without. */
 const readBytesMax = 512 * 1024
 const readBudget = new ReadBudget(16 * 1024 * 1024)
+/** An upload holds three of its packs at most. */
+const uploadPackBytesMax = 16 * 1024 * 1024
 const fills = new ReadBudget(16 * 1024 * 1024)
 const metrics = new Metrics()
 const recent = new RecentVolumes(systemClock)
@@ -86,7 +88,7 @@ export async function answer(plain: ObjectStore, request: Request, environment: 
   const { failures } = new CacheCounts(metrics)
   const blocks = new WebBlocks(async () => caches.default, () => failures.add())
   const cache = { blocks, fills, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
-  const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, cache }
+  const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, uploadPackBytesMax, cache }
   const app = createApp({ ...settings, access: accessOf(environment) })
   const response = await app.fetch(request, { address: request.headers.get('cf-connecting-ip') ?? undefined })
   if (response.body === null) {

@@ -20,7 +20,7 @@ import { type Exchange, type Route, pathOf, volumeOf } from '../route.ts'
 import { nowSeconds, validatorsOf } from './files.ts'
 
 /** A client that is told soon that the store is away can try again, or elsewhere. */
-const uploadPatienceMs = 5000
+export const uploadPatienceMs = 5000
 
 export const uploadRoutes: readonly Route[] = [
   {
@@ -62,7 +62,7 @@ export const uploadRoutes: readonly Route[] = [
   },
 ]
 
-interface Target {
+export interface Target {
   /** Where the bytes go: symlinks on the way are followed. */
   readonly path: string
   readonly entry: Entry | undefined
@@ -71,8 +71,7 @@ interface Target {
 
 async function put(exchange: Exchange): Promise<Response> {
   const { request, signal, edge } = exchange
-  const { path: asked, isSlashed } = pathOf(exchange)
-  if (asked === '/' || isSlashed) throw new EdgemountError('invalid', `Cannot write "${asked}": a file's address does not end with a slash`)
+  const asked = filePathOf(exchange)
   if (request.headers.has('content-range')) throw new EdgemountError('invalid', `Cannot write "${asked}": a part of a file cannot be written by PUT`)
   const encoding = request.headers.get('content-encoding') ?? 'identity'
   if (encoding !== 'identity') return respondError(415, 'unsupported', `Cannot write "${asked}": its body is encoded as ${encoding}; send it as it is`)
@@ -81,9 +80,9 @@ async function put(exchange: Exchange): Promise<Response> {
   const digests = expectedDigests(request.headers)
   const { volume, store } = await volumeOf(exchange)
   const target = await locate(exchange, await volume.head({ signal }), asked)
-  if (target.entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${asked}": a directory is there`)
+  refuseDirectory(target)
   if (isRefused(exchange, target)) return refused(target.path)
-  const writer = volume.writer({ signal, patienceMs: uploadPatienceMs })
+  const writer = volume.writer({ signal, patienceMs: uploadPatienceMs, packBytesMax: edge.uploadMemory.packBytesMax })
   const { content, size } = await edge.uploads.run(async () => {
     const pieces = checkedPieces(receivedPieces(request, edge.uploadBytesMax, edge.clock), digests, edge.startDigest)
     const written = await writer.write(pieces, { previous: target.entry?.content, signal })
@@ -92,12 +91,19 @@ async function put(exchange: Exchange): Promise<Response> {
     return written
   }, signal)
   // Of what was written, and before the commit: what came after it could fail, or look where another commit has moved it.
-  const etag = `"${content.kind === 'inline' ? await edge.hash(content.bytes) : contentIdOf(content)}"`
+  const etag = `"${await versionOf(exchange, content)}"`
   const operation: Operation = { op: 'create', path: target.path, content, size, mtime, mode, parents: true, replace: true, expected: expectationOf(exchange, target) }
   const lost = await refuseLostLease(exchange, store)
   if (lost !== undefined) return lost
   const { seq } = await commit(writer, operation, signal)
   return respond(target.entry === undefined ? 201 : 204, { etag, 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
+}
+
+/** The path that is asked for, which must be one that a file can have. */
+export function filePathOf(exchange: Exchange): string {
+  const { path, isSlashed } = pathOf(exchange)
+  if (path !== '/' && !isSlashed) return path
+  throw new EdgemountError('invalid', `Cannot write "${path}": a file's address does not end with a slash`)
 }
 
 async function remove(exchange: Exchange): Promise<Response> {
@@ -131,13 +137,14 @@ function commit(writer: ContentWriter, operation: Operation, signal: AbortSignal
 }
 
 /** What `ContentWriter.write` gives is inline or a manifest. */
-function contentIdOf(content: Content): Hash {
+export async function versionOf({ edge }: Exchange, content: Content): Promise<Hash> {
+  if (content.kind === 'inline') return await edge.hash(content.bytes)
   if (content.kind === 'manifest') return content.root.contentId
   throw new EdgemountError('internal', `Cannot give the version of a body that is ${content.kind}`)
 }
 
 /** Symlinks lead to what is written; a path that does not exist yet ends below the last directory that does. */
-async function locate(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
+export async function locate(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
   const { signal, grant } = exchange
   const names = splitPath(path)
   for (let length = names.length; length > 0; length -= 1) {
@@ -153,6 +160,10 @@ async function locate(exchange: Exchange, snapshot: Snapshot, path: string): Pro
   return await targetAt(exchange, snapshot, path)
 }
 
+export function refuseDirectory({ path, entry }: Target): void {
+  if (entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${path}": a directory is there`)
+}
+
 async function targetAt(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
   try {
     const entry = await snapshot.resolve(path, { signal: exchange.signal })
@@ -164,11 +175,11 @@ async function targetAt(exchange: Exchange, snapshot: Snapshot, path: string): P
   }
 }
 
-function isRefused(exchange: Exchange, target: Target): boolean {
-  return evaluatePreconditions(exchange.request.method, exchange.request.headers, target.validators, nowSeconds(exchange)) === 'failed'
+export function isRefused(exchange: Exchange, target: Target, headers = exchange.request.headers): boolean {
+  return evaluatePreconditions(exchange.request.method, headers, target.validators, nowSeconds(exchange)) === 'failed'
 }
 
-function refused(path: string): Response {
+export function refused(path: string): Response {
   return respondError(412, 'stale', `Cannot change "${path}": it is not the version that was asked for`)
 }
 
@@ -180,12 +191,12 @@ function expectationOf({ request: { headers } }: Exchange, { validators }: Targe
 }
 
 /** Undefined for what has no content version, a directory: it can only be expected by its kind. */
-function versionOfTag(etag: string): Hash | undefined {
+export function versionOfTag(etag: string): Hash | undefined {
   const version = etag.slice(1, -1)
   return isHash(version) ? version : undefined
 }
 
-function parseMtime(text: string | null): Time | undefined {
+export function parseMtime(text: string | null): Time | undefined {
   if (text === null) return undefined
   const match = /^(-?\d{1,14})(?:\.(\d{1,9}))?$/.exec(text)
   if (match === null) throw new EdgemountError('invalid', `Cannot read Edgemount-Mtime "${text}": it must be seconds since 1970, up to nine decimals`)
@@ -196,7 +207,7 @@ function parseMtime(text: string | null): Time | undefined {
   return { seconds: seconds + 0, nanoseconds }
 }
 
-function parseMode(text: string | null): number | undefined {
+export function parseMode(text: string | null): number | undefined {
   if (text === null) return undefined
   if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8)
   throw new EdgemountError('invalid', `Cannot read Edgemount-Mode "${text}": it must be permission bits in octal, for example 644`)

@@ -1,6 +1,7 @@
 /**
  * The keys of one volume's objects, relative to the volume's scope. `FORMAT.md` lists them; nothing else may be written there.
  */
+import { toHex } from '../bytes.ts'
 import { EdgemountError } from '../error.ts'
 import type { PackId } from '../format/entry.ts'
 
@@ -33,3 +34,20 @@ export function seqOfLogKey(key: string): number {
 export function packKey(id: PackId): string {
   return id.startsWith('m') ? `meta/${id}` : `data/${id}`
 }
+
+export const openUploadPrefix = 'uploads/open/'
+export const finishedUploadPrefix = 'uploads/done/'
+
+/** An upload's id begins with the time at which it expires, so that a LIST gives the oldest first and tells which are over. */
+export function uploadId(expiresMs: number, random: Uint8Array): string {
+  return expiresMs.toString(16).padStart(expiryDigits, '0') + toHex(random)
+}
+
+/** Milliseconds since 1970; undefined for what is no id. */
+export function expiryOfUpload(id: string): number | undefined {
+  return /^[0-9a-f]{44}$/.test(id) ? Number.parseInt(id.slice(0, expiryDigits), 16) : undefined
+}
+
+const expiryDigits = 12
+/** Nobody may guess one: whoever has an id may go on with the upload. */
+export const uploadIdRandomBytes = 16
