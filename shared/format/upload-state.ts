@@ -47,11 +47,15 @@ const textMax = 128 * 1024
 const headersMax = 16
 
 /** The head's length in four bytes, low byte first; the head in JSON; the tail. */
-export function encodeOpenUpload({ root, tail, after, ...rest }: OpenUpload): Uint8Array {
-  const { path, length, offset, metadata, headers, size, turn } = rest
+export function encodeOpenUpload({ path, length, offset, metadata, headers, size, root, tail, after, turn }: OpenUpload): Uint8Array {
   const head = printJson({
     format: uploadFormat,
-    ...{ path, length, offset, metadata, headers, size },
+    path,
+    length,
+    offset,
+    metadata,
+    headers,
+    size,
     root: root === undefined ? null : toBase64(encodeManifestRoot(root)),
     after: after ?? null,
     turn,
@@ -82,7 +86,13 @@ export function decodeOpenUpload(bytes: Uint8Array): OpenUpload {
   const turn = fields.string('turn', 1, 64)
   fields.end()
   return {
-    ...{ path, length, offset, metadata, headers, size, turn },
+    path,
+    length,
+    offset,
+    metadata,
+    headers,
+    size,
+    turn,
     root: root === null ? undefined : decodeManifestRoot(fromBase64(root)),
     tail: bytes.slice(4 + headBytes),
     after: typeof after === 'number' ? after : undefined,

@@ -9,6 +9,7 @@ import type { CommitRecord } from '../format/commit.ts'
 import { checkLeases } from './check-leases.ts'
 import { checkLog } from './check-log.ts'
 import { checkPacks } from './check-packs.ts'
+import { checkUploads } from './check-uploads.ts'
 import { TreeCheck } from './check-tree.ts'
 import { type CheckOptions, type CheckProgress, type CheckRun, type Finding, tellProgress } from './finding.ts'
 import { PackUses } from './pack-uses.ts'
@@ -21,6 +22,7 @@ export async function* checkVolume(parts: VolumeParts, head: CommitRecord, optio
   if (record !== undefined) yield* new TreeCheck(run, new Snapshot(record, parts)).check()
   yield* checkPacks(run)
   yield* checkLeases(run)
+  yield* checkUploads(run)
   tellProgress(run)
   return run.counts
 }

@@ -27,6 +27,8 @@ const random = new SeededRandom(1)
 const store = new MemoryStore()
 const app = createApp({ store, clock: systemClock, random, hash: nodeHash, startDigest: nodeDigest, bytesBody: nodeBytesBody })
 let server: NodeServer
+/** Of the upload that was begun last: the document cannot say it. */
+let uploadId = ''
 
 beforeAll(async () => {
   server = await serveNode({ app, port: 0, closeMs: 200 })
@@ -72,9 +74,10 @@ async function bodyOf({ path, body }: Example): Promise<string | Uint8Array> {
 }
 
 async function answerOf(example: Example): Promise<RawResponse> {
-  const { method, path, headers } = example
+  const { method, headers } = example
+  const path = example.path.replace('upload=…', `upload=${uploadId}`)
   if (headers['accept'] === 'text/event-stream') return await beginningOf(path)
-  const hasBody = ['PUT', 'POST'].includes(method)
+  const hasBody = ['PUT', 'POST', 'PATCH'].includes(method)
   return await rawRequest(server.port, { method, path, headers, ...(hasBody ? { body: await bodyOf(example) } : {}) })
 }
 
@@ -96,6 +99,7 @@ function beginningOf(path: string): Promise<RawResponse> {
 describe('shared/WIRE.md', () => {
   it.each(examples)('$method $path is answered as it says', async (example) => {
     const response = await answerOf(example)
+    uploadId = response.headers['location']?.split('?upload=')[1] ?? uploadId
     expect(response.status).toBe(example.answer.status)
     for (const [name, value] of Object.entries(example.answer.headers)) expect(`${name}: ${response.headers[name]}`).toMatch(patternOf(`${name}: ${value}`))
     expect(response.body.toString().replaceAll('\r\n', '\n').trimEnd()).toMatch(patternOf(example.answer.body))
