@@ -24,7 +24,7 @@ import { BodyTooLarge, type BytesBody } from './body.ts'
 import { BodyPlaces } from './body-places.ts'
 import type { StartDigest } from './digest.ts'
 import { type HeaderMap, respondError, respondPreflight, respondThrown } from './respond.ts'
-import { type Edge, type Route, parametersOf, routerPattern } from './route.ts'
+import { type Edge, type Route, parametersOf, routerPattern, snapshotHint } from './route.ts'
 import { aboutRoutes } from './routes/about.ts'
 import { accessRoutes } from './routes/access.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -110,7 +110,10 @@ export function createApp(settings: AppSettings): App {
     const headers = routes.find((route) => route.template === template)?.protocol?.options
     hono.all(routerPattern(template), (context) => refuseMethod(context.req.raw, methods, headers))
   }
-  hono.notFound((context) => respondError(404, 'not-found', `Cannot find "${shownPath(readAddress(context.req.url).path)}": there is no such address; / lists them`))
+  hono.notFound((context) => {
+    const { path } = readAddress(context.req.url)
+    return respondError(404, 'not-found', `Cannot find "${shownPath(path)}": ${snapshotHint(path.split('/')[2] ?? '') ?? 'there is no such address; / lists them'}`)
+  })
   hono.onError((error) => handle.failure('router', error))
   return {
     fetch: async (request, client = {}) => await hono.fetch(request, client),

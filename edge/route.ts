@@ -131,8 +131,16 @@ export async function volumeOf({ edge, parameters, signal }: Exchange): Promise<
 
 export function volumeNameOf(parameters: Readonly<Record<string, string>>): string {
   const name = percentDecodeName(parameters['volume'] ?? '')
+  const hint = snapshotHint(name)
+  if (hint !== undefined) throw new EdgemountError('not-found', `Cannot find a volume "${name}": ${hint}`)
   checkVolumeName(name)
   return name
+}
+
+/** Commands write `volume@12`; whoever writes that in an address learns how commits stand there. Undefined for other names. */
+export function snapshotHint(segment: string): string | undefined {
+  const match = /^([^/@]+)@(\d+)$/.exec(segment)
+  return match === null ? undefined : `what commit ${match[2]} left is below /v1/${match[1]}/@${match[2]}/, as in /v1/${match[1]}/@${match[2]}/<path>`
 }
 
 /** The canonical volume path that a request is about, and whether the address ended with a slash. */

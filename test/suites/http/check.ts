@@ -56,7 +56,10 @@ export async function checkRow(row: HttpRow, server: Server, runtime: RuntimeNam
   const wanted = difference?.answers ?? answersOwn
   const steps = wanted.length === answersOwn.length ? row.steps : [...row.steps.filter((step) => typeof step === 'string'), ...wanted]
   const { answers, connection } = await answersOf({ steps }, server)
-  for (const [index, answer] of answers.entries()) checkAnswer(answer, wanted[index] ?? { status: 0 }, server.tags)
+  for (const [index, answer] of answers.entries()) {
+    checkAnswer(answer, wanted[index] ?? { status: 0 }, server.tags)
+    if (answer !== undefined) checkAlways(answer, runtime)
+  }
   expect(connection).toBe(difference?.connection ?? row.connection)
 }
 
@@ -94,6 +97,15 @@ function checkAnswer(answer: HttpAnswer | undefined, wanted: Answer, tags: Serve
   expect(found).toEqual(expected)
   if (wanted.parts !== undefined) checkParts(answer, wanted.parts)
   if (wanted.error !== undefined && body !== '') checkError(body, wanted.error)
+}
+
+/** What holds for every answer: no header comes twice, and there is a date (RFC 9110 section 6.6.1), which on Cloudflare its front end gives. */
+function checkAlways({ headers, status, version }: HttpAnswer, runtime: RuntimeName): void {
+  const repeated = [...headers].filter(([, values]) => values.length > 1).map(([name]) => name)
+  expect(repeated).toEqual([])
+  if (headers.has('access-control-allow-origin') && runtime !== 'workerd') expect(headers.get('date')?.join()).toMatch(/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/)
+  if (version === '1.0') expect(headers.has('transfer-encoding')).toBe(false)
+  expect([status, headers.get('content-encoding')]).toEqual([status, undefined])
 }
 
 function checkParts(answer: HttpAnswer, { file, ranges }: NonNullable<Answer['parts']>): void {

@@ -158,6 +158,7 @@ const ifRange: readonly HttpRow[] = [
   ranged(asRfc850, false, noDates),
   ranged(asAsctime, false, noDates),
   ranged('yesterday', false),
+  get(name, ['range: bytes=0-4', `if-range: ${tag}`, `if-range: ${tag}`], whole(name)),
   get(name, [`if-range: ${tag}`], whole(name), alike),
   get(name, ['if-range: "a"'], whole(name), alike),
   get(name, ['range: bytes=99-', `if-range: ${tag}`], unsatisfiable(name), alike),

@@ -81,6 +81,8 @@ export const snapshotRows: readonly HttpRow[] = [
   asked(pinned('x/letters.txt'), refused(404, 'not-found')),
   asked(pinned('-1/letters.txt'), refused(404, 'not-found')),
   asked(pinned('2.0/letters.txt'), refused(404, 'not-found')),
-  asked('/v1/demo@2/files/letters.txt', refused(400, 'invalid')),
-  asked('/v1/demo@2/letters.txt', refused(404, 'not-found')),
+  ...['/v1/demo@2/files/letters.txt', '/v1/demo@2/letters.txt', '/v1/demo@2', '/v1/demo@2/', '/v1/demo@2/@3/x'].map((address) =>
+    asked(address, { ...refused(404, 'not-found'), body: /what commit 2 left is below \/v1\/demo\/@2\// }),
+  ),
+  asked('/v1/demo@x/files/letters.txt', refused(400, 'invalid')),
 ]
