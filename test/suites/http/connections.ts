@@ -50,6 +50,52 @@ export const expectRows: readonly HttpRow[] = [
 
 const anyHost: RowMore = { on: { workerd: instead('Cloudflare routes by the name; a Worker is asked under no other, and listens on no loopback address', whole(letters)) } }
 
+const long = 'x'.repeat(300_000)
+
+/** The answer does not wait for the body; the body never becomes the next request. */
+const unread = (title: string, sent: string, answer: Answer, on: HttpRow['on'] = {}): HttpRow => {
+  const why = 'it ends the connection instead of reading a body that nobody wants (RFC 9112 section 9.3)'
+  return row(title, sent, answer, { on: { Deno: { why, connection: 'closed' }, workerd: { why, connection: 'closed' }, ...on } })
+}
+
+export const unreadRows: readonly HttpRow[] = [
+  unread('an upload whose precondition fails', put(letters, ['if-match: "a"', 'content-length: 300000'], long), refused(412, 'stale')),
+  unread('an upload to where nothing can be', put('%00', ['content-length: 300000'], long), refused(400, 'invalid')),
+  unread('an upload to no volume', request('PUT /v1/nothing/files/x', ['content-length: 300000'], long), refused(404, 'not-found')),
+  unread('an upload by a page of another origin', put(letters, ['origin: https://page.example', 'content-length: 300000'], long), refused(403, 'denied')),
+  unread('an upload to another host', put('elsewhere', ['host: evil.example', 'content-length: 300000'], long), refused(403, 'denied'), {
+    workerd: instead('Cloudflare routes by the name; a Worker is asked under no other', { status: 201, body: '' }),
+  }),
+  unread('a body where none is read', request(`GET ${at(letters)}`, ['content-length: 300000'], long), whole(letters)),
+  unread('a chunked body where none is read', request(`GET ${at(letters)}`, ['transfer-encoding: chunked'], `493E0\r\n${long}\r\n0\r\n\r\n`), whole(letters)),
+  unread('a method that is not taken, with a body', request(`PATCH ${at(letters)}`, ['content-length: 300000'], long), refused(405, 'invalid')),
+]
+
+const many = (count: number): string[] => Array.from({ length: count }, (_, index) => `x${index}:1`)
+
+export const headerRows: readonly HttpRow[] = [
+  row('a precondition behind 90 headers', request(`GET ${at(letters)}`, [...many(90), 'if-match: "a"']), refused(412, 'stale'), { nginx: 'same' }),
+  row('a precondition behind 2500 headers', request(`GET ${at(letters)}`, [...many(2500), 'if-match: "a"']), refused(412, 'stale'), {
+    on: {
+      Node: instead('Node takes 2000; none is dropped unseen', front(431), 'closed'),
+      Deno: instead('Deno takes 100; none is dropped unseen', front(400), 'closed'),
+    },
+  }),
+  row('a header of 16 KiB', request(`GET ${at(letters)}`, [`x-long: ${'x'.repeat(16_000)}`]), whole(letters)),
+  row('an address of 24 KiB', request(`GET ${at('x'.repeat(24_000))}`), refused(400, 'invalid')),
+  row('bytes beyond ASCII in a header nobody reads', request(`GET ${at(letters)}`, ['x-latin: \xe9\xff']), whole(letters), alike),
+  row('bytes beyond ASCII in a tag', request(`GET ${at(letters)}`, ['if-none-match: "\xe9\xff"']), whole(letters), alike),
+  row('bytes beyond ASCII in a range', request(`GET ${at(letters)}`, ['range: bytes=\xb9-2']), whole(letters)),
+  row('a tab in a value', request(`GET ${at(letters)}`, ['x-tab: a\tb']), whole(letters), alike),
+  row('a control in a value', request(`GET ${at(letters)}`, ['x-control: a\x01b']), front(400), {
+    ...closed,
+    on: { workerd: instead('workerd takes controls that end no line', whole(letters), 'kept') },
+  }),
+  row('a name with a space', request(`GET ${at(letters)}`, ['x y: a']), front(400), closed),
+  row('a name with a byte beyond ASCII', request(`GET ${at(letters)}`, ['x\xe9: a']), front(400), closed),
+  row('an empty value', request(`GET ${at(letters)}`, ['x-empty:']), whole(letters), alike),
+]
+
 export const targetRows: readonly HttpRow[] = [
   row('absolute form', request(`GET http://localhost${at(letters)}`), whole(letters), alike),
   row('absolute form with a range', request(`GET http://localhost${at(letters)}`, ['range: bytes=1-2']), part(letters, 1, 2), alike),

@@ -1,7 +1,7 @@
 /** All tables, by topic. */
 import { nameRows, queryRows, refusedRows } from './addresses.ts'
 import { conditionTables } from './conditions.ts'
-import { expectRows, hostRows, pipelineRows, smuggleRows, targetRows } from './connections.ts'
+import { expectRows, headerRows, hostRows, pipelineRows, smuggleRows, targetRows, unreadRows } from './connections.ts'
 import { directoryRows, snapshotRows, symlinkRows } from './directories.ts'
 import { headRows } from './head.ts'
 import { oldRows } from './old-http.ts'
@@ -20,6 +20,8 @@ export const httpTables: readonly (readonly [topic: string, rows: readonly HttpR
   ['HTTP/1.0', oldRows],
   ['pipelining and reuse', pipelineRows],
   ['Expect and bodies', expectRows],
+  ['bodies that nobody reads', unreadRows],
+  ['headers', headerRows],
   ['forms of the target', targetRows],
   ['Host', hostRows],
   ['smuggling and broken requests', smuggleRows],
