@@ -1,7 +1,7 @@
 /**
  * The bed a benchmark lies in: temporary folders, real `edgemount` processes, real mounts, and their removal.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -79,6 +79,25 @@ async function stop(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
   await ended
   clearTimeout(timer)
+}
+
+/** Runs a command to its end while this process goes on, for example as its edge. */
+export function run(args: readonly string[]): Promise<string> {
+  return new Promise((done, fail) => {
+    execFile(process.execPath, [mainFile, ...args], { encoding: 'utf8', maxBuffer: 1 << 28 }, (error, output) => {
+      if (error === null) done(output)
+      else fail(error)
+    })
+  })
+}
+
+export function isInstalled(program: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Resident memory of a process in bytes. */

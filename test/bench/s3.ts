@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Radosgw, startRadosgw } from '../support/radosgw.ts'
 import { makeBucket, testBucket } from '../support/s3-servers.ts'
-import { type Bed, waitUntilMounted } from './bed.ts'
+import { type Bed, isInstalled, waitUntilMounted } from './bed.ts'
 import type { Row } from './table.ts'
 
 const smallFilesProgram = resolve(import.meta.dirname, 'small-files.ts')
@@ -71,15 +71,6 @@ function writeBig(folder: string): number {
   const start = performance.now()
   execFileSync('dd', ['if=/dev/urandom', `of=${join(folder, 'big')}`, 'bs=1M', `count=${bigMebibytes}`], { stdio: 'ignore' })
   return (performance.now() - start) / 1000
-}
-
-function isInstalled(program: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }
 
 async function mountS3fs(bed: Bed, server: Radosgw): Promise<{ readonly directory: string; end(): void }> {
