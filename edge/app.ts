@@ -45,6 +45,8 @@ import { Volumes } from './volumes.ts'
 const storeCallMsDefault = 60_000
 /** With the follower's read itself, a commit made elsewhere is told within half a second. */
 const pollMsDefault = 400
+/** A socket and a few kilobytes each while they wait, a megabyte or so while they catch up. */
+const listenersMaxDefault = 1000
 /** Each holds a pack or two until all of it is stored: 8 × 192 MiB is the most that uploads can take. */
 const uploadsAtOnce = 8
 /** Of an upload in parts: what is received before it is kept, which costs three writes. */
@@ -66,6 +68,8 @@ export interface AppSettings {
   readonly startDigest?: StartDigest | undefined
   /** The longest that one call to the store may take. */
   readonly storeCallMs?: number | undefined
+  /** Event streams and long polls at once; 1000 unless given. */
+  readonly listenersMax?: number | undefined
   /** How often a followed log is read. */
   readonly pollMs?: number | undefined
   /** The largest request for the bytes of a file; 8 MiB unless given. A reader holds two of them. */
@@ -125,6 +129,7 @@ export function createApp(settings: AppSettings): App {
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault, startDigest } = settings
   const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER, uploadPackBytesMax: packBytesMax } = settings
+  const { listenersMax = listenersMaxDefault } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
   const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
@@ -132,7 +137,7 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const uploadMemory = { stepBytes: Math.min(packBytesMax ?? uploadStepBytes, uploadStepBytes), packBytesMax }
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, startDigest, uploadMemory, uploads, packs, uploadBytesMax, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */

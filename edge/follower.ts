@@ -14,6 +14,10 @@ import type { Volume } from '../shared/volume/volume.ts'
 const recentRecordsMax = 64
 /** What one answer holds: a listener that is far behind reads on with the next. */
 const recordsPerReadMax = 100
+/** About bytes. */
+const weightPerReadMax = 1024 * 1024
+/** Of a listener who is far behind. */
+const readsAtOnce = 8
 const retryMs = 500
 
 export interface FollowerParts {
@@ -66,13 +70,21 @@ export class Follower {
     return this.#latestSeq
   }
 
-  /** Records after `after`, oldest first; waits at most `waitMs` for one, then gives none. Throws `closed` when the edge shuts down. */
+  /**
+   * Records after `after`, oldest first; waits at most `waitMs` for one, then gives none. Of somebody who is far behind only as many as fit into memory well: he asks
+   * again. Throws `closed` when the edge shuts down.
+   */
   async next(after: number, waitMs: number, signal?: AbortSignal): Promise<readonly CommitRecord[]> {
     if (after >= this.#latestSeq) await this.#wait(after, waitMs, signal)
     const records: CommitRecord[] = []
-    for (let seq = after + 1; seq <= this.#latestSeq && records.length < recordsPerReadMax; seq += 1) {
+    let weight = 0
+    for (let seq = after + 1; seq <= this.#latestSeq && records.length < recordsPerReadMax && weight < weightPerReadMax; ) {
       throwIfAborted(signal)
-      records.push(await this.#record(seq, signal))
+      const count = Math.min(readsAtOnce, this.#latestSeq - seq + 1, recordsPerReadMax - records.length)
+      const some = await Promise.all(Array.from({ length: count }, (_, index) => this.record(seq + index, signal)))
+      records.push(...some)
+      weight += some.reduce((sum, record) => sum + weightOf(record), 0)
+      seq += count
     }
     return records
   }
@@ -82,7 +94,8 @@ export class Follower {
     await this.#lifetime.dispose()
   }
 
-  async #record(seq: number, signal: AbortSignal | undefined): Promise<CommitRecord> {
+  /** Any record of the log: a recent one is at hand, others are read. */
+  async record(seq: number, signal: AbortSignal | undefined): Promise<CommitRecord> {
     const index = seq - (this.#recent[0]?.seq ?? Infinity)
     const held = index >= 0 ? this.#recent[index] : undefined
     return held ?? (await this.#parts.volume.at(seq, { signal })).record
@@ -164,4 +177,9 @@ export class Follower {
     watch?.stop.abort()
     await watch?.done
   }
+}
+
+/** About the bytes of a record's text: its root and its operations. */
+function weightOf({ operations }: CommitRecord): number {
+  return operations.reduce((sum, { path, to = '' }) => sum + 50 + path.length + to.length, 1000)
 }

@@ -39,6 +39,8 @@ export interface Edge {
   readonly packs: BodyPlaces
   /** The largest file that one request may bring. */
   readonly uploadBytesMax: number
+  /** Event streams and long polls at once. */
+  readonly listenersMax: number
   /** Fires when the edge shuts down. */
   readonly closing: AbortSignal
 }
@@ -91,6 +93,8 @@ export interface Route {
   readonly template: string
   /** What a caller must be allowed; undefined where everybody is. */
   readonly needs: Right | undefined
+  /** Its handler holds to `grant.prefix` by itself, so that who may see only a part of a volume may ask. */
+  readonly isFiltered?: boolean
   readonly summary: string
   readonly parameters?: readonly RouteParameter[]
   /** The content type of the request's body, if it takes one. */

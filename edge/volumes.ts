@@ -125,6 +125,11 @@ export class Volumes {
     return new ScopedStore(this.#parts.store, name)
   }
 
+  /** Everybody who listens to any of them. */
+  get listenerCount(): number {
+    return this.#open.values().reduce((sum, { follower }) => sum + follower.listenerCount, 0)
+  }
+
   /** Volumes by name, in order: one LIST and one GET each, however much they hold. */
   async list(after: string | undefined, limit: number, signal?: AbortSignal): Promise<{ items: { name: string }[]; isLast: boolean }> {
     const items: { name: string }[] = []

@@ -15,6 +15,8 @@ export interface Asked {
   readonly volume: string | undefined
   /** Canonical; undefined for what is about the whole volume, or the edge. */
   readonly path: string | undefined
+  /** The answer holds only what lies within the grant's prefix, whatever that is. */
+  readonly isFiltered: boolean
   /** What a signed URL may be for: the bytes of a file. */
   readonly file: { readonly seq: number | undefined } | undefined
 }
@@ -22,10 +24,11 @@ export interface Asked {
 export type Decision = { readonly kind: 'granted'; readonly grant: Grant } | { readonly kind: 'refused'; readonly why: string }
 
 /** Throws `invalid` for an address that cannot be. */
-export function askedOf({ template, method, needs = 'admin' }: Pick<Route, 'template' | 'method' | 'needs'>, parameters: Readonly<Record<string, string>>): Asked {
+export function askedOf(route: Pick<Route, 'template' | 'method' | 'needs' | 'isFiltered'>, parameters: Readonly<Record<string, string>>): Asked {
+  const { template, method, needs = 'admin', isFiltered = false } = route
   const volume = template.includes('{volume}') ? volumeNameOf(parameters) : undefined
   const path = template.endsWith('/{path}') ? percentDecodePath(parameters['path'] ?? '') : undefined
-  return { needs, volume, path, file: method === 'GET' ? fileOf(template, parameters) : undefined }
+  return { needs, volume, path, isFiltered, file: method === 'GET' ? fileOf(template, parameters) : undefined }
 }
 
 function fileOf(template: string, parameters: Readonly<Record<string, string>>): Asked['file'] {
@@ -46,8 +49,8 @@ export function decide(asked: Asked, claims: Claims | undefined, isPublic: boole
 
 const publicGrant: Grant = { rights: ['read', 'list'], prefix: '/', isByToken: false, expiry: undefined, caches: 'shared' }
 
-function isReached({ volume, path, file }: Asked, claims: Claims): boolean {
-  if (!reaches(claims, volume, path)) return false
+function isReached({ volume, path, isFiltered, file }: Asked, claims: Claims): boolean {
+  if (!reaches(claims, volume, isFiltered ? claims.prefix : path)) return false
   if (claims.reach.kind === 'tree') return true
   return file !== undefined && path === claims.prefix && file.seq === claims.reach.seq
 }

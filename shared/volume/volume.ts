@@ -6,7 +6,7 @@ import { type ChunkingParameters, defaultChunking } from '../chunker.ts'
 import type { Clock } from '../clock.ts'
 import { EdgemountError, codeOf } from '../error.ts'
 import { type CommitRecord, type VolumeConfig, decodeVolumeConfig, encodeVolumeConfig } from '../format/commit.ts'
-import type { Root } from '../format/entry.ts'
+import type { Pointer, Root } from '../format/entry.ts'
 import { type HashFunction, webHash } from '../hash.ts'
 import { Limiter } from '../lifetime.ts'
 import { type Logger, silentLogger } from '../log.ts'
@@ -107,6 +107,11 @@ export class Volume {
   /** The snapshot of a record that was read elsewhere, for example from `follow`. */
   snapshotOf(record: CommitRecord): Snapshot {
     return new Snapshot(record, this.#parts)
+  }
+
+  /** A page that a record names, compared with its hash. Throws `corrupt`. */
+  loadPage(pointer: Pointer, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#parts.pages.load(pointer, signal)
   }
 
   /** The records after a seq, as they come; see `FollowRequest`. */

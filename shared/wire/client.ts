@@ -3,17 +3,18 @@
  * `edge-store.ts`.
  */
 import { fromBase64 } from '../bytes.ts'
-import { EdgemountError, codeOf } from '../error.ts'
+import { EdgemountError } from '../error.ts'
 import { type CommitRecord, decodeRecord } from '../format/commit.ts'
+import { readOperation } from '../format/commit-operation.ts'
 import type { Entry } from '../format/entry.ts'
 import { isHash } from '../hash.ts'
-import { withDeadline } from '../lifetime.ts'
-import { type Random, randomFraction } from '../random.ts'
+import type { Random } from '../random.ts'
 import type { ByteRange } from '../range.ts'
+import type { FilteredEvent } from '../volume/event-filter.ts'
 import type { LeaseRequest } from '../volume/lease.ts'
 import type { Peer } from '../volume/peer.ts'
-import { type ConnectionSettings, EdgeConnection, readPart } from './connection.ts'
-import { EventStreamParser, type StreamEvent } from './event-stream.ts'
+import { type ConnectionSettings, EdgeConnection } from './connection.ts'
+import { type EventsRequest, type ReadEvent, followEvents } from './followed-events.ts'
 import { type LeaseMessage, type PeerMessage, entryOfMessage, fieldOf } from './messages.ts'
 import { checkVolumeName, routes } from './routes.ts'
 
@@ -55,20 +56,7 @@ export interface FoundManifest {
   readonly nextStart: number | undefined
 }
 
-export interface EventsRequest {
-  /** The first record is the one after this seq. */
-  readonly after: number
-  /** Ends the stream, with the signal's error. */
-  readonly signal: AbortSignal
-  /** Told whenever the stream begins or ceases to be live: what may be kept without asking depends on it. */
-  readonly onConnected?: ((isConnected: boolean) => void) | undefined
-}
-
 const silenceMsDefault = 40_000
-const reconnectMs = 250
-const reconnectMsMax = 10_000
-/** Another try will give the same answer. */
-const finalCodes = new Set(['not-found', 'denied', 'unsupported', 'invalid'])
 const encoder = new TextEncoder()
 const json = { 'content-type': 'application/json' }
 
@@ -162,63 +150,44 @@ export class VolumeClient {
 
   /**
    * Commit records after a seq, every one once, in order, for ever: connects again after every failure, from where it was. Throws what another try
-   * would not change (`not-found`, `denied` …), and the signal's error.
+   * would not change (`not-found`, `denied`, `stale` for a seq that the volume never had …), and the signal's error.
    */
-  async *events(request: EventsRequest): AsyncGenerator<CommitRecord, never> {
-    const { signal, onConnected } = request
-    let position = request.after
-    let failures = 0
-    let isConnected = false
-    const tell = (is: boolean): void => {
-      if (is !== isConnected) onConnected?.(is)
-      isConnected = is
-    }
-    for (;;) {
-      try {
-        for await (const event of this.#connect(position, signal)) {
-          failures = 0
-          tell(true)
-          if (event.type !== 'commit') continue
-          const record = decodeRecord(encoder.encode(event.data))
-          if (record.seq <= position) continue
-          if (record.seq !== position + 1) throw new EdgemountError('unavailable', `Cannot follow "${this.#volume}": ${record.seq} came after ${position}`)
-          position = record.seq
-          yield record
-        }
-      } catch (error) {
-        if (signal.aborted || finalCodes.has(codeOf(error))) throw error
-      } finally {
-        tell(false)
-      }
-      const waitMs = Math.min(reconnectMs * 2 ** failures, reconnectMsMax)
-      failures += 1
-      await this.#connection.clock.sleep(waitMs * (0.5 + randomFraction(this.#random)), signal)
-    }
+  events(request: EventsRequest): AsyncGenerator<CommitRecord, never> {
+    return this.#follow(request, undefined, (event, position) => {
+      if (event.type !== 'commit') return { position }
+      const record = decodeRecord(encoder.encode(event.data))
+      if (record.seq <= position) return { position }
+      if (record.seq !== position + 1) throw new EdgemountError('unavailable', `Cannot follow "${this.#volume}": ${record.seq} came after ${position}`)
+      return { position: record.seq, value: record }
+    })
   }
 
-  /** One connection, to its end. */
-  async *#connect(position: number, signal: AbortSignal): AsyncGenerator<StreamEvent, void> {
-    const path = routes.events(this.#volume, { after: position })
-    const request = { method: 'GET', path, headers: { accept: 'text/event-stream' }, signal } as const
-    const response = await this.#connection.send(request)
-    if (!response.ok) throw await this.#connection.errorOf(response, request)
-    if (response.body === null) return
-    const reader = response.body.getReader()
-    const parser = new EventStreamParser()
-    const { clock, label } = this.#connection
-    try {
-      for (;;) {
-        const part = await withDeadline(clock, this.#silenceMs, `follow the events of ${label}`, signal, () => readPart(reader, path, label))
-        if (part === undefined) return
-        yield* parser.push(part)
-      }
-    } finally {
-      reader.cancel().catch(() => undefined)
-    }
+  /** As `events`, of the commits that touch something at or below a path: what shows of them there. For tokens that reach no more than that, too. */
+  eventsWithin(prefix: string, request: EventsRequest): AsyncGenerator<FilteredEvent, never> {
+    return this.#follow(request, prefix, (event, position) => {
+      const seq = Number(event.id)
+      if (!Number.isSafeInteger(seq) || seq <= position) return { position }
+      return event.type === 'commit' ? { position: seq, value: filteredEventOf(event.data) } : { position: seq }
+    })
+  }
+
+  #follow<T>(request: EventsRequest, prefix: string | undefined, read: ReadEvent<T>): AsyncGenerator<T, never> {
+    const path = (after: number): string => routes.events(this.#volume, { after, prefix })
+    return followEvents({ connection: this.#connection, random: this.#random, silenceMs: this.#silenceMs, path }, request, read)
   }
 
   async #read(path: string, signal: AbortSignal | undefined): Promise<unknown> {
     return await this.#connection.readJson({ method: 'GET', path, signal })
+  }
+}
+
+function filteredEventOf(data: string): FilteredEvent {
+  const value: unknown = JSON.parse(data)
+  return {
+    seq: numberField(value, 'seq'),
+    time: numberField(value, 'time'),
+    author: stringField(value, 'author'),
+    operations: arrayField(value, 'operations').map(readOperation),
   }
 }
 

@@ -46,8 +46,11 @@ export const routes = {
   record: (volume: string, seq: number): string => `/v1/${volume}/log/${seq}`,
   head: (volume: string): string => `/v1/${volume}/head`,
   /** Server-sent events, or, with `waitMs`, one JSON answer that waits at most so long. */
-  events: (volume: string, query: { readonly after?: number | undefined; readonly waitMs?: number | undefined } = {}): string =>
-    `/v1/${volume}/events${queryText({ after: query.after, wait: query.waitMs })}`,
+  events: (volume: string, query: { readonly after?: number | undefined; readonly waitMs?: number | undefined; readonly prefix?: string | undefined } = {}): string => {
+    const text = queryText({ after: query.after, wait: query.waitMs })
+    const prefix = query.prefix === undefined ? '' : `${text === '' ? '?' : '&'}prefix=${percentEncodePath(query.prefix)}`
+    return `/v1/${volume}/events${text}${prefix}`
+  },
   peers: (volume: string): string => `/v1/${volume}/peers`,
   peer: (volume: string, id: string): string => `/v1/${volume}/peers/${percentEncodeName(id)}`,
   lease: (volume: string, name: string): string => `/v1/${volume}/leases/${percentEncodeName(name)}`,

@@ -1,9 +1,15 @@
 /** Commits as events: server-sent, resumed by seq, polled; and one watch over the log for all who listen. */
+import { spawn } from 'node:child_process'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { createApp } from '../../edge/app.ts'
+import { serveNode } from '../../edge/node.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { EventStreamParser, type StreamEvent } from '../../shared/wire/event-stream.ts'
 import { type SpyStore, spyStore } from '../support/spy-store.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
 import { runtimes } from './runtimes.ts'
 
@@ -48,10 +54,10 @@ class Listener {
 
 const mkdir = (name: string): Promise<number> => edge.commit({ op: 'mkdir', path: `/${name}` })
 
-async function until(what: () => boolean): Promise<number> {
+async function until(what: () => boolean, limitMs = 5000): Promise<number> {
   const start = performance.now()
   while (!what()) {
-    if (performance.now() - start > 5000) throw new Error('It did not happen within 5 s')
+    if (performance.now() - start > limitMs) throw new Error(`It did not happen within ${limitMs} ms`)
     await sleep(5)
   }
   return performance.now() - start
@@ -170,5 +176,70 @@ describe('over a store that is watched', () => {
     expect(performance.now() - start).toBeLessThan(900)
     expect(ended.isCut).toBe(false)
     expect(ended.body.toString()).toBe('retry: 1000\n\nid: 1\nevent: position\ndata: {"seq":1}\n\n')
+  })
+
+  it('cost nothing while their reader does not read, however far behind it is', async () => {
+    for (let index = 0; index < 300; index += 1) await mkdir(`d${index}`)
+    const stop = new AbortController()
+    const app = createApp({ store: spy.store, clock: systemClock, random: new SeededRandom(5), pollMs: 60_000 })
+    onTestFinished(() => app.dispose())
+    const response = await app.fetch(new Request('http://edge.test/v1/demo/events?after=0', { signal: stop.signal }))
+    const reader = response.body!.getReader()
+    await reader.read()
+    spy.calls.length = 0
+    expect(new TextDecoder().decode((await reader.read()).value).match(/^event: commit$/gm)).toHaveLength(100)
+    const reads = (): number => spy.calls.filter((call) => call.startsWith('get demo/log/')).length
+    const before = reads()
+    expect(before).toBeLessThanOrEqual(101)
+    await sleep(100)
+    expect(reads()).toBe(before)
+    await reader.read()
+    expect(reads()).toBeGreaterThan(before)
+    stop.abort()
+    await reader.cancel()
+  })
+
+  it('are for so many at once, and there is room again when one leaves', async () => {
+    const app = createApp({ store: spy.store, clock: systemClock, random: new SeededRandom(5), listenersMax: 3, pollMs: 20 })
+    onTestFinished(() => app.dispose())
+    const ask = async (query: string): Promise<Response> => await app.fetch(new Request(`http://edge.test/v1/demo/events${query}`))
+    const streams = [await ask(''), await ask('')]
+    const poll = ask('?wait=10000')
+    await sleep(50)
+    for (const query of ['', '?wait=0']) {
+      const refused = await ask(query)
+      expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toMatchObject([429, '1', { error: { code: 'exhausted' } }])
+    }
+    await streams[0]!.body!.cancel()
+    expect((await ask('?wait=0')).status).toBe(200)
+    await streams[1]!.body!.cancel()
+    await app.dispose()
+    expect((await poll).status).toBe(503)
+  })
+})
+
+describe.each([
+  ['Node', 'node', ['--experimental-eventsource', '--no-warnings']],
+  ['Deno', 'deno', ['run', '-A']],
+] as const)('the EventSource of %s', (_name, command, flags) => {
+  it('resumes by itself where it was, when the edge has come back', async () => {
+    const store = new MemoryStore()
+    edge = await startEdge({ store })
+    const { port } = edge
+    const root = path.resolve(import.meta.dirname, '../..')
+    const script = path.join(root, 'test/support/event-source.ts')
+    const child = spawn(path.join(root, 'node_modules/.bin', command), [...flags, script, `${edge.url}/v1/demo/events?after=1`], { stdio: ['pipe', 'pipe', 'inherit'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    let output = ''
+    child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()))
+    await mkdir('a')
+    await until(() => output === '2 2\n', 20_000)
+    await edge.close()
+    await mkdir('b')
+    const app = createApp({ store, clock: systemClock, random: new SeededRandom(6), pollMs: 50 })
+    const server = await serveNode({ app, port, closeMs: 200 })
+    onTestFinished(() => server.close())
+    await mkdir('c')
+    await until(() => output === '2 2\n3 3\n4 4\n', 20_000)
   })
 })
