@@ -74,6 +74,8 @@ export interface AppSettings {
   readonly pollMs?: number | undefined
   /** The largest request for the bytes of a file; 8 MiB unless given. A reader holds two of them. */
   readonly readBytesMax?: number | undefined
+  /** True where memory is short: long bodies are held chunk by chunk. */
+  readonly isStreaming?: boolean | undefined
   /** What all readers may hold together; the engine's default unless given. */
   readonly readBudget?: ReadBudget | undefined
   /** Blocks of packs, so that what was read lately costs no request to the store. */
@@ -102,14 +104,37 @@ export interface App {
 export function createApp(settings: AppSettings): App {
   const lifetime = new Lifetime('the edge')
   const edge = edgeOf(settings, lifetime)
+  const handling = new Handling(edge, settings)
+  const { hono, routes } = (routing ??= createRouting())
+  return {
+    fetch: async (request, client = {}) => await hono.fetch(request, { handling, client }),
+    routes,
+    dispose: () => lifetime.dispose(),
+  }
+}
+
+/** What the router gives to a handler: the app that the request is for, and who asks. */
+interface Bindings {
+  readonly handling: Handling
+  readonly client: Client
+}
+
+interface Routing {
+  readonly hono: Hono<{ Bindings: Bindings }>
+  readonly routes: App['routes']
+}
+
+/** The same for all apps, and dear to make: on Workers each request has an app of its own. Knows no request and no store. */
+let routing: Routing | undefined
+
+function createRouting(): Routing {
   const documented = [
     ...fileRoutes, ...uploadRoutes, ...resumableRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
     ...eventRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes,
   ]
   const routes = [...documented, ...aboutRoutes(documented)]
-  const hono = new Hono<{ Bindings: Client }>({ getPath: (request) => readAddress(request.url).path })
-  const handle = new Handling(edge, settings)
-  for (const route of routes) hono.on(route.method, routerPattern(route.template), (context) => handle.request(route, context.req.raw, context.env))
+  const hono = new Hono<{ Bindings: Bindings }>({ getPath: (request) => readAddress(request.url).path })
+  for (const route of routes) hono.on(route.method, routerPattern(route.template), ({ env, req }) => env.handling.request(route, req.raw, env.client))
   for (const [template, methods] of methodsByTemplate(routes)) {
     const headers = routes.find((route) => route.template === template)?.protocol?.options
     hono.all(routerPattern(template), (context) => refuseMethod(context.req.raw, methods, headers))
@@ -118,26 +143,22 @@ export function createApp(settings: AppSettings): App {
     const { path } = readAddress(context.req.url)
     return respondError(404, 'not-found', `Cannot find "${shownPath(path)}": ${snapshotHint(path.split('/')[2] ?? '') ?? 'there is no such address; / lists them'}`)
   })
-  hono.onError((error) => handle.failure('router', error))
-  return {
-    fetch: async (request, client = {}) => await hono.fetch(request, client),
-    routes: routes.map(({ method, template, needs }) => ({ method, pattern: template, needs })),
-    dispose: () => lifetime.dispose(),
-  }
+  hono.onError((error, { env }) => env.handling.failure('router', error))
+  return { hono, routes: routes.map(({ method, template, needs }) => ({ method, pattern: template, needs })) }
 }
 
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault, startDigest } = settings
-  const { bytesBody = (bytes: Uint8Array) => bytes, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER, uploadPackBytesMax: packBytesMax } = settings
+  const { bytesBody = (bytes: Uint8Array) => bytes, isStreaming = false, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER, uploadPackBytesMax: packBytesMax } = settings
   const { listenersMax = listenersMaxDefault } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
-  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, metrics, cache: settings.cache })
+  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
   const accesses = new VolumeAccesses({ scope: (name) => volumes.scope(name), clock, memory: settings.access?.memory ?? new AccessMemory() })
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const uploadMemory = { stepBytes: Math.min(packBytesMax ?? uploadStepBytes, uploadStepBytes), packBytesMax }
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, isStreaming, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */

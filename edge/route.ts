@@ -30,6 +30,8 @@ export interface Edge {
   /** Who may read a volume without a token, and which tokens it has revoked. */
   readonly accesses: VolumeAccesses
   readonly bytesBody: BytesBody
+  /** Memory is short: what is long is streamed. */
+  readonly isStreaming: boolean
   /** Undefined: what senders say of their bodies cannot be checked. */
   readonly startDigest: StartDigest | undefined
   readonly uploadMemory: UploadMemory

@@ -41,6 +41,8 @@ export interface VolumesParts {
   readonly pollMs: number
   /** The largest request for the bytes of a body; the engine's unless given. */
   readonly readBytesMax: number | undefined
+  /** Long bodies are read as streams. */
+  readonly isStreaming: boolean | undefined
   /** What all readers of all volumes may hold together. */
   readonly readBudget: ReadBudget
   readonly metrics: Metrics
@@ -158,11 +160,11 @@ export class Volumes {
 
   async #start(name: string): Promise<OpenVolume> {
     if (this.#isClosed) throw new EdgemountError('closed', `Cannot open the volume "${name}": the edge is shutting down`)
-    const { clock, random, hash, log, pollMs, readBytesMax, readBudget } = this.#parts
+    const { clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming } = this.#parts
     const { store, belongTo } = this.#cached(this.scope(name))
     let volume: Volume
     try {
-      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget })
+      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget, isStreaming })
     } catch (error) {
       if (codeOf(error) !== 'not-found') throw error
       throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })
@@ -184,8 +186,8 @@ export class Volumes {
   #cached(store: ObjectStore): { readonly store: ObjectStore; readonly belongTo: (volumeId: string) => void } {
     const { cache, metrics } = this.#parts
     if (cache === undefined) return { store, belongTo: () => undefined }
-    const { blocks, fills, recent, background = () => undefined } = cache
-    const packs = new CachedPacks(recent === undefined ? store : recentStore(store, recent), { blocks, fills, background, counts: new CacheCounts(metrics) })
+    const { blocks, fills, wholeBytesMax, recent, background = () => undefined } = cache
+    const packs = new CachedPacks(recent === undefined ? store : recentStore(store, recent), { blocks, fills, wholeBytesMax, background, counts: new CacheCounts(metrics) })
     return { store: packs, belongTo: (volumeId) => packs.belongTo(volumeId) }
   }
 

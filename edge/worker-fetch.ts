@@ -20,7 +20,9 @@ import { AccessMemory } from './access/volume-access.ts'
 import { type App, createApp } from './app.ts'
 import type { DigestName, StartDigest } from './digest.ts'
 import { CacheCounts } from './store/cache/cache-counts.ts'
+import { MemoryBlocks } from './store/cache/memory-blocks.ts'
 import { RecentVolumes } from './store/cache/recent-volumes.ts'
+import { metadataFirst } from './store/cache/tiered-blocks.ts'
 import { WebBlocks, type WebCache } from './store/cache/web-blocks.ts'
 import { observeStore } from './store/observe.ts'
 
@@ -66,13 +68,15 @@ declare global {
   }
 }
 
-/** An isolate has 128 MiB for all its requests: a reader holds two such requests while there is room, and one without. */
-const readBytesMax = 512 * 1024
+/** An isolate has 128 MiB for all its requests. */
+const readBytesMax = 1024 * 1024
 const readBudget = new ReadBudget(16 * 1024 * 1024)
 /** An upload holds three of its packs at most. */
 const uploadPackBytesMax = 16 * 1024 * 1024
 const fills = new ReadBudget(16 * 1024 * 1024)
 const metrics = new Metrics()
+/** Pages that many requests walk over at the same time, once for all of them. */
+const metadata = new MemoryBlocks({ bytesMax: 16 * 1024 * 1024 })
 const recent = new RecentVolumes(systemClock)
 
 /** Plain values, no I/O: what may be kept between requests. Each isolate counts by itself. */
@@ -86,9 +90,9 @@ const log = lineLogger({ write: (line) => console.log(line), clock: systemClock,
 export async function answer(plain: ObjectStore, request: Request, environment: WorkerSettings, context: ExecutionContext): Promise<Response> {
   const store = observeStore(plain, { metrics, clock: systemClock })
   const { failures } = new CacheCounts(metrics)
-  const blocks = new WebBlocks(async () => caches.default, () => failures.add())
-  const cache = { blocks, fills, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
-  const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, uploadPackBytesMax, cache }
+  const blocks = metadataFirst(metadata, new WebBlocks(async () => caches.default, () => failures.add()))
+  const cache = { blocks, fills, wholeBytesMax: readBytesMax, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
+  const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, uploadPackBytesMax, isStreaming: true, cache }
   const app = createApp({ ...settings, access: accessOf(environment) })
   const response = await app.fetch(request, { address: request.headers.get('cf-connecting-ip') ?? undefined })
   if (response.body === null) {

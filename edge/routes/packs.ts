@@ -13,8 +13,9 @@ import { parseInteger, queryValue } from '../query.ts'
 import { immutableCache, respond, respondJson } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 
-/** Below this a slice is one piece in memory, which every runtime sends fastest; the engine asks for 1 to 8 MiB. */
+/** Below this a slice is one piece in memory, which every runtime sends fastest; the engine asks for 1 to 8 MiB. Where memory is short it is less. */
 const wholeBytesMax = 8 * 1024 * 1024
+const shortBytesMax = 1024 * 1024
 
 const readResponses = { 200: 'The bytes; fewer where the pack ends', 404: 'No such volume or pack' }
 
@@ -73,11 +74,11 @@ async function sendPack(exchange: Exchange, range: ByteRange | undefined): Promi
   const onFailure = (error: unknown): void => {
     if (!signal.aborted) edge.log.error('a pack was broken off', { pack, error })
   }
-  return respond(200, headers, await openBody({ length, pieces: slicePieces(found, length), bytesBody: edge.bytesBody, onFailure }))
+  return respond(200, headers, await openBody({ length, pieces: slicePieces(found, length, edge.isStreaming ? shortBytesMax : wholeBytesMax), bytesBody: edge.bytesBody, onFailure }))
 }
 
-async function* slicePieces(found: StoredObject, length: number): AsyncGenerator<Uint8Array> {
-  if (length <= wholeBytesMax) yield await found.bytes()
+async function* slicePieces(found: StoredObject, length: number, bytesMax: number): AsyncGenerator<Uint8Array> {
+  if (length <= bytesMax) yield await found.bytes()
   else yield* piecesOf(found.stream())
 }
 

@@ -1,6 +1,7 @@
 /**
  * The bytes of a body, in order, every chunk verified before any of it is given out. Two requests are under way at a time, so memory stays
- * below three of the largest requests whatever the body's size; over the budget that all readers share it is one small request.
+ * below three of the largest requests whatever the body's size; over the budget that all readers share it is one small request. Where even that is
+ * too much (Workers), long ranges are streamed: `chunk-stream.ts`.
  */
 import { throwIfAborted } from '../abort.ts'
 import { EdgemountError } from '../error.ts'
@@ -11,6 +12,7 @@ import type { HashFunction } from '../hash.ts'
 import type { ByteRange } from '../range.ts'
 import type { ObjectStore } from '../store.ts'
 import type { ChunkCache } from './chunk-cache.ts'
+import { streamBytesMax, streamChunks } from './chunk-stream.ts'
 import { packKey } from './keys.ts'
 import { readPages } from './page-loop.ts'
 import type { PageStore } from './page-store.ts'
@@ -35,6 +37,8 @@ export interface ContentReaderParts {
   /** The largest request, unless one chunk is larger. */
   readonly readBytesMax: number
   readonly readBudget: ReadBudget
+  /** What is longer than a small request is read as a stream, chunk by chunk. */
+  readonly isStreaming: boolean
   readonly chunks: ChunkCache
 }
 
@@ -59,7 +63,22 @@ export async function* readContent(parts: ContentReaderParts, request: ReadReque
   }
   const stop = new AbortController()
   const signal = request.signal === undefined ? stop.signal : AbortSignal.any([request.signal, stop.signal])
-  yield* readSteps(parts, { ...request, signal }, stop)
+  const isLong = range.end - range.start > smallGetBytes
+  yield* parts.isStreaming && isLong ? streamSteps(parts, { ...request, signal }, stop) : readSteps(parts, { ...request, signal }, stop)
+}
+
+async function* streamSteps(parts: ContentReaderParts, request: ReadRequest, stop: AbortController): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const runs of runsOf(parts.pages, request.content, request.range, request.signal)) {
+      for (const step of planRead(runs, request.range, streamBytesMax)) {
+        if (step.kind === 'hole') yield* zeroPieces(step.length)
+        else if (step.kind === 'memory') yield step.bytes
+        else yield* streamChunks(parts, request, step)
+      }
+    }
+  } finally {
+    stop.abort()
+  }
 }
 
 interface UnderWay {

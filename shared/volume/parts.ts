@@ -26,6 +26,8 @@ export interface VolumeParts {
   /** The largest request for the bytes of bodies. */
   readonly readBytesMax: number
   readonly readBudget: ReadBudget
+  /** Long bodies are read as streams. */
+  readonly isStreaming: boolean
   readonly chunks: ChunkCache
   readonly commits: CommitLog
   /** One commit of this process at a time: two would only race each other. */

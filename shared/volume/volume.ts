@@ -49,6 +49,8 @@ export interface Engine {
   readonly readBytesMax?: number | undefined
   /** What the readers of all volumes of this process may hold together; one for this volume alone unless given. */
   readonly readBudget?: ReadBudget | undefined
+  /** True where memory is short: what is longer than 1 MiB is read as a stream and held chunk by chunk. False unless given. */
+  readonly isStreaming?: boolean | undefined
 }
 
 export interface NewVolume {
@@ -167,6 +169,7 @@ function partsOf(engine: Engine, config: VolumeConfig): VolumeParts {
     chunks: new ChunkCache(engine.chunkCacheBytes),
     readBytesMax: engine.readBytesMax ?? getBytesMax,
     readBudget: engine.readBudget ?? new ReadBudget(),
+    isStreaming: engine.isStreaming ?? false,
     commits: new CommitLog({ store, clock, random, hash, log }),
     turns: new Limiter(`commits to "${config.name}"`, { limit: 1, queueMax: commitsWaitingMax }),
   }

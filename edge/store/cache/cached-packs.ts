@@ -14,13 +14,17 @@ import { type BlockCache, type BlockPart, blockBytes } from './block-cache.ts'
 import { BlockFlights } from './block-flights.ts'
 import type { CacheCounts } from './cache-counts.ts'
 
-/** Longer ranges go from block to block as far as those are here, and the rest in one request: they are read once, and would push everything else out. */
-const wholeBytesMax = 8 * blockBytes
+/** What mounts and the engine ask for. */
+const wholeBytesDefault = 8 * blockBytes
+/** Of longer ranges nothing is kept: they are read once, and would push everything else out. */
+const keptBytesMax = 8 * blockBytes
 
 export interface CachedPacksParts {
   readonly blocks: BlockCache
   /** What all that is being fetched may hold, in all volumes and requests; who gets no room fetches what was asked for, and keeps nothing. */
   readonly fills: ReadBudget
+  /** The longest range that is put together in memory; 8 MiB unless given. */
+  readonly wholeBytesMax?: number | undefined
   readonly counts: CacheCounts
   /** Told of work that nobody waits for. */
   readonly background: (work: Promise<unknown>) => void
@@ -49,7 +53,7 @@ export class CachedPacks implements ObjectStore {
     const range = options.range ?? (await this.#wholeRange(key, options))
     if (range === undefined) return await this.#store.get(key, options)
     if (range.start >= range.end) return await this.#sizeOnly(key, options)
-    if (rangeLength(range) > wholeBytesMax) return await this.#long(key, range, options)
+    if (rangeLength(range) > (this.#parts.wholeBytesMax ?? wholeBytesDefault)) return await this.#long(key, range, options)
     return await this.#short(key, range, options)
   }
 
@@ -157,32 +161,41 @@ export class CachedPacks implements ObjectStore {
 
   async #long(key: string, range: ByteRange, options: GetOptions): Promise<StoredObject | undefined> {
     const { start } = range
-    const whole = options.isFresh === true ? undefined : await this.#held(key, Math.floor(start / blockBytes), { start, end: start })
-    if (whole === undefined) return await this.#store.get(key, options)
-    const wanted = clampRange(range, whole.objectBytes)
-    const pieces = (): AsyncGenerator<Uint8Array> => this.#pieces(key, wanted, options)
+    const isKept = rangeLength(range) <= keptBytesMax
+    // The first block tells the size; what is longer than will be kept is asked for whole unless that is here.
+    const first = isKept ? await this.#short(key, { start, end: start + 1 }, options) : await this.#first(key, start, options)
+    if (first === undefined) return isKept ? undefined : await this.#store.get(key, options)
+    const wanted = clampRange(range, first.size)
+    const pieces = (): AsyncGenerator<Uint8Array> => this.#pieces(key, wanted, isKept, options)
     return {
-      size: whole.objectBytes,
+      size: first.size,
       etag: key,
       bytes: async () => await new Response(streamOfPieces(pieces())).bytes(),
       stream: () => streamOfPieces(pieces()),
     }
   }
 
-  /** From block to block while they are here, then the rest from the store. */
-  async *#pieces(key: string, wanted: ByteRange, options: GetOptions): AsyncGenerator<Uint8Array> {
+  async #first(key: string, start: number, { isFresh = false }: GetOptions): Promise<{ readonly size: number } | undefined> {
+    const held = isFresh ? undefined : await this.#held(key, Math.floor(start / blockBytes), { start, end: start })
+    return held === undefined ? undefined : { size: held.objectBytes }
+  }
+
+  /** From block to block while they are here, or may be kept; then the rest from the store. */
+  async *#pieces(key: string, wanted: ByteRange, isKept: boolean, options: GetOptions): AsyncGenerator<Uint8Array> {
     for (let at = wanted.start; at < wanted.end; ) {
       const index = Math.floor(at / blockBytes)
-      const part = await this.#held(key, index, { start: at, end: wanted.end })
-      if (part === undefined) {
+      const part = { start: at, end: Math.min(wanted.end, (index + 1) * blockBytes) }
+      const held = isKept ? await (await this.#short(key, part, options))?.bytes() : (await this.#held(key, index, part))?.bytes
+      if (held === undefined) {
         const rest = await this.#store.get(key, { ...options, range: { start: at, end: wanted.end } })
         if (rest === undefined) throw new EdgemountError('not-found', `Cannot read "${key}" from ${this.label}: it was deleted while it was read`)
         yield* rest.stream()
         return
       }
-      this.#parts.counts.hit([part])
-      yield part.bytes
-      at += part.bytes.length
+      if (!isKept) this.#parts.counts.hit([{ objectBytes: 0, bytes: held }])
+      if (held.length === 0) throw new EdgemountError('unavailable', `Cannot read "${key}" from ${this.label}: it ends at ${at}`)
+      yield held
+      at += held.length
     }
   }
 

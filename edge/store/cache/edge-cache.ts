@@ -9,6 +9,8 @@ export interface EdgeCache {
   readonly blocks: BlockCache
   /** What all requests together may hold of blocks that are being fetched. */
   readonly fills: ReadBudget
+  /** The longest range that is put together in memory; the default unless given. Longer ones are streamed from block to block. */
+  readonly wholeBytesMax?: number | undefined
   /** Where an app lives for one request alone: what it knows of volumes from those before. */
   readonly recent?: RecentVolumes | undefined
   /** Told of writes to the cache, which nobody waits for. */

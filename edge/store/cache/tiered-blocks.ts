@@ -21,3 +21,10 @@ export function tieredBlocks(fast: BlockCache, large: BlockCache): BlockCache {
     },
   }
 }
+
+/** Blocks of metadata in both, those of bodies in the second alone: where memory is short, pages are worth it. */
+export function metadataFirst(memory: BlockCache, all: BlockCache): BlockCache {
+  const both = tieredBlocks(memory, all)
+  const placeOf = (key: string): BlockCache => (key.includes('/meta/') ? both : all)
+  return { get: (key, part) => placeOf(key).get(key, part), put: (key, block) => placeOf(key).put(key, block) }
+}

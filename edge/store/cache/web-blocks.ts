@@ -1,15 +1,15 @@
 /**
  * Blocks in a `Cache` of the platform: `caches.default` on Workers, one of our own on Deno.
  *
- * A block is stored as a whole 200 below an address that nobody can ask for, and its parts are cut here: neither cache stores 206, and both read a `Range` as they
- * please. INVARIANT: no header of a client reaches a cache.
+ * A block is stored as a whole 200 below an address that nobody can ask for: neither cache stores 206. A part of one is asked for by a range of our own, which
+ * Workers heed and Deno does not. INVARIANT: no header of a client reaches a cache.
  */
 import { type ByteRange, clampRange, rangeLength } from '../../../shared/range.ts'
 import { type BlockCache, type BlockPart, blockBytes } from './block-cache.ts'
 
 /** The part of a platform's `Cache` that is used here. */
 export interface WebCache {
-  match(url: string): Promise<Response | undefined>
+  match(request: Request): Promise<Response | undefined>
   put(url: string, response: Response): Promise<void>
 }
 
@@ -32,15 +32,16 @@ export class WebBlocks implements BlockCache {
   async get(key: string, part: ByteRange): Promise<BlockPart | undefined> {
     try {
       const cache = await this.#open()
-      const response = await cache.match(addressOf(key))
+      const response = await cache.match(new Request(addressOf(key), { headers: headersFor(part) }))
       if (response === undefined) return undefined
-      const length = numberOf(response, 'content-length')
       const objectBytes = numberOf(response, sizeHeader)
-      if (response.status !== 200 || length === undefined || length > blockBytes || objectBytes === undefined || response.body === null) {
+      const held = heldRange(response)
+      if (objectBytes === undefined || held === undefined || response.body === null) {
         response.body?.cancel().catch(() => undefined)
         return undefined
       }
-      const bytes = await cutStream(response.body, clampRange(part, length))
+      const wanted = clampRange(part, held.blockBytes)
+      const bytes = await cutStream(response.body, { start: wanted.start - held.start, end: wanted.end - held.start })
       return bytes === undefined ? undefined : { objectBytes, bytes }
     } catch (error) {
       this.#onFailure(error)
@@ -66,6 +67,19 @@ export class WebBlocks implements BlockCache {
 
 export function addressOf(key: string): string {
   return origin + encodeURIComponent(key)
+}
+
+/** Our own range, of one kind alone, where it saves reading most of a block. Who does not know it gives the whole block. */
+function headersFor({ start, end }: ByteRange): Record<string, string> {
+  return start < end && (start > 0 || end < blockBytes) ? { range: `bytes=${start}-${end - 1}` } : {}
+}
+
+/** Where in the block the body begins, and how long the block is; undefined for what is no block. */
+function heldRange(response: Response): { readonly start: number; readonly blockBytes: number } | undefined {
+  const length = numberOf(response, 'content-length')
+  const part = /^bytes (\d{1,8})-(\d{1,8})\/(\d{1,8})$/.exec(response.headers.get('content-range') ?? '')
+  if (response.status === 206 && part !== null) return { start: Number(part[1]), blockBytes: Number(part[3]) }
+  return response.status === 200 && length !== undefined && length <= blockBytes ? { start: 0, blockBytes: length } : undefined
 }
 
 function numberOf(response: Response, header: string): number | undefined {

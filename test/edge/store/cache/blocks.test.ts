@@ -24,7 +24,7 @@ function mapCache(): WebCache & { readonly held: Map<string, Response> } {
   const held = new Map<string, Response>()
   return {
     held,
-    match: async (url) => held.get(url)?.clone(),
+    match: async ({ url }) => held.get(url)?.clone(),
     put: async (url, response) => void held.set(url, response),
   }
 }
@@ -40,7 +40,7 @@ function mapCaches(): WebCaches & { bytes(): number } {
         known.putBytes += Number(response.headers.get('content-length'))
         await known.cache.put(url, response)
       }
-      return { match: (url) => known.cache.match(url), put }
+      return { match: (request) => known.cache.match(request), put }
     },
     delete: async (name) => all.delete(name),
     bytes: () => [...all.values()].reduce((sum, { putBytes }) => sum + putBytes, 0),
@@ -193,6 +193,7 @@ test('web: a cache that fails, or holds what no block is, is a miss', async () =
   const good = { 'content-length': '3', 'edgemount-object-bytes': '3' }
   const others = [
     new Response('abc', { status: 206, headers: good }),
+    new Response('abc', { status: 206, headers: { ...good, 'content-range': 'bytes 1-3/900000000' } }),
     new Response('abc', { status: 404, headers: good }),
     new Response('abc', { headers: { 'content-length': '3' } }),
     new Response('abc', { headers: { ...good, 'content-length': '30' } }),

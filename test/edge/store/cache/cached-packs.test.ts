@@ -22,7 +22,7 @@ interface Bed {
 }
 
 /** `wrap` stands between the cache and what counts. */
-function bedOf({ fillBytes = 64 * MiB, wrap = (store: ObjectStore) => store } = {}): Bed {
+function bedOf({ fillBytes = 64 * MiB, wholeBytesMax = 8 * MiB, wrap = (store: ObjectStore) => store } = {}): Bed {
   const inner = new MemoryStore()
   const asked: string[] = []
   const counting: ObjectStore = Object.assign(Object.create(inner) as ObjectStore, {
@@ -38,6 +38,7 @@ function bedOf({ fillBytes = 64 * MiB, wrap = (store: ObjectStore) => store } = 
   const store = new CachedPacks(wrap(counting), {
     blocks: new MemoryBlocks({ bytesMax: 64 * MiB }),
     fills: new ReadBudget(fillBytes),
+    wholeBytesMax,
     counts: new CacheCounts(metrics),
     background: () => undefined,
   })
@@ -200,6 +201,27 @@ test('long ranges stream: what is here from here, the rest in one request that i
   asked.length = 0
   expectBytes(await (await store.get(key))!.bytes(), body)
   expect(asked).toEqual([])
+})
+
+test('where little may be held, what mounts ask for goes from block to block, and is kept', async () => {
+  const { inner, store, asked } = bedOf({ wholeBytesMax: MiB })
+  const body = pattern(7 * MiB + 77)
+  await inner.put(key, body)
+  for (const expected of [[1, 2, 3, 4, 5], [], []]) {
+    const found = (await store.get(key, { range: { start: MiB + 5, end: 5 * MiB + 6 } }))!
+    expect(found.size).toBe(body.length)
+    let most = 0
+    const pieces: Uint8Array[] = []
+    for await (const piece of found.stream()) {
+      most = Math.max(most, piece.length)
+      pieces.push(piece)
+    }
+    expectBytes(new Uint8Array(Buffer.concat(pieces)), body.subarray(MiB + 5, 5 * MiB + 6))
+    expect(most).toBeLessThanOrEqual(MiB)
+    expect(asked.splice(0)).toEqual(expected.map((index) => `${key} ${index * MiB}-${(index + 1) * MiB}`))
+  }
+  expectBytes(await read(store, 6 * MiB, 9 * MiB), body.subarray(6 * MiB))
+  expect(await store.get('data/absent', { range: { start: 0, end: 3 * MiB } })).toBeUndefined()
 })
 
 test('beyond what may be fetched at once the answer comes as it was asked for, and is not kept', async () => {
