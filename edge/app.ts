@@ -88,7 +88,7 @@ export interface AppSettings {
   readonly isReadOnly?: boolean | undefined
   /** The keys of tokens. Unless given, everybody may everything. */
   readonly access?: AccessSettings | undefined
-  /** The largest file that one request may bring; any unless given. */
+  /** The largest file that may be uploaded, in one request or in parts; any unless given. */
   readonly uploadBytesMax?: number | undefined
 }
 

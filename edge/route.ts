@@ -39,7 +39,7 @@ export interface Edge {
   readonly uploads: BodyPlaces
   /** Packs being received, in memory. */
   readonly packs: BodyPlaces
-  /** The largest file that one request may bring. */
+  /** The largest file that may be uploaded. */
   readonly uploadBytesMax: number
   /** Event streams and long polls at once. */
   readonly listenersMax: number

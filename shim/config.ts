@@ -54,7 +54,7 @@ export const settings = {
   open: { kind: 'flag', default: false, env: true, help: 'Serve without a secret where others can reach it: everybody may then read and write everything.' },
   'token-rate': { kind: 'count', default: 2000, env: true, help: 'Requests a second that one token may make on an edge with secrets; 0 is without a limit.' },
   'anonymous-rate': { kind: 'count', default: 200, env: true, help: 'Requests a second that one address may make there without a token that counts; 0 is without a limit.' },
-  'upload-bytes': { kind: 'bytes', default: undefined, defaultText: 'any', min: 1, env: true, help: 'The largest file that one request may write.' },
+  'upload-bytes': { kind: 'bytes', default: undefined, defaultText: 'any', min: 1, env: true, help: 'The largest file that may be uploaded, in one request or in parts.' },
   serve: {
     kind: 'text',
     default: '127.0.0.1:8787',
