@@ -16,19 +16,33 @@ import { type EdgeUnderTest, volumeName } from './edge-under-test.ts'
 
 const worker = path.resolve(import.meta.dirname, '../../edge/worker.ts')
 
+/** Starting a server costs far more than starting one more Worker in it: tests that want an edge each share a few servers. */
+const workersEach = 8
+/** A server that nobody uses for so long ends; while tests follow each other it stays. */
+const idleMs = 2000
+
+interface Server {
+  readonly miniflare: Miniflare
+  /** Workers that no test had yet; each has a bucket of its own. */
+  readonly unused: string[]
+  usedCount: number
+  ending: NodeJS.Timeout | undefined
+}
+
+/** By the bindings of their Workers. */
+const servers = new Map<string, Promise<Server>>()
+let script: Promise<string> | undefined
+let edgeCount = 0
+
 /** `bindings` are its variables and secrets; without one it lets everybody in. */
 export async function startWorkerdEdge(bindings: Readonly<Record<string, string>> = { EDGEMOUNT_OPEN: '1' }): Promise<EdgeUnderTest> {
-  const bundle = await build({ entryPoints: [worker], bundle: true, write: false, format: 'esm', platform: 'browser', conditions: ['worker', 'browser'], target: 'es2024' })
-  const script = bundle.outputFiles[0]!.text
-  const sockets = [{ host: '127.0.0.1', port: 0 }]
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({ modules: true, script, r2Buckets: ['VOLUMES'], bindings, compatibilityDate: '2026-10-01', unsafeDirectSockets: sockets }),
-  )
-  await miniflare.ready
-  const port = Number((await miniflare.unsafeGetDirectURL()).port)
+  const { server, name } = await takeWorker(bindings)
+  const port = Number((await server.miniflare.unsafeGetDirectURL(name)).port)
   // The simulator's proxy of a bucket has the methods of the binding.
-  const store = new R2Store((await miniflare.getR2Bucket('VOLUMES')) as unknown as R2Bucket, 'VOLUMES')
-  const engine = { store: new ScopedStore(store, volumeName), clock: systemClock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
+  const store = new R2Store((await server.miniflare.getR2Bucket('VOLUMES', name)) as unknown as R2Bucket, 'VOLUMES')
+  // Of one server all Workers share a cache: no two volumes may have the same id.
+  const random = new SeededRandom((edgeCount += 1))
+  const engine = { store: new ScopedStore(store, volumeName), clock: systemClock, random, hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
   const url = `http://127.0.0.1:${port}`
   return {
@@ -41,7 +55,58 @@ export async function startWorkerdEdge(bindings: Readonly<Record<string, string>
     commit: async (...operations) => (await volume.writer().commit(operations)).seq,
     close: async () => {
       await volume.close()
-      await miniflare.dispose()
+      giveBack(server)
     },
   }
+}
+
+async function takeWorker(bindings: Readonly<Record<string, string>>): Promise<{ server: Server; name: string }> {
+  const key = JSON.stringify(bindings)
+  for (;;) {
+    const found = servers.get(key) ?? startServer(bindings)
+    servers.set(key, found)
+    const server = await found
+    const name = server.unused.pop()
+    if (name === undefined) {
+      if (servers.get(key) === found) servers.delete(key)
+      continue
+    }
+    server.usedCount += 1
+    clearTimeout(server.ending)
+    return { server, name }
+  }
+}
+
+function giveBack(server: Server): void {
+  server.usedCount -= 1
+  if (server.usedCount > 0) return
+  const end = (): void => {
+    server.unused.length = 0
+    void server.miniflare.dispose()
+  }
+  if (server.unused.length === 0) end()
+  else server.ending = setTimeout(end, idleMs)
+}
+
+async function startServer(bindings: Readonly<Record<string, string>>): Promise<Server> {
+  script ??= bundleWorker()
+  const text = await script
+  const names = Array.from({ length: workersEach }, (_, index) => `edge-${index}`)
+  const workers = names.map((name) => ({
+    name,
+    modules: true,
+    script: text,
+    r2Buckets: { VOLUMES: name },
+    bindings,
+    compatibilityDate: '2026-10-01',
+    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+  }))
+  const miniflare = new Miniflare(convertV4MiniflareOptions({ workers }))
+  await miniflare.ready
+  return { miniflare, unused: names, usedCount: 0, ending: undefined }
+}
+
+async function bundleWorker(): Promise<string> {
+  const bundle = await build({ entryPoints: [worker], bundle: true, write: false, format: 'esm', platform: 'browser', conditions: ['worker', 'browser'], target: 'es2024' })
+  return bundle.outputFiles[0]!.text
 }
