@@ -6,6 +6,7 @@ import { EdgemountError, messageOf } from '../shared/error.ts'
 import { lineLogger } from '../shared/log.ts'
 import { Metrics } from '../shared/metrics.ts'
 import { systemRandom } from '../shared/random.ts'
+import { withoutTokens } from '../shared/wire/token.ts'
 import { accessOfEnvironment } from './access/environment.ts'
 import { refuseOpenListening } from './access/listening.ts'
 import { ReadBudget } from '../shared/volume/read-budget.ts'
@@ -87,7 +88,7 @@ async function main(): Promise<void> {
   const { store: url, port, host, hostNames, isOpen, cacheBytes } = readArguments(Deno.args)
   const access = accessOfEnvironment(Deno.env.toObject())
   refuseOpenListening(host, access?.keys, isOpen)
-  const log = lineLogger({ write: (line) => console.error(line), clock: systemClock, level: 'info', format: 'text' })
+  const log = lineLogger({ write: (line) => console.error(withoutTokens(line)), clock: systemClock, level: 'info', format: 'text' })
   const metrics = new Metrics()
   const opened = await openStore(url, { clock: systemClock, random: systemRandom, metrics })
   const { evictions, failures } = new CacheCounts(metrics)

@@ -3,6 +3,7 @@
  */
 import type { ErrorCode } from '../shared/error.ts'
 import { codeOf, httpStatusOfCode, messageOf } from '../shared/error.ts'
+import { withoutTokens } from '../shared/wire/token.ts'
 import { Refusal } from './refusal.ts'
 
 export type HeaderMap = Record<string, string>
@@ -60,7 +61,7 @@ export function respondJson(status: number, value: unknown, headers: HeaderMap =
 
 /** How an error looks: the body's `code` says more than the status does. `details` stand beside code and message. */
 export function respondError(status: number, code: ErrorCode, message: string, headers: HeaderMap = {}, details: object = {}): Response {
-  return respondJson(status, { error: { code, message, ...details } }, { ...headers, 'cache-control': 'no-store' })
+  return respondJson(status, { error: { code, message: withoutTokens(message), ...details } }, { ...headers, 'cache-control': 'no-store' })
 }
 
 /** Any thrown value. What is not ours stays inside: its sentence may name anything. */

@@ -13,6 +13,7 @@ import { systemRandom } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { ReadBudget } from '../shared/volume/read-budget.ts'
 import { KeyRing } from '../shared/wire/key-ring.ts'
+import { withoutTokens } from '../shared/wire/token.ts'
 import { accessOfEnvironment, type AccessTexts } from './access/environment.ts'
 import type { AccessSettings } from './access/guard.ts'
 import { RateLimiter } from './access/rate-limit.ts'
@@ -84,7 +85,7 @@ const memory = new AccessMemory()
 const limiter = new RateLimiter()
 let known: { readonly texts: string; readonly access: AccessSettings | undefined } | undefined
 
-const log = lineLogger({ write: (line) => console.log(line), clock: systemClock, level: 'warn', format: 'json' })
+const log = lineLogger({ write: (line) => console.log(withoutTokens(line)), clock: systemClock, level: 'warn', format: 'json' })
 
 /** The answer, and everything that goes on after it. */
 export async function answer(plain: ObjectStore, request: Request, environment: WorkerSettings, context: ExecutionContext): Promise<Response> {

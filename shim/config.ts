@@ -48,6 +48,8 @@ export const settings = {
   message: { kind: 'text', default: undefined, short: 'm', value: '<text>', env: false, help: 'A message for the commit.' },
   timeout: { kind: 'duration', default: 30 * second, min: 1, env: true, help: 'How long one request to an edge may take.' },
 
+  token: { kind: 'text', default: undefined, value: '<token>', env: true, help: 'What is brought to an edge that lets nobody in without one. Better in the environment: whoever lists processes sees flags. In the URL of an edge it may stand as `/t/<token>/` or `?t=<token>`, too.' },
+
   host: { kind: 'text', default: '127.0.0.1', value: '<address>', env: true, help: 'The address to listen on. `0.0.0.0` listens to everybody, which needs a secret, or `--open`.' },
   'host-name': { kind: 'list', default: undefined, value: '<name>', env: true, help: 'What a server on a loopback address answers to besides `localhost`: the name by which a proxy on this machine calls it. May be given several times; in the environment with commas between.' },
   port: { kind: 'count', default: 8787, value: '<port>', env: true, help: 'The port to listen on; 0 takes any free one.' },
@@ -122,6 +124,11 @@ export const settings = {
   'one-file-system': { kind: 'flag', default: false, short: 'x', env: false, help: 'Do not go into folders that are mounts of something else.' },
   'dry-run': { kind: 'flag', default: false, short: 'n', env: false, help: 'Only say what would be done.' },
   jobs: { kind: 'count', default: 4, min: 1, env: true, help: 'How many files are read at once.' },
+
+  volume: { kind: 'text', default: undefined, value: '<volume>', env: false, help: 'The volume that a token is for; `*` for every one, and for making and listing volumes.' },
+  prefix: { kind: 'text', default: '/', value: '<path>', env: false, help: 'A token reaches this path and what is below; with another one than `/` by HTTP alone, not by mounts and commands.' },
+  can: { kind: 'list', default: undefined, value: '<rights>', defaultText: 'read,list', env: false, help: 'What a token allows, with commas between: read, list, write, publish, admin.' },
+  expires: { kind: 'duration', default: 30 * 24 * 3600 * second, defaultText: '30d', min: second, env: false, help: 'How long a token or signed address is good for, such as `1h` or `30d`; ten years at most.' },
 
   long: { kind: 'flag', default: false, short: 'l', env: false, help: 'Say more: mode, owner, size and time of each entry; of a mount, each file that waits and why.' },
   zero: { kind: 'flag', default: false, short: '0', env: false, help: 'End each name with a zero byte instead of a line break, and print it as it is, for `xargs -0`.' },

@@ -3,7 +3,9 @@
  */
 import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import { type VolumeAccess, accessBytesMax, closedAccess, decodeAccess, encodeAccess } from '../../shared/format/access.ts'
+import type { ObjectStore } from '../../shared/store.ts'
 import { accessKey } from '../../shared/volume/keys.ts'
+import { absentTag } from '../../shared/wire/routes.ts'
 import { receiveBytes } from '../body.ts'
 import { jsonType, respond, respondError } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
@@ -36,9 +38,6 @@ export const accessRoutes: readonly Route[] = [
   },
 ]
 
-/** Of a volume that has no `access.json` yet. */
-const absentTag = '"absent"'
-
 async function putAccess(exchange: Exchange): Promise<Response> {
   const { edge, request, parameters, signal } = exchange
   const { store, name } = await volumeOf(exchange)
@@ -46,10 +45,16 @@ async function putAccess(exchange: Exchange): Promise<Response> {
   if (expected === null) return respondError(428, 'invalid', `Cannot change who may read "${name}": send If-Match with the ETag that GET ${parameters['volume']}/access gives`)
   const access = readPosted(await receiveBytes(request, accessBytesMax, edge.clock), name)
   const bytes = encodeAccess(access, nowSeconds(exchange))
-  const isDone = expected === absentTag ? await store.create(accessKey, bytes, { signal }) : (await store.replace(accessKey, bytes, storeTagOf(expected), { signal })) !== undefined
-  if (!isDone) return respondError(412, 'stale', `Cannot change who may read "${name}": somebody has changed it meanwhile; read it again`)
+  const tag = expected === absentTag ? await createAccess(store, bytes, signal) : await store.replace(accessKey, bytes, storeTagOf(expected), { signal })
+  if (tag === undefined) return respondError(412, 'stale', `Cannot change who may read "${name}": somebody has changed it meanwhile; read it again`)
   edge.accesses.note(name, access)
-  return respond(204, { 'cache-control': 'no-store' })
+  return respond(204, { etag: tagOf(tag), 'cache-control': 'no-store' })
+}
+
+/** Its tag, or undefined where there is one. */
+async function createAccess(store: ObjectStore, bytes: Uint8Array, signal: AbortSignal): Promise<string | undefined> {
+  if (!(await store.create(accessKey, bytes, { signal }))) return undefined
+  return (await store.get(accessKey, { range: { start: 0, end: 0 }, signal }))?.etag
 }
 
 /** Stores' tags are any text; those of HTTP are quoted and have no spaces. */

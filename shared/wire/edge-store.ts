@@ -1,20 +1,21 @@
 /**
  * One volume behind an edge as an `ObjectStore`: the engine runs over it unchanged, in a mount, a command or a browser.
  *
- * It keeps the promises of `store.ts` for the keys that a volume has: `volume.json`, `head`, `log/…`, `meta/…` and `data/…`. What edges do not offer is
- * `unsupported`: `replace`, `delete`, lists other than of the log, other keys. `put` of the `head` hint does nothing, since the edge writes it.
+ * It keeps the promises of `store.ts` for the keys that a volume has: `volume.json`, `access.json`, `head`, `log/…`, `meta/…` and `data/…`. What edges do not offer is
+ * `unsupported`: `replace` of anything but `access.json`, `delete`, lists other than of the log, other keys. `put` of the `head` hint does nothing, since the edge writes it.
  */
 import { EdgemountError } from '../error.ts'
+import { accessBytesMax } from '../format/access.ts'
 import { configBytesMax, recordBytesMax } from '../format/commit.ts'
 import type { PackId } from '../format/entry.ts'
 import { isPackId, packBytesMax } from '../format/pack-id.ts'
 import { withDeadline } from '../lifetime.ts'
 import { type ByteRange, clampRange, rangeLength } from '../range.ts'
 import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../store.ts'
-import { configKey, headKey, logKey, logPrefix, seqOfLogKey } from '../volume/keys.ts'
+import { accessKey, configKey, headKey, logKey, logPrefix, seqOfLogKey } from '../volume/keys.ts'
 import { type ConnectionSettings, EdgeConnection, type EdgeRequest, RemoteError, readPart } from './connection.ts'
 import { fieldOf } from './messages.ts'
-import { checkVolumeName, routes } from './routes.ts'
+import { absentTag, checkVolumeName, routes } from './routes.ts'
 
 export interface EdgeStoreSettings extends ConnectionSettings {
   readonly volume: string
@@ -24,6 +25,7 @@ export interface EdgeStoreSettings extends ConnectionSettings {
 type Target =
   | { readonly kind: 'config' }
   | { readonly kind: 'head' }
+  | { readonly kind: 'access' }
   | { readonly kind: 'record'; readonly seq: number }
   | { readonly kind: 'pack'; readonly pack: PackId }
 
@@ -52,6 +54,7 @@ export class EdgeStore implements ObjectStore {
     const { signal, range } = options
     if (target.kind === 'pack') return await this.#getPack(target.pack, range, signal)
     if (target.kind === 'head') return await this.#getHead({ method: 'GET', path: routes.head(this.#volume), signal }, range)
+    if (target.kind === 'access') return await this.#getAccess(range, signal)
     if (target.kind === 'config') return await this.#getSmall({ method: 'GET', path: routes.volume(this.#volume), signal }, configBytesMax, range)
     return await this.#getSmall({ method: 'GET', path: routes.record(this.#volume, target.seq), signal }, recordBytesMax, range)
   }
@@ -60,6 +63,7 @@ export class EdgeStore implements ObjectStore {
     const target = this.#target(key)
     const { signal } = options
     if (target.kind === 'head') throw unsupported('create', key)
+    if (target.kind === 'access') return (await this.#putAccess(body, absentTag, signal)) !== undefined
     if (target.kind === 'config') return await this.#create({ method: 'PUT', path: routes.volume(this.#volume), headers: json, body, signal })
     const path = target.kind === 'record' ? routes.record(this.#volume, target.seq) : routes.packs(this.#volume, target.pack)
     return await this.#create({ method: 'POST', path, headers: target.kind === 'record' ? json : octets, body, signal })
@@ -69,8 +73,9 @@ export class EdgeStore implements ObjectStore {
     if (this.#target(key).kind !== 'head') throw unsupported('replace', key)
   }
 
-  replace(key: string): Promise<string | undefined> {
-    return Promise.reject(unsupported('replace', key))
+  async replace(key: string, body: Uint8Array, etag: string, options: StoreOptions = {}): Promise<string | undefined> {
+    if (this.#target(key).kind !== 'access') throw unsupported('replace', key)
+    return await this.#putAccess(body, etag, options.signal)
   }
 
   delete(key: string): Promise<void> {
@@ -94,6 +99,21 @@ export class EdgeStore implements ObjectStore {
     if (response === undefined) return undefined
     const bytes = await this.#connection.readAll(response, request.path, { bytes: lengthOf(response), bytesMax }, request.signal)
     return storedBytes(bytes, response.headers.get('etag') ?? `"${bytes.length}"`, range)
+  }
+
+  /** Of a volume that has none the edge gives what that means. */
+  async #getAccess(range: ByteRange | undefined, signal: AbortSignal | undefined): Promise<StoredObject | undefined> {
+    const found = await this.#getSmall({ method: 'GET', path: routes.access(this.#volume), signal }, accessBytesMax, range)
+    return found?.etag === absentTag ? undefined : found
+  }
+
+  async #putAccess(body: Uint8Array, etag: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const request = { method: 'PUT', path: routes.access(this.#volume), headers: { ...json, 'if-match': etag }, body, signal } as const
+    const response = await this.#connection.send(request)
+    if (response.status === 204) return response.headers.get('etag') ?? undefined
+    const error = await this.#connection.errorOf(response, request)
+    if (error.status === 412) return undefined
+    throw error
   }
 
   /** The edge says what the head is; the engine takes it as the hint it asked for. */
@@ -180,6 +200,7 @@ export class EdgeStore implements ObjectStore {
   #target(key: string): Target {
     if (key === configKey) return { kind: 'config' }
     if (key === headKey) return { kind: 'head' }
+    if (key === accessKey) return { kind: 'access' }
     if (key.startsWith(logPrefix)) return { kind: 'record', seq: seqOfLogKey(key) }
     const pack = /^(?:data|meta)\/(.*)$/.exec(key)?.[1]
     if (isPackId(pack)) return { kind: 'pack', pack }

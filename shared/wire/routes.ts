@@ -19,6 +19,9 @@ export function checkVolumeName(name: string): void {
   )
 }
 
+/** The ETag of an `access.json` that is not there. */
+export const absentTag = '"absent"'
+
 /** What a lookup may be pinned to, and where a page of it begins. */
 export interface LookupQuery {
   /** The snapshot to look at; the newest unless given. */
@@ -45,6 +48,7 @@ export const routes = {
     `/v1/${volume}/log${queryText(query)}`,
   record: (volume: string, seq: number): string => `/v1/${volume}/log/${seq}`,
   head: (volume: string): string => `/v1/${volume}/head`,
+  access: (volume: string): string => `/v1/${volume}/access`,
   /** Server-sent events, or, with `waitMs`, one JSON answer that waits at most so long. */
   events: (volume: string, query: { readonly after?: number | undefined; readonly waitMs?: number | undefined; readonly prefix?: string | undefined } = {}): string => {
     const text = queryText({ after: query.after, wait: query.waitMs })

@@ -93,6 +93,11 @@ export function reaches(claims: Claims, volume: string | undefined, path: string
   return path === undefined ? claims.prefix === rootPath && claims.reach.kind === 'tree' : isWithin(path, claims.prefix)
 }
 
+/** For logs and messages: no token that somebody wrote into an address or a wrong place is repeated. */
+export function withoutTokens(text: string): string {
+  return text.replaceAll(/em1\.[A-Za-z0-9_-]{8,}/g, 'em1.…')
+}
+
 export function toBase64Url(bytes: Uint8Array): string {
   return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }

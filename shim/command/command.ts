@@ -20,7 +20,7 @@ export interface Call<N extends SettingName> {
 }
 
 /** What every command takes. */
-export const commonSettings = ['json', 'quiet', 'timeout', 'log-level', 'log-format', 'help'] as const satisfies readonly SettingName[]
+export const commonSettings = ['json', 'quiet', 'timeout', 'token', 'log-level', 'log-format', 'help'] as const satisfies readonly SettingName[]
 export type CommonSetting = (typeof commonSettings)[number]
 
 export interface CommandDefinition<N extends SettingName> {

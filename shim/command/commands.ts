@@ -19,6 +19,7 @@ import { serveCommand } from './serve.ts'
 import { startCommand } from './start.ts'
 import { statCommand } from './stat.ts'
 import { statusCommand } from './status.ts'
+import { tokenCommand } from './token.ts'
 import { umountCommand } from './umount.ts'
 
 export const commands: readonly Command[] = [
@@ -42,4 +43,5 @@ export const commands: readonly Command[] = [
   logCommand,
   diffCommand,
   fsckCommand,
+  tokenCommand,
 ]

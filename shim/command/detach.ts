@@ -19,8 +19,9 @@ export async function startDetached(terminal: Terminal, logFile: string | undefi
   const fd = openLog(file)
   try {
     const start = fstatSync(fd).size
-    const words = process.argv.slice(1).filter((word) => word !== '--daemon')
-    const child = spawn(process.execPath, [...process.execArgv, ...words], { detached: true, stdio: ['ignore', fd, fd, 'ipc'] })
+    const { words, token } = withoutTokenFlag(process.argv.slice(1).filter((word) => word !== '--daemon'))
+    const env = token === undefined ? process.env : { ...process.env, EDGEMOUNT_TOKEN: token }
+    const child = spawn(process.execPath, [...process.execArgv, ...words], { detached: true, env, stdio: ['ignore', fd, fd, 'ipc'] })
     const code = await new Promise<number | 'ready'>((resolve, reject) => {
       child.once('error', reject)
       child.once('exit', (exit) => resolve(exit ?? exitCode.failed))
@@ -41,6 +42,14 @@ export async function startDetached(terminal: Terminal, logFile: string | undefi
   } finally {
     closeSync(fd)
   }
+}
+
+/** What stays shows its words to everybody who lists processes: the token goes by the environment. */
+function withoutTokenFlag(words: readonly string[]): { readonly words: readonly string[]; readonly token: string | undefined } {
+  const at = words.findIndex((word) => word === '--token' || word.startsWith('--token='))
+  if (at < 0) return { words, token: undefined }
+  const isApart = words[at] === '--token'
+  return { words: [...words.slice(0, at), ...words.slice(at + (isApart ? 2 : 1))], token: isApart ? words[at + 1] : words[at]?.slice('--token='.length) }
 }
 
 /** In the new process: tells the waiting one, and keeps nothing of it. */

@@ -19,6 +19,7 @@ export const flushCommand = defineCommand({
   name: 'flush',
   summary: 'Publish what was written to a mount, and wait for it.',
   parameters: [{ name: 'folder', help: 'where a volume is mounted' }],
+  without: ['token'],
   settings: ['wait'],
   details:
     'Ends when everything that was written before is in the volume. When the store is away it says so, with exit code 7; everything is kept on this machine then, and published when the store is back. A file that keeps changing while it is read is named, all others are published, and the exit code is 3. --wait says for how long to try; else it is tried as long as it gets on.',

@@ -57,7 +57,7 @@ export const lsCommand = defineCommand({
 /** Gives how many there are. */
 async function printVolumes({ settings, terminal }: Call<never>, text: string): Promise<number> {
   let count = 0
-  for await (const volume of volumesAt(text, { timeout: settings.timeout, signal: terminal.signal })) {
+  for await (const volume of volumesAt(text, { timeout: settings.timeout, token: settings.token, signal: terminal.signal })) {
     await terminal.output.write(settings.json ? `${JSON.stringify({ volume })}\n` : `${volume}\n`)
     count += 1
   }

@@ -22,6 +22,8 @@ import { parseTarget, type Place } from './target.ts'
 export interface OpenSettings {
   readonly author?: string | undefined
   readonly timeout: number
+  /** For an edge whose URL holds none. */
+  readonly token?: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -47,7 +49,8 @@ export async function openPlace(text: string, settings: OpenSettings): Promise<O
   const target = parseTarget(text)
   if (target.kind === 'edge') {
     checkVolumeName(target.place.volume)
-    return { place: target.place, store: openEdgeStore(target.place, settings.timeout), close: async () => {} }
+    const place = { ...target.place, token: target.place.token ?? settings.token }
+    return { place, store: openEdgeStore(place, settings.timeout), close: async () => {} }
   }
   for (const place of target.places) {
     const opened = await openStorePlace(place)

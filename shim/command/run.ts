@@ -3,6 +3,8 @@
  * failed, one sentence on standard error. Nothing thrown gets past here.
  */
 import { codeOf, messageOf } from '../../shared/error.ts'
+import { RemoteError } from '../../shared/wire/connection.ts'
+import { withoutTokens } from '../../shared/wire/token.ts'
 import type { Settings } from '../config.ts'
 import { readArguments, UsageError } from './arguments.ts'
 import type { Command } from './command.ts'
@@ -38,9 +40,21 @@ async function runCommand(command: Command, words: readonly string[], terminal: 
       await report(terminal, error, settings?.json === true, '')
       return exitCode.interrupted
     }
-    await report(terminal, error, settings?.json ?? wantsJson(words, terminal), error instanceof UsageError ? `See: edgemount ${command.name} --help` : '')
+    await report(terminal, error, settings?.json ?? wantsJson(words, terminal), hintFor(error, command, settings))
     return exitCodeOf(error)
   }
+}
+
+function hintFor(error: unknown, command: Command, settings: Settings | undefined): string {
+  if (error instanceof UsageError) return `See: edgemount ${command.name} --help`
+  const isAsked = isUnauthorized(error) && (settings?.token ?? '') === ''
+  return isAsked ? 'Set EDGEMOUNT_TOKEN to a token for this edge, or give --token; who runs the edge makes one with: edgemount token create' : ''
+}
+
+/** An edge wants a token, or another one. */
+function isUnauthorized(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) if (cause instanceof RemoteError && cause.status === 401) return true
+  return false
 }
 
 /** What can be known of it before the words are read, or when they cannot be. */
@@ -62,12 +76,12 @@ async function help(commands: readonly Command[], name: string | undefined, term
 
 async function report(terminal: Terminal, error: unknown, isJson: boolean, hint: string): Promise<void> {
   const code = codeOf(error)
-  const message = messageOf(error)
+  const message = withoutTokens(messageOf(error))
   if (isJson) {
     await terminal.remarks.write(`${JSON.stringify({ error: { code, message } })}\n`)
     return
   }
   // A bug has no sentence for people: its trace is what helps.
-  const trace = code === 'internal' && error instanceof Error && error.stack !== undefined ? error.stack : message
+  const trace = code === 'internal' && error instanceof Error && error.stack !== undefined ? withoutTokens(error.stack) : message
   await terminal.remarks.write(`${plainText(message, terminal.remarks) === message ? trace : plainText(message, terminal.remarks)}\n${hint === '' ? '' : `${hint}\n`}`)
 }

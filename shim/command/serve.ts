@@ -14,6 +14,7 @@ export const serveCommand = defineCommand({
   name: 'serve',
   summary: 'Serve the volumes of a store over HTTP.',
   parameters: [{ name: 'store', help: 'for example dir:./data, s3://bucket/prefix or az://account/container' }],
+  without: ['token'],
   settings: ['port', 'host', 'host-name', 'open', 'token-rate', 'anonymous-rate', 'upload-bytes', 'memory-cache-bytes', 'cache', 'cache-bytes'],
   details: 'Each volume is at /v1/<volume>/files/, for browsers and every client that reads ranges; / lists the addresses. With a secret in EDGEMOUNT_SECRETS nobody is let in without a token (see `edgemount token`); without one whoever reaches the port may read and write, so it listens on this machine alone unless --open is given.',
   examples: [

@@ -8,7 +8,7 @@ import { openVolume, type OpenSettings, type OpenVolume } from './open.ts'
 type Caller = Pick<Call<never>, 'settings' | 'terminal'> & { readonly settings: { readonly author?: string | undefined } }
 
 export function openSettings({ settings, terminal }: Caller): OpenSettings {
-  return { timeout: settings.timeout, author: settings.author, signal: terminal.signal }
+  return { timeout: settings.timeout, token: settings.token, author: settings.author, signal: terminal.signal }
 }
 
 export async function withVolume<T>(

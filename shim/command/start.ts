@@ -41,6 +41,7 @@ export const startCommand = defineCommand({
   name: 'start',
   summary: 'Import a folder, serve it and mount it, here and now.',
   parameters: [{ name: 'folder', help: 'what to show; unless given, the checkout of edgemount itself without node_modules, .git and dist', isOptional: true }],
+  without: ['token'],
   settings: startSettings,
   details: `Keeps everything in ./${stateDirectory}: the store, with the volume "${volume}", and the cache. Started again, it brings what changed in the folder since, in one commit with only what is new. What was written to the volume meanwhile, in ./${mountDirectory} or by another command, is never taken away by that: then the volume is shown as it is and the folder is not imported, unless --mirror is given. Serves on 127.0.0.1:8787 or the next free port, and mounts on ./${mountDirectory}; where FUSE is missing it only serves. ./${stateDirectory} and ./${mountDirectory} are never imported.`,
   examples: [

@@ -17,6 +17,7 @@ export const statusCommand = defineCommand({
   name: 'status',
   summary: 'Say what is mounted, and how it does.',
   parameters: [{ name: 'folder', help: 'one mount only', isOptional: true }],
+  without: ['token'],
   settings: ['long'],
   details:
     'What waits is on this machine alone until it is published: how much, for how long, how fast it goes and what is in the way. A conflict is a file that was changed here and elsewhere: both versions are kept. --long names each file that waits, and why; --json says everything (shim/METRICS.md).',

@@ -10,11 +10,13 @@ import { configKey } from '../../shared/volume/keys.ts'
 import { EdgeConnection } from '../../shared/wire/connection.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
 import { routes } from '../../shared/wire/routes.ts'
+import { tokenHeaders } from './edge-client.ts'
 import { openObjectStore, scopeToVolume } from './edge-process.ts'
 import { inSource, isVolumeName, type Place, typedInSource } from './target.ts'
 
 export interface AskSettings {
   readonly timeout: number
+  readonly token?: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -77,7 +79,7 @@ function isCloud(text: string): boolean {
 
 /** True for the URL of an edge, or a bucket, that names no volume. */
 export function isWholeSource(text: string): boolean {
-  return /^(?:s3:\/\/[^/?]+|az:\/\/[^/?]+\/[^/?]+)\/*(?:\?.*)?$/.test(text) || /^https?:\/\/[^/?#]+(?:\/*|\/(?:[^?#]*\/)?v1\/*)$/i.test(text)
+  return /^(?:s3:\/\/[^/?]+|az:\/\/[^/?]+\/[^/?]+)\/*(?:\?.*)?$/.test(text) || /^https?:\/\/[^/?#]+(?:\/*|\/(?:[^?#]*\/)?(?:v1|t\/em1\.[^/?#]+(?:\/v1)?)\/*)$/i.test(text)
 }
 
 /** The names of all volumes, in order. */
@@ -93,8 +95,10 @@ async function* volumesOfStore(store: ObjectStore, signal: AbortSignal): AsyncGe
   }
 }
 
-async function* volumesOfEdge(url: string, { timeout, signal }: AskSettings): AsyncGenerator<string> {
-  const connection = new EdgeConnection({ url, fetch, clock: systemClock, callMs: timeout })
+async function* volumesOfEdge(text: string, { timeout, token: given, signal }: AskSettings): AsyncGenerator<string> {
+  const [, inUrl = given] = /\/t\/(em1\.[^/]+)$/.exec(text) ?? []
+  const url = text.replace(/\/t\/em1\.[^/]+$/, '')
+  const connection = new EdgeConnection({ url, fetch, clock: systemClock, callMs: timeout, headers: tokenHeaders(inUrl) })
   for (let after: string | undefined; ; ) {
     const page = await connection.readJson({ method: 'GET', path: `${routes.volumes()}${after === undefined ? '' : `?after=${encodeURIComponent(after)}`}`, signal })
     const items: unknown = fieldOf(page, 'items')

@@ -16,6 +16,8 @@ export interface Place {
   readonly seq: number | undefined
   /** Canonical path in the volume. */
   readonly path: string
+  /** What is brought to an edge: from its URL, or as the settings say. Never printed. */
+  readonly token?: string | undefined
 }
 
 export type Target =
@@ -33,14 +35,23 @@ export function parseTarget(text: string): Target {
 function parseEdge(text: string): Place {
   const url = URL.parse(text)
   if (url === null) throw invalid(text, 'it is not a URL')
-  if (url.search !== '' || url.hash !== '') throw invalid(text, 'write "?" as %3F and "#" as %23')
-  const segments = url.pathname.split('/').filter((segment) => segment !== '')
+  const inQuery = /^\?t=([^&]+)$/.exec(url.search)?.[1]
+  if ((url.search !== '' && inQuery === undefined) || url.hash !== '') throw invalid(text, 'write "?" as %3F and "#" as %23')
+  const { segments, token = inQuery } = takeToken(url.pathname.split('/').filter((segment) => segment !== ''))
   const api = segments.indexOf('v1')
   const base = api < 0 ? [] : segments.slice(0, api)
   const [volume, ...rest] = segments.slice(api < 0 ? 0 : api + 1)
   if (volume === undefined) throw invalid(text, 'the volume is missing: <edge>/<volume>')
   const names = (api >= 0 && rest[0] === 'files' ? rest.slice(1) : rest).map(percentDecodeName)
-  return place([url.origin, ...base].join('/'), percentDecodeName(volume), names)
+  const found = place([url.origin, ...base].join('/'), percentDecodeName(volume), names)
+  return token === undefined ? found : { ...found, token }
+}
+
+/** An address that a browser has may hold a path token: `/t/{token}/v1/…`. */
+function takeToken(segments: readonly string[]): { readonly segments: readonly string[]; readonly token?: string } {
+  const at = segments.findIndex((segment, index) => segment === 't' && segments[index + 1]?.startsWith('em1.') === true)
+  const token = segments[at + 1]
+  return at < 0 || token === undefined ? { segments } : { segments: [...segments.slice(0, at), ...segments.slice(at + 2)], token }
 }
 
 function placesOf(text: string, scheme: string, inner: string): readonly [Place, ...Place[]] {

@@ -20,6 +20,7 @@ export const umountCommand = defineCommand({
   name: 'umount',
   summary: 'Unmount a folder.',
   parameters: [{ name: 'folder', help: 'where a volume is mounted' }],
+  without: ['token'],
   settings: umountSettings,
   details:
     'Asks the process of the mount, which publishes what was written and ends cleanly; where there is none any more, the dead mount is taken away. When not everything can be published, because the store is away, or within --wait, the rest is kept in the cache on this machine, the exit code is 11, and the next mount of the volume with this cache publishes it. --discard throws it away instead: on a terminal it asks for the name of the volume, elsewhere it needs --force. With --force a mount in use is taken away: what is open there fails.',
