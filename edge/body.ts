@@ -61,6 +61,29 @@ export async function openBody({ length, pieces, bytesBody, onFailure }: SentBod
   )
 }
 
+/** A body whose length is known at its end only; a connection that breaks before that shows that it is not whole. */
+export function openEndedBody({ pieces, onFailure }: Pick<SentBody, 'pieces' | 'onFailure'>): Body {
+  const iterator = pieces[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        try {
+          const next = await iterator.next()
+          if (next.done === true) controller.close()
+          else controller.enqueue(next.value)
+        } catch (error) {
+          onFailure(error)
+          controller.error(error)
+        }
+      },
+      cancel: async () => {
+        await iterator.return?.()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
 async function nextPiece(iterator: AsyncIterator<Uint8Array>, left: number): Promise<Uint8Array> {
   for (;;) {
     const next = await iterator.next()

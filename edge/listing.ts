@@ -5,13 +5,16 @@ import type { Entry } from '../shared/format/entry.ts'
 import { percentEncodeName } from '../shared/path.ts'
 import { formatTime } from '../shared/wire/messages.ts'
 
-export interface ListedPage {
+export interface ListedItems {
+  readonly items: readonly { readonly name: string; readonly entry: Entry }[]
+  readonly isLast: boolean
+}
+
+export interface ListedPage extends ListedItems {
   /** Canonical volume path. */
   readonly path: string
   /** What the page is about, for example `demo` or `demo at 12`. */
   readonly title: string
-  readonly items: readonly { readonly name: string; readonly entry: Entry }[]
-  readonly isLast: boolean
   /** True when this page does not begin the directory. */
   readonly isContinued: boolean
 }
@@ -25,6 +28,15 @@ export const pageHeaders = {
   'content-security-policy': listingPolicy,
   'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
 } as const
+
+/**
+ * True for a program that says nothing of what it likes: those walk the links of pages, as rclone's `http` remote does, and know a directory by the
+ * redirect to its slash. They do not follow a link to a next page, so one page must hold the whole directory; who asks for a part of it knows this edge, and
+ * gets JSON. An empty `Accept` is none: workerd does not tell them apart.
+ */
+export function walksLinks(accept: string | null, isPart: boolean): boolean {
+  return (accept ?? '') === '' && !isPart
+}
 
 /** True when the client names HTML and does not like JSON better (RFC 9110 section 12.5.1). A bare wildcard is a program: JSON. */
 export function prefersHtml(accept: string | null): boolean {
@@ -41,12 +53,28 @@ export function prefersHtml(accept: string | null): boolean {
 }
 
 export function renderListing(page: ListedPage): string {
-  const rows = page.items.map(({ name, entry }) => renderRow(name, entry))
-  if (page.path !== '/') rows.unshift('<tr><td><a href="../">../</a></td><td></td><td></td></tr>')
   const last = page.items.at(-1)
   const more: string[] = []
   if (page.isContinued) more.push('<a href="?">from the beginning</a>')
   if (!page.isLast && last !== undefined) more.push(`<a href="?after=${percentEncodeName(last.name)}">more</a>`)
+  return `${renderStart(page)}${renderRows(page.items)}${renderEnd(more)}`
+}
+
+/** The whole directory as one page, however many names it has: `first` and what `next` gives after a name, until it is the last. */
+export async function* listingPieces(first: ListedPage, next: (after: string) => Promise<ListedItems>): AsyncGenerator<Uint8Array, void, undefined> {
+  const encoder = new TextEncoder()
+  yield encoder.encode(renderStart(first))
+  for (let part: ListedItems = first; ; ) {
+    yield encoder.encode(renderRows(part.items))
+    const last = part.items.at(-1)
+    if (part.isLast || last === undefined) break
+    part = await next(last.name)
+  }
+  yield encoder.encode(renderEnd([]))
+}
+
+function renderStart(page: ListedPage): string {
+  const up = page.path === '/' ? '' : '<tr><td><a href="../">../</a></td><td></td><td></td></tr>\n'
   const heading = escapeHtml(`${page.title}: ${displayName(page.path)}`)
   return `<!doctype html>
 <html lang="en">
@@ -64,12 +92,15 @@ td + td { color: gray; white-space: nowrap }
 <h1>${heading}</h1>
 <table>
 <tr><th>Name</th><th>Size</th><th>Modified</th></tr>
-${rows.join('\n')}
-</table>
-<p>${more.join(' · ')}</p>
+${up}`
+}
+
+const renderRows = (items: ListedItems['items']): string => items.map(({ name, entry }) => `${renderRow(name, entry)}\n`).join('')
+
+const renderEnd = (links: readonly string[]): string => `</table>
+<p>${links.join(' · ')}</p>
 </html>
 `
-}
 
 function renderRow(name: string, entry: Entry): string {
   const mark = entry.kind === 'directory' ? '/' : ''

@@ -8,11 +8,11 @@ import { contentVersionOf } from '../../shared/format/entry-codec.ts'
 import { type ByteRange, rangeLength } from '../../shared/range.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { requireRight, requireWithin } from '../access/grant.ts'
-import { openBody } from '../body.ts'
+import { openBody, openEndedBody } from '../body.ts'
 import { evaluatePreconditions, type Validators } from '../conditional.ts'
 import { contentDisposition, contentTypeOf } from '../content-type.ts'
 import { type FileFacts, type FilePlan, planFile } from '../file-plan.ts'
-import { pageHeaders, prefersHtml, renderListing } from '../listing.ts'
+import { listingPieces, pageHeaders, prefersHtml, renderListing, walksLinks } from '../listing.ts'
 import { writeMultipart } from '../multipart.ts'
 import { parseInteger, queryInteger, queryName, queryValue } from '../query.ts'
 import { type HeaderMap, immutableCache, jsonType, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
@@ -26,7 +26,7 @@ const conditionalParameters: readonly RouteParameter[] = [
   { name: 'If-None-Match', in: 'header', text: 'ETags, or *' },
   { name: 'If-Modified-Since', in: 'header', text: 'An HTTP date' },
   { name: 'If-Unmodified-Since', in: 'header', text: 'An HTTP date' },
-  { name: 'Accept', in: 'header', text: 'For a directory: text/html for a page, JSON otherwise' },
+  { name: 'Accept', in: 'header', text: 'For a directory: text/html for a page, JSON otherwise; without it, one page of all names' },
   { name: 'after', in: 'query', text: 'For a directory: only names after this one' },
   { name: 'limit', in: 'query', text: `For a directory: at most so many names, 1 to ${listLimitMax}` },
   { name: 'download', in: 'query', text: 'With any value: a browser saves the file instead of showing it' },
@@ -35,7 +35,7 @@ const conditionalParameters: readonly RouteParameter[] = [
 const readResponses = {
   200: 'The file, or the listing of a directory',
   206: 'The ranges that were asked for; several as multipart/byteranges. HEAD with one satisfiable range answers 206 too',
-  302: 'A directory asked for as HTML without its trailing slash',
+  302: 'A directory asked for as HTML, or without Accept, without its trailing slash',
   304: 'Not modified',
   404: 'No such volume, snapshot or path',
   412: 'A precondition failed',
@@ -112,11 +112,14 @@ interface Execution {
   readonly read: (range: ByteRange) => AsyncIterable<Uint8Array>
 }
 
-async function execute({ edge, signal }: Exchange, { plan, path, more, read }: Execution): Promise<Response> {
-  const { bytesBody } = edge
-  const onFailure = (error: unknown): void => {
-    if (!signal.aborted) edge.log.error('a body was broken off', { path, error })
-  }
+/** What is said of a body that ends before its end; nothing when it is the client who went away. */
+const reportBroken = ({ edge, signal }: Exchange, path: string) => (error: unknown): void => {
+  if (!signal.aborted) edge.log.error('a body was broken off', { path, error })
+}
+
+async function execute(exchange: Exchange, { plan, path, more, read }: Execution): Promise<Response> {
+  const { bytesBody } = exchange.edge
+  const onFailure = reportBroken(exchange, path)
   if (plan.kind === 'none') return respond(plan.status, { ...plan.headers, ...more })
   if (plan.kind === 'error') {
     return respondError(plan.status, plan.status === 412 ? 'stale' : 'invalid', `Cannot send "${path}": ${plan.message}`, plan.headers)
@@ -139,10 +142,13 @@ interface DirectoryAnswer {
 async function answerDirectory(exchange: Exchange, { snapshot, path, entry, isSlashed, isPinned }: DirectoryAnswer): Promise<Response> {
   const { request, query, isHead, signal, edge } = exchange
   requireRight(exchange.grant, 'list', path)
-  const isHtml = prefersHtml(request.headers.get('accept'))
+  const after = queryName(query, 'after')
+  const limit = queryInteger(query, 'limit', { min: 1, max: listLimitMax })
+  const isWalk = walksLinks(request.headers.get('accept'), queryValue(query, 'after') !== undefined || limit !== undefined)
+  const isHtml = isWalk || prefersHtml(request.headers.get('accept'))
   if (isHtml && !isSlashed) return respond(302, { location: withSlash(exchange), 'cache-control': 'no-store', vary: 'Accept' })
   const headers: HeaderMap = {
-    etag: listingTag(snapshot, entry, isHtml),
+    etag: listingTag(snapshot, entry, isWalk ? 'whole' : isHtml ? 'html' : 'json'),
     'cache-control': isPinned ? immutableCache : revalidateCache,
     vary: 'Accept',
     'edgemount-seq': String(snapshot.seq),
@@ -152,13 +158,13 @@ async function answerDirectory(exchange: Exchange, { snapshot, path, entry, isSl
   if (verdict === 'failed') return respondError(412, 'stale', `Cannot list "${path}": it is not the version that was asked for`)
   if (verdict === 'not-modified') return respond(304, headers)
   if (isHead) return respond(200, { ...headers, ...(isHtml ? pageHeaders : { 'content-type': jsonType }) })
-  const after = queryName(query, 'after')
-  const limit = queryInteger(query, 'limit', { min: 1, max: listLimitMax }) ?? listLimitMax
-  const { items, isLast } = await snapshot.list(entry, { after, limit, signal })
+  const { items, isLast } = await snapshot.list(entry, { after, limit: limit ?? listLimitMax, signal })
   if (!isHtml) return respondJson(200, { seq: snapshot.seq, path, items: await listItems(items, edge.hash), isLast }, headers)
   const title = isPinned ? `${exchange.parameters['volume']} at ${snapshot.seq}` : `${exchange.parameters['volume']}`
-  const html = renderListing({ path, title, items, isLast, isContinued: after !== undefined })
-  return respond(200, { ...headers, ...pageHeaders }, html)
+  const page = { path, title, items, isLast, isContinued: after !== undefined }
+  if (!isWalk || isLast) return respond(200, { ...headers, ...pageHeaders }, renderListing(page))
+  const pieces = listingPieces(page, (last) => snapshot.list(entry, { after: last, limit: listLimitMax, signal }))
+  return respond(200, { ...headers, ...pageHeaders }, openEndedBody({ pieces, onFailure: reportBroken(exchange, path) }))
 }
 
 /** Relative to the address that was asked for, so that it also holds behind a proxy that takes a prefix away. */
@@ -167,9 +173,9 @@ function withSlash({ path, query }: Exchange): string {
 }
 
 /** What a listing shows is the directory's tree and the inodes of files with several links; equal pointers are equal listings. */
-function listingTag(snapshot: Snapshot, entry: Entry, isHtml: boolean): string {
+function listingTag(snapshot: Snapshot, entry: Entry, form: 'whole' | 'html' | 'json'): string {
   const tree = entry.content.kind === 'tree' ? (entry.content.root.pointer?.hash ?? 'empty') : ''
   const inodes = snapshot.root.inodes?.hash ?? 'none'
-  return `"${tree.slice(0, 32)}.${inodes.slice(0, 32)}.${isHtml ? 'html' : 'json'}"`
+  return `"${tree.slice(0, 32)}.${inodes.slice(0, 32)}.${form}"`
 }
 

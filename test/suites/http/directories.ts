@@ -4,10 +4,12 @@ import { type Answer, type HttpRow, type RowMore, at, refused, request, row, who
 const json: Answer['has'] = { 'content-type': 'application/json; charset=utf-8', vary: 'Accept', 'cache-control': 'no-cache, no-transform', etag: /^"[0-9a-z.]+\.json"$/, 'content-encoding': undefined }
 const html: Answer['has'] = { ...json, 'content-type': 'text/html; charset=utf-8', etag: /^"[0-9a-z.]+\.html"$/, 'content-security-policy': /^default-src 'none'/ }
 
-const list = (address: string, body: RegExp, lines: readonly string[] = []): HttpRow => row(`${address} ${lines.join()}`, request(`GET ${at(address)}`, lines), { status: 200, body, has: json })
+const list = (address: string, body: RegExp, lines: readonly string[] = ['accept: */*']): HttpRow => row(`${address} ${lines.join()}`, request(`GET ${at(address)}`, lines), { status: 200, body, has: json })
 const page = (address: string, body: RegExp, lines: readonly string[] = ['accept: text/html']): HttpRow => row(`${address} ${lines.join()}`, request(`GET ${at(address)}`, lines), { status: 200, body, has: html })
-const moved = (address: string, location: string): HttpRow =>
-  row(`${address} moves to ${location}`, request(`GET ${at(address)}`, ['accept: text/html']), { status: 302, body: '', has: { location, 'cache-control': 'no-store', vary: 'Accept' } })
+/** Who says nothing of what it likes walks links. */
+const walked = (address: string, body: RegExp, lines: readonly string[] = []): HttpRow => row(`links of ${address} ${lines.join()}`, request(`GET ${at(address)}`, lines), { status: 200, body, has: { ...html, etag: /^"[0-9a-z.]+\.whole"$/ } })
+const moved = (address: string, location: string, lines: readonly string[] = ['accept: text/html']): HttpRow =>
+  row(`${address} moves to ${location} ${lines.join()}`, request(`GET ${at(address)}`, lines), { status: 302, body: '', has: { location, 'cache-control': 'no-store', vary: 'Accept' } })
 const invalid = (query: string): HttpRow => row(`dir/?${query}`, request(`GET ${at(`dir/?${query}`)}`), refused(400, 'invalid'))
 
 export const directoryRows: readonly HttpRow[] = [
@@ -19,13 +21,18 @@ export const directoryRows: readonly HttpRow[] = [
   list('dir/', /"path":"\/dir"/, ['accept: application/json']),
   list('dir/', /"path":"\/dir"/, ['accept: application/json, text/html;q=0.9']),
   list('dir/', /"path":"\/dir"/, ['accept: text/html;q=0']),
-  list('dir/', /"path":"\/dir"/, ['accept:']),
   list('dir/', /"path":"\/dir"/, ['accept: text/html;q=x']),
   list('dir/', /"path":"\/dir"/, ['accept: text/*']),
   page('dir/', /<title>/, ['accept: TEXT/HTML']),
   page('dir/', /<title>/, ['accept: application/json;q=0.5, text/html;q=0.5']),
   page('dir/', /<title>/, ['accept: application/json;q=0.5', 'accept: text/html;level=1;q=0.9']),
-  list('dir/', /"path":"\/dir"/, ['range: bytes=0-9']),
+  list('dir/', /"path":"\/dir"/, ['accept: */*', 'range: bytes=0-9']),
+  walked('', /<title>demo: \/<\/title>/),
+  walked('dir/', /<a href="a\.html">a\.html<\/a>/),
+  walked('dir/', /<a href="b\/">b\/<\/a>[^]*<\/html>\n$/, ['accept:']),
+  walked('dir/', /<a href="a\.html">/, ['range: bytes=0-9']),
+  list('dir/?limit=1', /"isLast":false/, []),
+  list('dir/?after=', /"items":\[\{"name":"a\.html"/, []),
   list('dir/?limit=1', /"items":\[\{"name":"a\.html"[^\]]*\}\],"isLast":false/),
   list('dir/?limit=3', /"name":"up".*"isLast":true/),
   list('dir/?after=a.html&limit=1', /"items":\[\{"name":"b",[^\]]*\}\],"isLast":false/),
@@ -45,12 +52,14 @@ export const directoryRows: readonly HttpRow[] = [
   moved('dir', './dir/'),
   moved('dir?x=1', './dir/?x=1'),
   moved('to-dir', './to-dir/'),
+  moved('dir', './dir/', []),
+  row('HEAD of a directory, for who walks links', request(`HEAD ${at('dir')}`), { status: 302, body: '', has: { location: './dir/' } }),
   row('the root without a slash, for people', request('GET /v1/demo/files', ['accept: text/html']), { status: 302, body: '', has: { location: './files/' } }),
-  row('the root without a slash', request('GET /v1/demo/files'), { status: 200, body: /"path":"\/"/ }),
+  row('the root without a slash', request('GET /v1/demo/files', ['accept: */*']), { status: 200, body: /"path":"\/"/ }),
   ...['limit=0', 'limit=1001', 'limit=-1', 'limit=x', 'limit=', 'limit=1e2', 'limit=18446744073709551616', 'after=%2F', 'after=%00', 'after=%', 'after=..'].map(invalid),
   row('If-Match of a directory: *', request(`GET ${at('dir/')}`, ['if-match: *']), { status: 200 }),
   row('If-Match of a directory: another', request(`GET ${at('dir/')}`, ['if-match: "a"']), refused(412, 'stale')),
-  row('If-None-Match of a directory: *', request(`GET ${at('dir/')}`, ['if-none-match: *']), { status: 304, body: '', has: { etag: /json"$/, vary: 'Accept', 'content-length': undefined } }),
+  row('If-None-Match of a directory: *', request(`GET ${at('dir/')}`, ['accept: */*', 'if-none-match: *']), { status: 304, body: '', has: { etag: /json"$/, vary: 'Accept', 'content-length': undefined } }),
 ]
 
 export const symlinkRows: readonly HttpRow[] = [
@@ -76,10 +85,10 @@ export const snapshotRows: readonly HttpRow[] = [
   asked(pinned('2/letters.txt'), { status: 304, body: '', has: { 'cache-control': forEver['cache-control'], etag: '{tag:letters.txt}' } }, ['if-none-match: {tag:letters.txt}']),
   asked(pinned('2/letters.txt'), refused(416, 'invalid', { 'content-range': 'bytes */26' }), ['range: bytes=26-']),
   asked(pinned('2/letters.txt'), refused(412, 'stale'), ['if-match: "a"']),
-  asked(pinned('2/dir/'), { status: 200, body: /^\{"seq":2,"path":"\/dir"/, has: { 'cache-control': forEver['cache-control'] } }),
+  asked(pinned('2/dir/'), { status: 200, body: /^\{"seq":2,"path":"\/dir"/, has: { 'cache-control': forEver['cache-control'] } }, ['accept: */*']),
   asked(pinned('2/dir/'), { status: 200, body: /<title>demo at 2: /, has: { 'cache-control': forEver['cache-control'], 'content-type': 'text/html; charset=utf-8' } }, ['accept: text/html']),
   asked(pinned('2/dir'), { status: 302, body: '', has: { location: './dir/', 'cache-control': 'no-store' } }, ['accept: text/html']),
-  asked(pinned('2'), { status: 200, body: /"path":"\/"/ }),
+  asked(pinned('2'), { status: 200, body: /"path":"\/"/ }, ['accept: */*']),
   asked(pinned('2/to-file'), { status: 200, body: /^abc/, has: { 'cache-control': forEver['cache-control'] } }),
   asked(pinned('2/../files/letters.txt'), refused(400, 'invalid')),
   asked(pinned('2//letters.txt'), refused(400, 'invalid')),

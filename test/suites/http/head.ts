@@ -30,7 +30,7 @@ export const headRows: readonly HttpRow[] = [
   head(letters, [`if-unmodified-since: ${dateOf(modifiedSeconds - 1)}`], failed),
   head('nothing', [], refused(404, 'not-found')),
   head('%00', [], refused(400, 'invalid')),
-  row('HEAD of a directory', request(`HEAD ${at('dir/')}`), { status: 200, body: '', has: { 'content-type': 'application/json; charset=utf-8', 'content-length': undefined, vary: 'Accept' } }),
+  row('HEAD of a directory', request(`HEAD ${at('dir/')}`, ['accept: */*']), { status: 200, body: '', has: { 'content-type': 'application/json; charset=utf-8', 'content-length': undefined, vary: 'Accept' } }),
   row('HEAD of a volume that is none', request('HEAD /v1/nothing/files/x'), headOf(refused(404, 'not-found'))),
   row('HEAD of /healthz', request('HEAD /healthz'), { status: 200, body: '', has: { 'content-type': 'application/json; charset=utf-8' } }),
   row('HEAD of an address that is none', request('HEAD /v9'), headOf(refused(404, 'not-found'))),

@@ -41,7 +41,7 @@ export const codingRows: readonly HttpRow[] = [
   ...['identity;q=0', '*;q=0', 'gzip, identity;q=0', 'gzip;q=1, *;q=0'].map((value) => get(letters, [`accept-encoding: ${value}`], whole(letters, plain), alike)),
   get('digits.bin', ['accept-encoding: gzip'], whole('digits.bin', plain), alike),
   get('digits.bin', ['accept-encoding: gzip, br', 'range: bytes=0-9'], part('digits.bin', 0, 9, plain), alike),
-  row('a listing', request(`GET ${at('names/')}`, ['accept-encoding: gzip, br']), { status: 200, body: /^\{/, has: { 'content-encoding': undefined } }),
+  row('a listing', request(`GET ${at('names/')}`, ['accept: */*', 'accept-encoding: gzip, br']), { status: 200, body: /^\{/, has: { 'content-encoding': undefined } }),
   row('HTML', request(`GET ${at('dir/a.html')}`, ['accept-encoding: gzip, br']), whole('dir/a.html', plain)),
   row('JSON', request(`GET ${at('types/a.json')}`, ['accept-encoding: gzip, br']), { status: 200, body: 'data', has: plain }),
   get(letters, ['te: trailers'], whole(letters), alike),

@@ -1,0 +1,75 @@
+/**
+ * A proxy before an HTTP server that writes down what is asked of it and how many bytes each answer brought, so that tests can say what a client really
+ * read. An answer that its client breaks off is counted as far as it came, and broken off behind the proxy, too. Answers come at the pace of a fast network:
+ * the sockets of one machine hold megabytes that a client would be said to have read.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+
+export interface RecordedRequest {
+  readonly method: string
+  /** Still percent-encoded, with the query. */
+  readonly path: string
+  readonly range: string | undefined
+  status: number
+  bytes: number
+  encoding: string | undefined
+}
+
+export interface RecordingProxy {
+  readonly url: string
+  /** What was asked since the last call. */
+  taken(): RecordedRequest[]
+  stop(): Promise<void>
+}
+
+/** 64 MiB a second and connection, after what comes at once. */
+const paceBytes = 256 * 1024
+const paceMs = 4
+
+export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
+  let recorded: RecordedRequest[] = []
+  const server = createServer((incoming, outgoing) => recorded.push(passOn(new URL(target), incoming, outgoing)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return {
+    url: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    taken: () => {
+      const taken = recorded
+      recorded = []
+      return taken
+    },
+    stop: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+function passOn({ hostname, port }: URL, incoming: IncomingMessage, outgoing: ServerResponse): RecordedRequest {
+  const { method = '', url: path = '', headers } = incoming
+  const record: RecordedRequest = { method, path, range: headers.range, status: 0, bytes: 0, encoding: undefined }
+  const onward = request({ hostname, port, method, path, headers }, (answer) => {
+    record.status = answer.statusCode ?? 502
+    record.encoding = answer.headers['content-encoding']
+    outgoing.writeHead(record.status, answer.headers)
+    sendPaced(answer, outgoing, record).catch(() => outgoing.destroy())
+  })
+  onward.on('error', () => outgoing.destroy())
+  outgoing.on('close', () => onward.destroy())
+  incoming.pipe(onward)
+  return record
+}
+
+async function sendPaced(answer: IncomingMessage, outgoing: ServerResponse, record: RecordedRequest): Promise<void> {
+  let paused = 0
+  for await (const bytes of answer as AsyncIterable<Buffer>) {
+    if (outgoing.destroyed) return
+    record.bytes += bytes.length
+    outgoing.write(bytes)
+    if (record.bytes - paused < paceBytes) continue
+    paused = record.bytes
+    await sleep(paceMs)
+  }
+  outgoing.end()
+}
