@@ -27,16 +27,18 @@ export async function commitUpload(exchange: Exchange, pending: PendingUploads, 
   const { path, length, metadata } = upload
   const content = contentOf(upload)
   const version = await versionOf(exchange, content)
-  const seq = await commitOnce(lasting, volume, id, upload).catch(async (error: unknown) => {
-    if (codeOf(error) === 'stale') await pending.remove(id)
-    throw error
-  })
+  const seq = await commitOnce(lasting, volume, id, upload)
+  if (seq === undefined) {
+    await pending.remove(id)
+    throw new EdgemountError('stale', `Cannot change "${path}": it is not the version that was asked for; the upload is over`)
+  }
   const finished: FinishedUpload = { path, length, metadata, seq, version }
   await pending.finish(id, finished).catch((error: unknown) => exchange.edge.log.warn('a finished upload is still kept as open', { id, error }))
   return finished
 }
 
-async function commitOnce(exchange: Exchange, volume: Volume, id: string, upload: OpenUpload): Promise<number> {
+/** The commit's seq; undefined when a precondition does not hold. */
+async function commitOnce(exchange: Exchange, volume: Volume, id: string, upload: OpenUpload): Promise<number | undefined> {
   const { signal } = exchange
   const headers = new Headers(upload.headers.map(([name, value]): [string, string] => [name, value]))
   const nonce = `upload-${id}`
@@ -47,7 +49,7 @@ async function commitOnce(exchange: Exchange, volume: Volume, id: string, upload
     if (made !== undefined) return made.seq
     const target = await locate(exchange, head, upload.path)
     refuseDirectory(target)
-    if (isRefused(exchange, target, headers)) throw new EdgemountError('stale', `Cannot change "${target.path}": it is not the version that was asked for`)
+    if (isRefused(exchange, target, headers)) return undefined
     const operation: Operation = {
       op: 'create',
       path: target.path,
@@ -63,7 +65,8 @@ async function commitOnce(exchange: Exchange, volume: Volume, id: string, upload
       const { seq } = await volume.writer({ patienceMs: uploadPatienceMs }).commit([operation], { base: head, onConflict: 'refuse', nonce, signal })
       return seq
     } catch (error) {
-      if (codeOf(error) !== 'stale' || count >= triesMax) throw error
+      if (codeOf(error) !== 'stale') throw error
+      if (count >= triesMax) throw new EdgemountError('unavailable', `Cannot write "${upload.path}": other commits were faster ${triesMax} times; send the last part again`, { cause: error })
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Uploads in parts against a tiny model: parts that are cut anywhere, at either of two edges over one store, with and without faults of the store; and their end by time. */
 import { createHash } from 'node:crypto'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type App, createApp } from '../../edge/app.ts'
+import { type App, type AppSettings, createApp } from '../../edge/app.ts'
 import { nodeDigest } from '../../edge/node-digest.ts'
 import { nodeHash } from '../../edge/node.ts'
 import { openUploadsMax, uploadExpiresMs } from '../../edge/pending-uploads.ts'
@@ -16,6 +16,7 @@ import { uploadId } from '../../shared/volume/keys.ts'
 import { Volume } from '../../shared/volume/volume.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { testKeys, tokenFor } from './access/tokens.ts'
 
 interface Bed {
   readonly volume: Volume
@@ -26,13 +27,19 @@ interface Bed {
   readonly apps: readonly App[]
 }
 
-async function makeBed(settings: { readonly clock?: Clock; readonly wrap?: (store: ObjectStore) => ObjectStore } = {}): Promise<Bed> {
-  const { clock = systemClock, wrap = (same) => same } = settings
+interface BedSettings {
+  readonly clock?: Clock
+  readonly wrap?: (store: ObjectStore) => ObjectStore
+  readonly more?: Partial<AppSettings>
+}
+
+async function makeBed({ clock = systemClock, wrap = (same) => same, more = {} }: BedSettings = {}): Promise<Bed> {
   const plain = new MemoryStore()
   const chunking = { kind: 'content', minBytes: 4096, averageBytes: 16_384, maxBytes: 65_536 } as const
   const store = new ScopedStore(plain, 'demo')
   const volume = await Volume.create({ store, clock, random: new SeededRandom(1), hash: nodeHash }, { name: 'demo', chunking })
-  const settingsOf = (seed: number): Parameters<typeof createApp>[0] => ({ clock, random: new SeededRandom(seed), hash: nodeHash, startDigest: nodeDigest, store: wrap(plain), uploadPackBytesMax: 100_000 })
+  const shared = { clock, hash: nodeHash, startDigest: nodeDigest, uploadPackBytesMax: 100_000, ...more }
+  const settingsOf = (seed: number): AppSettings => ({ ...shared, random: new SeededRandom(seed), store: wrap(plain) })
   const apps = [createApp(settingsOf(2)), createApp(settingsOf(3))]
   onTestFinished(async () => {
     for (const app of apps) await app.dispose()
@@ -216,5 +223,44 @@ describe('time', () => {
     await store.put(key, bytes)
     const response = await ask(apps[0]!, 'GET', address, {})
     expect([response.status, await response.text()]).toEqual([502, expect.stringContaining('delete it and upload again')])
+  })
+})
+
+describe('who may', () => {
+  const body = (text: string): ReadableStream<Uint8Array> => bodyOf(new TextEncoder().encode(text), new SeededRandom(1), false)
+  const bearer = async (prefix: string): Promise<Record<string, string>> => ({ authorization: `Bearer ${await tokenFor({ prefix, rights: ['write'] })}` })
+
+  it('goes on with an upload is who may write its path; knowing its id is not enough', async () => {
+    const { apps, volume } = await makeBed({ more: { access: { keys: testKeys } } })
+    const app = apps[0]!
+    const mine = await bearer('/mine')
+    const theirs = await bearer('/theirs')
+    const address = (await begin(app, '/mine/x', 4, mine)).headers.get('location') ?? ''
+    expect((await begin(app, '/mine/x', 4, theirs)).status).toBe(403)
+    for (const method of ['HEAD', 'PATCH', 'DELETE']) {
+      expect((await ask(app, method, address, { ...theirs, ...partHeaders(0) })).status).toBe(403)
+      expect((await ask(app, method, address, partHeaders(0))).status).toBe(401)
+      expect((await ask(app, method, address.replace('/mine/', '/theirs/'), { ...theirs, ...partHeaders(0) })).status).toBe(404)
+    }
+    // A symlink that is made meanwhile does not lead out.
+    await volume.writer().commit([{ op: 'symlink', path: '/mine/x', target: '/theirs/file', parents: true }, { op: 'create', path: '/theirs/file', parents: true }])
+    expect((await ask(app, 'PATCH', address, { ...mine, ...partHeaders(0) }, body('mine'))).status).toBe(403)
+    expect((await (await volume.head()).resolve('/theirs/file')).size).toBe(0)
+    await volume.writer().commit([{ op: 'unlink', path: '/mine/x' }])
+    expect((await ask(app, 'PATCH', address, { ...mine, ...partHeaders(0) }, body('mine'))).status).toBe(204)
+  })
+
+  it('has a token in the address finds it in the Location', async () => {
+    const { apps } = await makeBed({ more: { access: { keys: testKeys } } })
+    const token = await tokenFor({ prefix: '/mine', rights: ['write'] })
+    const begun = await ask(apps[0]!, 'POST', `/t/${token}/v1/demo/uploads/mine/x`, { 'upload-length': '4' })
+    const address = begun.headers.get('location') ?? ''
+    expect(address).toMatch(new RegExp(`^/t/${RegExp.escape(token)}/v1/demo/uploads/mine/x\\?upload=`))
+    expect((await ask(apps[1]!, 'PATCH', address, partHeaders(0), body('mine'))).status).toBe(204)
+  })
+
+  it('uploads too much is refused before', async () => {
+    const { apps } = await makeBed({ more: { uploadBytesMax: 1000 } })
+    expect([(await begin(apps[0]!, '/x', 1001)).status, (await begin(apps[0]!, '/x', 1000)).status]).toEqual([413, 201])
   })
 })
