@@ -10,7 +10,9 @@ import { nodeDisk } from '../../edge/store/directory/disk.ts'
 import { FileLocks } from '../../edge/store/directory/lock.ts'
 import { currentProcess } from '../../edge/store/directory/process-identity.ts'
 import { systemClock } from '../../shared/clock.ts'
+import { codeOf } from '../../shared/error.ts'
 import { randomBelow, systemRandom } from '../../shared/random.ts'
+import { Leases } from '../../shared/volume/leases.ts'
 
 const [root = '', job = '', rounds = '0'] = process.argv.slice(2)
 const settings = { clock: systemClock, random: systemRandom }
@@ -23,6 +25,21 @@ async function create(): Promise<unknown> {
   for (let round = 0; round < roundCount; round += 1) {
     const body = new TextEncoder().encode(String(process.pid))
     if (await store.create(`log/${String(round).padStart(20, '0')}`, body)) won.push(round)
+  }
+  return { pid: process.pid, won }
+}
+
+/** Which leases this process acquired: each is asked for by all at once, and never given back. */
+async function lease(): Promise<unknown> {
+  const leases = new Leases({ store, clock: systemClock, random: systemRandom })
+  const won: number[] = []
+  for (let round = 0; round < roundCount; round += 1) {
+    const request = { action: 'acquire', holder: String(process.pid), nonce: 'n', leaseMs: 60_000 } as const
+    const held = await leases.ask(`l${round}`, request).catch((error: unknown) => {
+      if (codeOf(error) !== 'conflict') throw error
+      return undefined
+    })
+    if (held !== undefined) won.push(round)
   }
   return { pid: process.pid, won }
 }
@@ -67,5 +84,5 @@ async function write(): Promise<unknown> {
   return { pid: process.pid }
 }
 
-const jobs: Readonly<Record<string, () => Promise<unknown>>> = { create, count, crash, write }
+const jobs: Readonly<Record<string, () => Promise<unknown>>> = { create, lease, count, crash, write }
 console.log(JSON.stringify(await jobs[job]!()))

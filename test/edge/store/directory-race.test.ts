@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { DirectoryStore } from '../../../edge/store/directory.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { systemRandom } from '../../../shared/random.ts'
+import { Leases } from '../../../shared/volume/leases.ts'
 import { bytesAt, text } from '../../support/store-bytes.ts'
 import { tempDirectory } from '../../support/temp-directory.ts'
 
@@ -59,6 +60,16 @@ test('of racing creates in four processes each key has exactly one winner', asyn
   expect(new Set(winners.map(({ round }) => round)).size).toBe(100)
   const store = await openStore(root)
   for (const { round, pid } of winners) expect(await bytesAt(store, `log/${String(round).padStart(20, '0')}`)).toEqual(text(String(pid)))
+})
+
+test('of racing holders in four processes each lease has exactly one', async () => {
+  const root = await tempDirectory()
+  const outcomes = await Promise.all((['node', 'node', 'node', 'deno'] as const).map((runtime) => run(runtime, root, 'lease', 50)))
+  for (const { errors } of outcomes) expect(errors).toBe('')
+  const winners = outcomes.flatMap(({ report }) => report!.won!.map((round) => ({ round, pid: report!.pid })))
+  expect(winners).toHaveLength(50)
+  const leases = new Leases({ store: await openStore(root), clock: systemClock, random: systemRandom })
+  for (const { round, pid } of winners) expect(await leases.read(`l${round}`)).toMatchObject({ epoch: 1, holder: String(pid) })
 })
 
 test('counting by compare-and-set in four processes loses nothing', async () => {

@@ -55,6 +55,7 @@ describe('a lease', () => {
     expect(await failureOf(leases.ask('x', { action: 'fence', epoch: 1 }))).toBe('stale')
     expect(await failureOf(leases.ask('x', acquire('a')))).toBe('stale')
     expect(await leases.ask('x', acquire('a', 'a2'))).toMatchObject({ epoch: 2 })
+    for (const action of ['renew', 'release'] as const) expect(await failureOf(leases.ask('x', { action, holder: 'a', epoch: 1, leaseMs }))).toBe('stale')
   })
 
   test('that nobody ever acquired is not found', async () => {
