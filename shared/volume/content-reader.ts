@@ -29,6 +29,8 @@ const windowBytes = 64 * 1024 * 1024
 const getsAtOnce = 2
 /** The first request is small, so that the first byte comes early; each next one may be twice as large, unless the budget is used up. */
 const smallGetBytes = 1024 * 1024
+/** A range that is no longer is one request with the whole chunks at its ends: another one costs more than it saves. */
+const wholeRangeBytes = 1024 * 1024
 
 export interface ContentReaderParts {
   readonly store: ObjectStore
@@ -128,7 +130,8 @@ async function* stepsOf(parts: ContentReaderParts, request: ReadRequest, isBusy:
   const smallBytes = Math.min(smallGetBytes, parts.readBytesMax)
   const held = (hash: Hash): Uint8Array | undefined => parts.chunks.get(hash)
   let at = request.range.start
-  let getBytes = smallBytes
+  const isShort = request.range.end - request.range.start <= wholeRangeBytes
+  let getBytes = isShort ? Math.min(3 * wholeRangeBytes, Math.max(parts.readBytesMax, smallBytes)) : smallBytes
   for await (const runs of runsOf(parts.pages, request.content, request.range, request.signal)) {
     for (let rest = runs; rest.length > 0; ) {
       // One request at a time is planned, since its limit grows from request to request, and shrinks when others hold the memory.

@@ -5,11 +5,13 @@ import type { AccessSettings } from '../../edge/access/guard.ts'
 import { createApp } from '../../edge/app.ts'
 import { nodeDigest } from '../../edge/node-digest.ts'
 import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
+import type { EdgeCache } from '../../edge/store/cache/edge-cache.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
 import { type Clock, systemClock } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
 import { silentLogger } from '../../shared/log.ts'
+import type { Metrics } from '../../shared/metrics.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { type Engine, Volume } from '../../shared/volume/volume.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
@@ -38,15 +40,17 @@ export interface EdgeTestSettings {
   readonly pollMs?: number
   readonly storeCallMs?: number
   readonly access?: AccessSettings
+  readonly cache?: EdgeCache
+  readonly metrics?: Metrics
 }
 
 export const volumeName = 'demo'
 
 export async function startEdge(settings: EdgeTestSettings = {}): Promise<EdgeUnderTest> {
-  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs, access } = settings
+  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs, access, cache, metrics } = settings
   const engine: Engine = { store: new ScopedStore(store, volumeName), clock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
-  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs, access })
+  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs, access, cache, metrics })
   const server = await serveNode({ app, port: 0, closeMs: 1000 })
   return {
     url: server.url,
