@@ -1,5 +1,7 @@
 /** Uploads in parts, by tus 1.0.0: each row of the protocol, on each runtime. */
 import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomBelow } from '../../shared/random.ts'
 import { pattern } from '../support/store-bytes.ts'
@@ -12,7 +14,7 @@ const part = { ...tus, 'content-type': 'application/offset+octet-stream' }
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 const digest = (algorithm: string, body: Uint8Array | string): string => createHash(algorithm).update(body).digest('base64')
 
-describe.each(runtimes)('on %s', (_runtime, start) => {
+describe.each(runtimes)('on %s', (runtime, start) => {
   let edge: EdgeUnderTest
   beforeAll(async () => {
     edge = await start()
@@ -201,6 +203,29 @@ describe.each(runtimes)('on %s', (_runtime, start) => {
     expect(await seq()).toBe(before + 1)
     const served = new Uint8Array(await (await edge.fetch('/v1/demo/files/raced')).arrayBuffer())
     expect([served.length, served[0]]).toEqual([300_000, winner + 1])
+  })
+
+  it('what came before a connection broke is kept', async () => {
+    const address = await begin('/broken', 1_000_000)
+    const body = pattern(1_000_000)
+    const head = Object.entries({ ...part, 'upload-offset': '0', 'content-length': '1000000', host: 'localhost' }).map(([name, value]) => `${name}: ${value}\r\n`)
+    await new Promise<void>((resolve) => {
+      const socket = connect({ port: edge.port, host: '127.0.0.1' }, () => {
+        socket.write(`PATCH ${address} HTTP/1.1\r\n${head.join('')}\r\n`)
+        socket.write(body.subarray(0, 300_000), () => setTimeout(() => socket.destroy(), 100))
+      })
+      socket.once('close', () => resolve())
+    })
+    let offset = 0
+    for (let count = 0; count < 50 && offset === 0; count += 1) {
+      await sleep(20)
+      offset = Number(await offsetOf(address))
+    }
+    // A Worker ends with its client: less than a step is lost there.
+    expect(offset).toBe(runtime === 'workerd' ? 0 : 300_000)
+    expect(await statusAt('/broken')).toBe(404)
+    expect((await send(address, offset, body.subarray(offset))).status).toBe(204)
+    expect(Buffer.compare(Buffer.from(await (await edge.fetch('/v1/demo/files/broken')).arrayBuffer()), body)).toBe(0)
   })
 
   it('an upload that was ended is gone', async () => {
