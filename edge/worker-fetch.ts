@@ -95,7 +95,10 @@ export async function answer(plain: ObjectStore, request: Request, environment: 
   const cache = { blocks, fills, wholeBytesMax: readBytesMax, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
   const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, uploadPackBytesMax, isStreaming: true, cache }
   const app = createApp({ ...settings, access: accessOf(environment) })
-  const response = await app.fetch(request, { address: request.headers.get('cf-connecting-ip') ?? undefined })
+  const answering = app.fetch(request, { address: request.headers.get('cf-connecting-ip') ?? undefined })
+  // A Worker ends with its client, unless somebody waits: what an upload has sent until then is kept.
+  if (request.method !== 'GET') context.waitUntil(answering)
+  const response = await answering
   if (response.body === null) {
     context.waitUntil(app.dispose())
     return response
