@@ -3,9 +3,10 @@
  */
 import { EdgemountError } from '../../shared/error.ts'
 import { readPeer } from '../../shared/volume/peer.ts'
+import { PeerTooSoon } from '../../shared/volume/peers.ts'
 import type { PeerMessage, PeersMessage } from '../../shared/wire/messages.ts'
 import { receiveJson } from '../json-body.ts'
-import { respond, respondJson } from '../respond.ts'
+import { respond, respondError, respondJson } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 
 const requestBytesMax = 8192
@@ -52,8 +53,13 @@ export const peerRoutes: readonly Route[] = [
     handle: async (exchange) => {
       const { peers } = await volumeOf(exchange)
       const said = await receiveJson(exchange, { what: 'peer', bytesMax: requestBytesMax }, readPeer)
-      const message: PeerMessage = await peers.put(idOf(exchange), said, exchange.signal)
-      return respondJson(200, message, { 'cache-control': 'no-store' })
+      try {
+        const message: PeerMessage = await peers.put(idOf(exchange), said, exchange.signal)
+        return respondJson(200, message, { 'cache-control': 'no-store' })
+      } catch (error) {
+        if (!(error instanceof PeerTooSoon)) throw error
+        return respondError(429, error.code, error.message, { 'retry-after': String(error.waitSeconds) })
+      }
     },
   },
   {

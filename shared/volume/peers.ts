@@ -84,8 +84,7 @@ export class Peers {
       })
       if (decision === undefined) continue
       if (decision.kind !== 'wait') return listed(id, decision.peer, clock.now())
-      const wait = `what it says is stored once in five minutes; try again in ${Math.ceil(decision.ms / 1000)} s, or register under another id`
-      throw new EdgemountError('exhausted', `Cannot change the peer "${id}": ${wait}`)
+      throw new PeerTooSoon(id, Math.ceil(decision.ms / 1000))
     }
     throw new EdgemountError('unavailable', `Cannot register the peer "${id}" in "${store.label}": ${why}; try again`)
   }
@@ -157,6 +156,16 @@ export class Peers {
     for (const { id } of dead) {
       await store.delete(peerPrefix + id, { signal }).catch((error: unknown) => log.debug('a dead peer was not removed', { id, why: messageOf(error) }))
     }
+  }
+}
+
+/** It says something else than a while ago. */
+export class PeerTooSoon extends EdgemountError {
+  readonly waitSeconds: number
+
+  constructor(id: string, waitSeconds: number) {
+    super('exhausted', `Cannot change the peer "${id}": what it says is stored once in five minutes; try again in ${waitSeconds} s, or register under another id`)
+    this.waitSeconds = waitSeconds
   }
 }
 
