@@ -75,7 +75,8 @@ export class Guard {
     if (route.needs !== undefined && this.#parts.keys.keyIds.length === 0) throw unauthorized(noSecret, undefined)
     const presented = presentedToken(request.headers, address)
     const claims = presented === undefined || route.needs === undefined ? undefined : await this.#verify(presented, client)
-    this.#charge(claims, client)
+    // Whoever looks after the edge asks how it is, also while somebody asks too much; only what costs the store a request is counted.
+    if (route.needs !== undefined || address.query !== '') this.#charge(claims, client)
     if (route.needs === undefined) return fullGrant
     const asked = readAsked(route, address, claims)
     const { signal } = request

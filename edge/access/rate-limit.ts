@@ -5,8 +5,11 @@
 
 interface Bucket {
   readonly atMs: number
+  /** In thousandths of a request, so that everything is whole: a millisecond earns as many as there are requests a second. */
   readonly left: number
 }
+
+const cost = 1000
 
 /** About a megabyte. */
 const callersMax = 10_000
@@ -22,13 +25,12 @@ export class RateLimiter {
   /** Takes one request of a caller who may make `perSecond`. Gives 0, or the milliseconds until there is one. */
   take(caller: string, perSecond: number, nowMs: number): number {
     const before = this.#buckets.get(caller)
-    const elapsedMs = before === undefined ? 1000 : Math.max(0, nowMs - before.atMs)
-    const depth = Math.max(perSecond, 1)
-    const has = before === undefined ? depth : Math.min(depth, before.left + (elapsedMs / 1000) * perSecond)
-    const isAllowed = has >= 1
+    const depth = perSecond * cost
+    const has = before === undefined ? depth : Math.min(depth, before.left + Math.max(0, nowMs - before.atMs) * perSecond)
+    const isAllowed = has >= cost
     this.#buckets.delete(caller)
-    this.#buckets.set(caller, { atMs: nowMs, left: isAllowed ? has - 1 : has })
+    this.#buckets.set(caller, { atMs: nowMs, left: isAllowed ? has - cost : has })
     if (this.#buckets.size > callersMax) this.#buckets.delete(this.#buckets.keys().next().value ?? '')
-    return isAllowed ? 0 : Math.ceil(((1 - has) / perSecond) * 1000)
+    return isAllowed ? 0 : Math.ceil((cost - has) / perSecond)
   }
 }

@@ -9,6 +9,11 @@ test.each([
   ['https://example.org/v1/photos/files/a/b', { source: 'https://example.org', volume: 'photos', seq: undefined, path: '/a/b' }],
   ['https://example.org/base/v1/photos/@3/a', { source: 'https://example.org/base', volume: 'photos', seq: 3, path: '/a' }],
   ['http://h/v/caf%C3%A9/%FF', { source: 'http://h', volume: 'v', seq: undefined, path: '/café/\udcff' }],
+  ['https://h/t/em1.abc/v1/photos/files/a', { source: 'https://h', volume: 'photos', seq: undefined, path: '/a', token: 'em1.abc' }],
+  ['https://h/base/t/em1.abc/v1/photos/@3/a', { source: 'https://h/base', volume: 'photos', seq: 3, path: '/a', token: 'em1.abc' }],
+  ['https://h/t/em1.abc/photos', { source: 'https://h', volume: 'photos', seq: undefined, path: '/', token: 'em1.abc' }],
+  ['https://h/photos/a?t=em1.abc', { source: 'https://h', volume: 'photos', seq: undefined, path: '/a', token: 'em1.abc' }],
+  ['https://h/t/photos', { source: 'https://h', volume: 't', seq: undefined, path: '/photos' }],
 ])('the address %s', (text, place) => {
   expect(parseTarget(text)).toEqual({ kind: 'edge', text, place })
 })
