@@ -18,7 +18,7 @@ const probe = 'GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n
 export async function learnTags(port: number): Promise<Map<string, string>> {
   const tags = new Map<string, string>()
   const connection = await HttpConnection.open(port)
-  for (const name of ['letters.txt', 'digits.bin', 'empty', 'empty.txt', 'one', 'dir/a.html', 'dir/b/c.txt']) {
+  for (const name of ['letters.txt', 'digits.bin', 'big.bin', 'empty', 'empty.txt', 'one', 'dir/a.html', 'dir/b/c.txt']) {
     connection.send(`HEAD /v1/demo/files/${name} HTTP/1.1\r\nhost: localhost\r\n\r\n`)
     const tag = (await connection.answer('HEAD'))?.headers.get('etag')?.[0]
     if (tag === undefined) throw new Error(`"${name}" has no ETag`)

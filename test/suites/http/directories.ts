@@ -15,7 +15,7 @@ const invalid = (query: string): HttpRow => row(`dir/?${query}`, request(`GET ${
 export const directoryRows: readonly HttpRow[] = [
   list('dir', /^\{"seq":\d+,"path":"\/dir","items":\[\{"name":"a\.html","kind":"file",.*\{"name":"b","kind":"directory",.*\{"name":"up","kind":"symlink",.*\],"isLast":true\}\n$/),
   list('dir/', /"path":"\/dir"/),
-  list('', /"path":"\/","items":\[\{"name":"changing\.txt"/),
+  list('', /"path":"\/","items":\[\{"name":"big\.bin"/),
   list('void/', /"path":"\/void","items":\[\],"isLast":true/),
   list('dir/', /"path":"\/dir"/, ['accept: */*']),
   list('dir/', /"path":"\/dir"/, ['accept: application/json']),

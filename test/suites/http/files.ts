@@ -10,10 +10,14 @@ const letters = 'abcdefghijklmnopqrstuvwxyz'
 /** Four digits at each fourth byte: 10,000 bytes. */
 const digits = Array.from({ length: 2500 }, (_, index) => String(index).padStart(4, '0')).join('')
 
+/** Eight digits at each eighth byte: 3,000,000 bytes, a dozen chunks. */
+const many = Array.from({ length: 375_000 }, (_, index) => String(index).padStart(8, '0')).join('')
+
 /** Path below `files/` → body. Each is in the volume and in the folder that nginx serves. */
 export const files: Readonly<Record<string, string>> = {
   'letters.txt': letters,
   'digits.bin': digits,
+  'big.bin': many,
   empty: '',
   'empty.txt': '',
   one: 'x',

@@ -10,11 +10,13 @@ import { codingRows, dispositionRows, typeRows } from './representations.ts'
 import type { HttpRow } from './row.ts'
 import { severalRangeRows } from './several-ranges.ts'
 import { singleRangeRows, tinyFileRows } from './single-ranges.ts'
+import { streamRows } from './streams.ts'
 
 export const httpTables: readonly (readonly [topic: string, rows: readonly HttpRow[]])[] = [
   ['one range', singleRangeRows],
   ['empty and tiny files', tinyFileRows],
   ['several ranges', severalRangeRows],
+  ['bodies of many chunks', streamRows],
   ...conditionTables,
   ['HEAD', headRows],
   ['HTTP/1.0', oldRows],
