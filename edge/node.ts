@@ -3,7 +3,7 @@
  * that start their own edge, and by tests.
  */
 import { createHash } from 'node:crypto'
-import { type IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
+import { IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { EdgemountError, messageOf } from '../shared/error.ts'
 import { type HashFunction, hashFromBytes } from '../shared/hash.ts'
@@ -66,6 +66,7 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
   const listener = getRequestListener(
     async (request, { incoming, outgoing }) => {
       Object.defineProperty(request, 'url', { value: addresses.get(incoming) })
+      if (expecting.has(incoming) && incoming instanceof IncomingMessage && outgoing instanceof ServerResponse) awaitBody(request, incoming, outgoing)
       const response = refuseForeignAddress(request, host, hostNames) ?? (await app.fetch(request, { address: incoming.socket.remoteAddress }))
       if (outgoing instanceof ServerResponse) await send(response, outgoing)
       return RESPONSE_ALREADY_SENT
@@ -75,7 +76,8 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
   )
   // The listener makes a `URL` of the target, which takes dot segments away and refuses what is no URI; it gets `/`, and the app what was sent.
   const addresses = new WeakMap<object, string>()
-  const server = createServer({ ...serverLimits, noDelay: true }, (incoming, outgoing) => {
+  const expecting = new WeakSet<object>()
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const address = addressOf(incoming.url ?? '', incoming.method ?? '', incoming.headers.host ?? 'localhost')
     const refusal = refuseVersion(incoming)
     if (address === undefined || refusal !== undefined) {
@@ -86,6 +88,11 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
     addresses.set(incoming, address)
     incoming.url = '/'
     void listener(incoming, outgoing)
+  }
+  const server = createServer({ ...serverLimits, noDelay: true }, answer)
+  server.on('checkContinue', (incoming, outgoing) => {
+    expecting.add(incoming)
+    answer(incoming, outgoing)
   })
   server.setTimeout(idleMs)
   await listen(server, host, port)
@@ -97,6 +104,36 @@ export async function serveNode(settings: NodeServerSettings): Promise<NodeServe
   if (signal?.aborted) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
   return { host, port: real, url: `http://${host.includes(':') ? `[${host}]` : host}:${real}`, close }
+}
+
+/**
+ * Gives a request whose client waits for a 100 a body that sends it when somebody reads: a refusal comes at once, and the body never (RFC 9110 section
+ * 10.1.1). The listener's own would be read, and so asked for, as soon as anybody looks at its signal; so that is given, too.
+ */
+function awaitBody(request: Request, incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const gone = new AbortController()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort()
+  })
+  let pieces: AsyncIterator<Uint8Array> | undefined
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        if (pieces === undefined) {
+          outgoing.writeContinue()
+          pieces = incoming.iterator({ destroyOnReturn: false })
+        }
+        const { done, value } = await pieces.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+      cancel: async () => {
+        await pieces?.return?.()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  Object.defineProperties(request, { body: { value: body }, signal: { value: gone.signal } })
 }
 
 function noAddress({ url = '' }: IncomingMessage): Response {

@@ -38,8 +38,17 @@ const made: Answer = { status: 201, body: '', has: { etag: /^"[0-9a-f]{64}"$/, '
 export const expectRows: readonly HttpRow[] = [
   { title: 'PUT waits for 100', steps: [put('expected', ['expect: 100-continue', 'content-length: 5']), { status: 100 }, 'hello', made], connection: 'kept', on: denoCloses },
   { title: 'PUT waits for 100, chunked', steps: [put('expected-chunks', ['expect: 100-continue', 'transfer-encoding: chunked']), { status: 100 }, '5\r\nhello\r\n0\r\n\r\n', made], connection: 'kept', on: denoCloses },
+  ...([
+    ['a precondition that fails', put(letters, ['expect: 100-continue', 'if-match: "a"', 'content-length: 5']), refused(412, 'stale')],
+    ['an address that cannot be', put('%00', ['expect: 100-continue', 'content-length: 5']), refused(400, 'invalid')],
+    ['no such volume', request('PUT /v1/nothing/files/x', ['expect: 100-continue', 'content-length: 5']), refused(404, 'not-found')],
+    ['a page of another origin', put('foreign', ['origin: https://page.example', 'expect: 100-continue', 'content-length: 5']), refused(403, 'denied')],
+    ['a method that is not taken', request(`PATCH ${at(letters)}`, ['expect: 100-continue', 'content-length: 5']), refused(405, 'invalid')],
+  ] as const).map(([title, sent, answer]) => 
+    row(`no 100 before ${title}`, sent, answer, { ...closed, on: { Deno: { why: 'Deno sends the 100 before it asks the edge', answers: [{ status: 100 }, answer] } } }),
+  ),
   row('GET with Expect and no body', ask(['expect: 100-continue']), whole(letters), {
-    on: { Node: { why: 'Node sends a 100 also where no content comes, which section 10.1.1 allows', answers: [{ status: 100 }, whole(letters)] } },
+    on: { Node: { why: 'Node ends the connection of a client that was not told to go on', connection: 'closed' } },
   }),
   row('an expectation nobody knows', ask(['expect: the-spanish-inquisition']), whole(letters), { nginx: 'same', on: { Node: instead('section 10.1.1 allows 417', front(417)) } }),
   row('GET with a body', request(`GET ${at(letters)}`, ['content-length: 5'], 'hello'), whole(letters), alike),
