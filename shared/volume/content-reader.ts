@@ -6,15 +6,13 @@
 import { throwIfAborted } from '../abort.ts'
 import { EdgemountError } from '../error.ts'
 import type { Content, Hash } from '../format/entry.ts'
-import type { PlacedRun } from '../format/manifest-page.ts'
-import { resolveRuns } from '../format/manifest-page.ts'
 import type { HashFunction } from '../hash.ts'
 import type { ByteRange } from '../range.ts'
 import type { ObjectStore } from '../store.ts'
 import type { ChunkCache } from './chunk-cache.ts'
 import { streamBytesMax, streamChunks } from './chunk-stream.ts'
+import { runsOf } from './content-runs.ts'
 import { packKey } from './keys.ts'
-import { readPages } from './page-loop.ts'
 import type { PageStore } from './page-store.ts'
 import type { ReadBudget } from './read-budget.ts'
 import { type ReadStep, planRead } from './read-plan.ts'
@@ -24,8 +22,6 @@ type GetStep = Extract<ReadStep, { kind: 'get' }>
 /** What it holds of the budget from its beginning until its last byte is given out. */
 type HeldStep = ReadStep & { readonly heldBytes: number }
 
-/** So much of a manifest is resolved at a time. */
-const windowBytes = 64 * 1024 * 1024
 const getsAtOnce = 2
 /** The first request is small, so that the first byte comes early; each next one may be twice as large, unless the budget is used up. */
 const smallGetBytes = 1024 * 1024
@@ -109,19 +105,6 @@ async function* readSteps(parts: ContentReaderParts, request: ReadRequest, stop:
     stop.abort()
     await Promise.allSettled(underWay.map(({ pieces }) => pieces))
     for (const { step } of underWay) parts.readBudget.release(step.heldBytes)
-  }
-}
-
-/** All runs of a range of a body, one part of the manifest after the other. */
-export async function* runsOf(pages: PageStore, content: Content, range: ByteRange, signal?: AbortSignal): AsyncGenerator<readonly PlacedRun[]> {
-  if (content.kind !== 'manifest') throw new EdgemountError('invalid', `Cannot list the runs of a body that is ${content.kind}: it has no manifest`)
-  for (let at = range.start; at < range.end; ) {
-    const window = { start: at, end: Math.min(range.end, at + windowBytes) }
-    const { runs } = await readPages(pages, (source) => resolveRuns(content.root, window, source), signal)
-    const last = runs.at(-1)
-    if (last === undefined) throw new EdgemountError('corrupt', `Cannot read bytes ${at} to ${range.end}: the manifest ends before them`)
-    yield runs
-    at = last.start + last.run.length
   }
 }
 

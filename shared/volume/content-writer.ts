@@ -14,7 +14,7 @@ import type { ChangeSet, CommitChangesOptions, CommittedChanges } from './change
 import { commitChangeSet } from './commit-changes.ts'
 import { type CommitOptions, type CommitResult, type CommitSession, commitOperations } from './commit.ts'
 import type { LoggedRecord } from './commit-log.ts'
-import { runsOf } from './content-reader.ts'
+import { runsOf } from './content-runs.ts'
 import { DedupIndex } from './dedup-index.ts'
 import { fileIdsFrom } from './file-id.ts'
 import type { Operation } from './operation.ts'

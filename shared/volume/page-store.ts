@@ -30,14 +30,17 @@ interface Segment {
   heldBytes: number
 }
 
+/** All that pages need of a store. */
+export type PackSource = Pick<ObjectStore, 'get' | 'label'>
+
 export interface PageStoreParts {
-  readonly store: ObjectStore
+  readonly store: PackSource
   readonly hash: HashFunction
   readonly cacheBytesMax?: number | undefined
 }
 
 export class PageStore {
-  readonly #store: ObjectStore
+  readonly #store: PackSource
   readonly #hash: HashFunction
   readonly #cacheBytesMax: number
   /** In order of last use, oldest first. */

@@ -30,6 +30,8 @@ export interface EdgeRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly body?: Uint8Array | undefined
   readonly signal?: AbortSignal | undefined
+  /** What came last time was wrong: caches on the way are to be passed by. */
+  readonly isFresh?: boolean | undefined
 }
 
 /** How long a body must be, or at most may be: an edge that is none must not fill the memory. */
@@ -53,7 +55,8 @@ export class EdgeConnection {
   constructor({ url, fetch, clock, callMs = callMsDefault, headers = {} }: ConnectionSettings) {
     if (!/^https?:\/\/[^/?#]+/.test(url)) throw new EdgemountError('invalid', `Cannot use the edge "${url}": its address begins with http:// or https://`)
     this.#base = url.replace(/\/+$/, '')
-    this.label = this.#base.replace(/\/\/[^/@]*@/, '//')
+    // Neither a password nor a token stands in a message.
+    this.label = this.#base.replace(/\/\/[^/@]*@/, '//').replace(/\/t\/[^/]+$/, '')
     this.#fetch = fetch
     this.clock = clock
     this.callMs = callMs
@@ -62,7 +65,7 @@ export class EdgeConnection {
 
   /** The answer as soon as its headers are here, whatever its status. Throws `unavailable` when the edge cannot be reached in time. */
   async send(request: EdgeRequest): Promise<Response> {
-    const { method, path, headers = {}, body, signal } = request
+    const { method, path, headers = {}, body, signal, isFresh = false } = request
     const what = `${method} ${this.label}${path}`
     const ms = this.callMs + (body?.length ?? 0) / bytesPerMsMin
     return await withDeadline(this.clock, ms, what, signal, async (limit) => {
@@ -72,7 +75,7 @@ export class EdgeConnection {
         const call = new AbortController()
         const onLimit = (): void => call.abort(limit.reason)
         limit.addEventListener('abort', onLimit, { once: true })
-        const init = { method, headers: { ...this.#headers, ...headers }, redirect: 'error', cache: 'no-store', signal: call.signal, ...own } as const
+        const init = { method, headers: { ...this.#headers, ...headers }, redirect: 'error', cache: isFresh ? 'reload' : 'no-store', signal: call.signal, ...own } as const
         const response = await this.#fetch(`${this.#base}${path}`, init)
         limit.removeEventListener('abort', onLimit)
         return response

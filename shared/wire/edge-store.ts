@@ -52,7 +52,7 @@ export class EdgeStore implements ObjectStore {
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
     const target = this.#target(key)
     const { signal, range } = options
-    if (target.kind === 'pack') return await this.#getPack(target.pack, range, signal)
+    if (target.kind === 'pack') return await this.#getPack(target.pack, range, options)
     if (target.kind === 'head') return await this.#getHead({ method: 'GET', path: routes.head(this.#volume), signal }, range)
     if (target.kind === 'access') return await this.#getAccess(range, signal)
     if (target.kind === 'config') return await this.#getSmall({ method: 'GET', path: routes.volume(this.#volume), signal }, configBytesMax, range)
@@ -125,10 +125,10 @@ export class EdgeStore implements ObjectStore {
     return storedBytes(new TextEncoder().encode(String(seq)), `"${seq}"`, range)
   }
 
-  async #getPack(pack: PackId, range: ByteRange | undefined, signal: AbortSignal | undefined): Promise<StoredObject | undefined> {
+  async #getPack(pack: PackId, range: ByteRange | undefined, { signal, isFresh }: GetOptions): Promise<StoredObject | undefined> {
     const isEmpty = range !== undefined && range.start >= range.end
     const path = range === undefined || isEmpty ? routes.pack(this.#volume, pack) : routes.slice(this.#volume, pack, range)
-    const response = await this.#find({ method: isEmpty ? 'HEAD' : 'GET', path, signal })
+    const response = await this.#find({ method: isEmpty ? 'HEAD' : 'GET', path, signal, isFresh })
     if (response === undefined) return undefined
     const size = Number(response.headers.get('edgemount-size') ?? 'none')
     if (!Number.isSafeInteger(size) || size < 0 || size > packBytesMax) throw new EdgemountError('unavailable', `Cannot read ${path} from ${this.label}: its Edgemount-Size is not that of a pack`)

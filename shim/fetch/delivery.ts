@@ -7,7 +7,7 @@ import type { HashFunction } from '../../shared/hash.ts'
 import type { Logger } from '../../shared/log.ts'
 import { messageOf } from '../../shared/error.ts'
 import type { WriteAt } from './fd-writer.ts'
-import { joinPlacings, type Placing } from './gather.ts'
+import { joinPlacings, type Placing } from '../../shared/fetch/gather.ts'
 import type { Job, Request } from './request.ts'
 
 export interface DeliveryParts {

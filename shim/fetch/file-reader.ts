@@ -12,12 +12,12 @@ import { type ByteRange, intersectRanges } from '../../shared/range.ts'
 import type { CachedFile } from '../cache/cached-file.ts'
 import { IntervalSet } from '../cache/interval-set.ts'
 import type { Backend, Failure, Ticket } from '../fs/backend.ts'
-import { Governor, type Plan } from './governor.ts'
-import type { NetworkEstimate } from './network-estimate.ts'
-import type { SpeculationBudget } from './speculation-budget.ts'
+import { Governor, type Plan } from '../../shared/fetch/governor.ts'
+import type { NetworkEstimate } from '../../shared/fetch/network-estimate.ts'
+import type { SpeculationBudget } from '../../shared/fetch/speculation-budget.ts'
 import type { UncachedMemory } from './uncached-memory.ts'
 import { type FileSlice, Waiter, errnoOfRead } from './waiter.ts'
-import { MiB } from './window.ts'
+import { MiB } from '../../shared/fetch/window.ts'
 
 /** What all readers share. */
 export interface ReaderContext {

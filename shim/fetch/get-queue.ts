@@ -4,11 +4,11 @@
  * Called by the fetcher. Gathering waits for the end of the event loop's turn, so that what is asked in one breath is planned together.
  */
 import type { PackId, Pointer } from '../../shared/format/entry.ts'
-import { type Gathering, gather } from './gather.ts'
+import { type Gathering, gather } from '../../shared/fetch/gather.ts'
 import { PackAhead } from './pack-ahead.ts'
 import { PackMemory } from './pack-memory.ts'
 import type { Get, Job } from './request.ts'
-import { KiB } from './window.ts'
+import { KiB } from '../../shared/fetch/window.ts'
 
 /** Of a GET that is kept in memory although it was not read ahead. */
 const smallBytesMax = 256 * KiB

@@ -1,7 +1,7 @@
 /**
  * How long requests take lately, small and large ones apart, so that one that takes unusually long can be asked twice. Pure.
  */
-import { MiB } from './window.ts'
+import { MiB } from '../../shared/fetch/window.ts'
 
 const sampleCount = 64
 const samplesToKnow = 8

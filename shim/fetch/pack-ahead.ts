@@ -6,7 +6,7 @@
  */
 import type { PackId } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
-import { KiB, MiB } from './window.ts'
+import { KiB, MiB } from '../../shared/fetch/window.ts'
 
 /** A larger want is part of a large file, for which its own governor cares. */
 const smallBytesMax = 256 * KiB

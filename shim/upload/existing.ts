@@ -3,7 +3,8 @@
  */
 import type { Entry } from '../../shared/format/entry.ts'
 import { compareNames } from '../../shared/name.ts'
-import type { NamedEntry, Snapshot } from '../../shared/volume/snapshot.ts'
+import type { NamedEntry } from '../../shared/volume/snapshot-names.ts'
+import type { Snapshot } from '../../shared/volume/snapshot.ts'
 
 /** Mostly there is nothing to wait for, and a promise for each name would cost more than the name. */
 type Passed = (item: NamedEntry) => Promise<void> | undefined

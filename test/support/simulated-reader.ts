@@ -1,9 +1,9 @@
 /**
  * A program that reads a file over a simulated line: round trip, bandwidth, a governor that plans. Time is counted, not waited for.
  */
-import { Governor } from '../../shim/fetch/governor.ts'
+import { Governor } from '../../shared/fetch/governor.ts'
 import { IntervalSet } from '../../shim/cache/interval-set.ts'
-import { SpeculationBudget } from '../../shim/fetch/speculation-budget.ts'
+import { SpeculationBudget } from '../../shared/fetch/speculation-budget.ts'
 import type { ByteRange } from '../../shared/range.ts'
 
 export interface Line {

@@ -5,13 +5,13 @@
 import type { Source } from './source.ts'
 
 interface Layer {
-  readonly area: 'shared' | 'edge' | 'shim'
+  readonly area: 'shared' | 'edge' | 'browser' | 'shim'
   readonly rank: number
   /** Files of one layer may import each other only within the same group. */
   readonly group: string
 }
 
-const values = new Set(['abort', 'bytes', 'clock', 'error', 'lifetime', 'log', 'metrics', 'name', 'path', 'random', 'range'].map((name) => `shared/${name}.ts`))
+const values = new Set(['abort', 'bytes', 'clock', 'content-type', 'error', 'lifetime', 'log', 'metrics', 'name', 'path', 'random', 'range'].map((name) => `shared/${name}.ts`))
 const identity = new Set(['codec', 'hash', 'chunker'].map((name) => `shared/${name}.ts`))
 
 /** Interfaces that a caller declares where it lives and lower layers obey. They hold types alone and import only `shared/`, so they stand below everything. */
@@ -30,7 +30,9 @@ const packageHomes: readonly (readonly [name: RegExp, home: RegExp])[] = [
   [/^koffi$/, /^shim\/sys\//],
   [/^fuse-native$/, /^shim\/fuse\//],
   [/^lmdb$/, /^shim\//],
-  [/^node:/, /^(edge|shim)\//],
+  [/^idb-keyval$/, /^edge\/browser\//],
+  [/^esbuild$/, /^edge\/bundle\.ts$/],
+  [/^node:/, /^(edge(?!\/(browser|console)\/)|shim)\//],
 ]
 
 const shimRanks: Readonly<Record<string, number>> = {
@@ -58,6 +60,7 @@ const shimRanks: Readonly<Record<string, number>> = {
 export function layerOf(path: string): Layer | undefined {
   const [area, second = '', ...deeper] = path.split('/')
   if (area === 'shared') return sharedLayer(path, second, deeper.length > 0)
+  if (area === 'edge' && (second === 'browser' || second === 'console')) return browserLayer(second, deeper)
   if (area === 'edge') return edgeLayer(second, deeper.length > 0)
   if (area !== 'shim') return undefined
   if (contracts.has(path)) return { area, rank: 0, group: path }
@@ -72,14 +75,22 @@ function sharedLayer(path: string, second: string, isInFolder: boolean): Layer |
   if (identity.has(path)) return layer('shared', 2)
   if (isInFolder && second === 'format') return layer('shared', 3)
   if (path === 'shared/store.ts') return layer('shared', 4)
+  if (isInFolder && second === 'fetch') return { area: 'shared', rank: 4, group: second }
   if (isInFolder && second === 'volume') return layer('shared', 5)
   return isInFolder && second === 'wire' ? layer('shared', 6) : undefined
+}
+
+/** What runs in pages and their workers. The rest of the edge has it as built files, never as imports. */
+function browserLayer(second: string, deeper: readonly string[]): Layer | undefined {
+  if (deeper.length === 0) return undefined
+  if (second === 'console') return layer('browser', 2)
+  return layer('browser', deeper[0] === 'service-worker' ? 1 : 0)
 }
 
 function edgeLayer(second: string, isInFolder: boolean): Layer | undefined {
   if (isInFolder) return second === 'store' ? layer('edge', 0) : second === 'routes' ? layer('edge', 2) : second === 'access' ? layer('edge', 1) : undefined
   if (second === 'app.ts') return layer('edge', 3)
-  return layer('edge', ['worker.ts', 'worker-s3.ts', 'worker-fetch.ts', 'deno.ts', 'node.ts'].includes(second) ? 4 : 1)
+  return layer('edge', ['worker.ts', 'worker-s3.ts', 'worker-fetch.ts', 'deno.ts', 'node.ts', 'bundle.ts'].includes(second) ? 4 : 1)
 }
 
 function layer(area: Layer['area'], rank: number): Layer {
@@ -107,6 +118,7 @@ function fileFault(path: string, own: Layer, target: string): string | undefined
   }
   if (other.area !== own.area) {
     if (path === edgeComposition && other.area === 'edge') return undefined
+    if (own.area === 'browser' || (other.area === 'browser' && own.area === 'edge')) return 'what runs in pages and the rest of the edge do not know each other'
     return own.area === 'shared' ? 'shared/ imports nothing above it' : `edge/ and shim/ meet only in ${edgeComposition}`
   }
   if (own.rank < other.rank) return 'the arrow points up'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Window } from '../../../shim/fetch/window.ts'
+import { Window } from '../../../shared/fetch/window.ts'
 
 const MiB = 1024 * 1024
 

@@ -1,7 +1,7 @@
 /**
  * What a file's name says about its content, and how a browser should name it when it is saved.
  */
-import { encodeName } from '../shared/name.ts'
+import { encodeName } from './name.ts'
 
 /** The type of a name without a known extension. */
 export const defaultContentType = 'application/octet-stream'

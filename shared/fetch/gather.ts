@@ -1,13 +1,13 @@
 /**
  * Plans: which ranged GETs bring the chunks that are wanted, and which writes bring them into files. Pure.
  */
-import type { Pointer } from '../../shared/format/entry.ts'
-import type { ByteRange } from '../../shared/range.ts'
+import type { Pointer } from '../format/entry.ts'
+import type { ByteRange } from '../range.ts'
 import { KiB, MiB } from './window.ts'
 
 /** A chunk somebody wants. */
 export interface Want {
-  readonly pointer: Pointer
+  readonly pointer: Pick<Pointer, 'offset' | 'length'>
   readonly isDemand: boolean
 }
 
@@ -25,15 +25,15 @@ const gapBytesMax = 64 * KiB
 /** A demand takes speculative neighbours along up to this, so that it stays quick. */
 const demandBytesMax = MiB
 
-/** The GETs for wants in one pack, in the order of their offsets. */
-export function gather<W extends Want>(wants: readonly W[]): Gathering<W>[] {
+/** The GETs for wants in one pack, in the order of their offsets; none brings more than `bytesMax`, unless one chunk does. */
+export function gather<W extends Want>(wants: readonly W[], bytesMax: number = getBytesMax): Gathering<W>[] {
   const sorted = wants.toSorted((a, b) => a.pointer.offset - b.pointer.offset)
   const gatherings: Gathering<W>[] = []
   let current: { start: number; end: number; wants: W[]; isDemand: boolean } | undefined
   for (const want of sorted) {
     const { offset } = want.pointer
     const end = offset + want.pointer.length
-    if (current !== undefined && joins(current, want)) {
+    if (current !== undefined && joins(current, want, bytesMax)) {
       current.end = Math.max(current.end, end)
       current.wants.push(want)
       current.isDemand ||= want.isDemand
@@ -46,11 +46,11 @@ export function gather<W extends Want>(wants: readonly W[]): Gathering<W>[] {
   return gatherings
 }
 
-function joins(current: { start: number; end: number; isDemand: boolean }, want: Want): boolean {
+function joins(current: { start: number; end: number; isDemand: boolean }, want: Want, bytesMax: number): boolean {
   const { offset, length } = want.pointer
   if (offset - current.end > gapBytesMax) return false
   const bytes = Math.max(current.end, offset + length) - current.start
-  if (bytes > getBytesMax) return false
+  if (bytes > bytesMax) return false
   return current.isDemand === want.isDemand || bytes <= demandBytesMax
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reads of one length at one distance from each other (columns, tiles, records), up or down the file, as a governor sees them. Pure.
  */
-import type { ByteRange } from '../../shared/range.ts'
+import type { ByteRange } from '../range.ts'
 import type { SpeculationBudget } from './speculation-budget.ts'
 import { MiB } from './window.ts'
 

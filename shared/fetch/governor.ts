@@ -6,7 +6,7 @@
  * first bytes announce the next megabyte at once. A reader that jumps around gets nothing; one whose streams keep being abandoned has to prove
  * itself longer. Ranges may overlap what is here already: the caller knows, and takes what is missing.
  */
-import type { ByteRange } from '../../shared/range.ts'
+import type { ByteRange } from '../range.ts'
 import { SequentialStream } from './sequential-stream.ts'
 import type { SpeculationBudget } from './speculation-budget.ts'
 import { StridedStream } from './strided-stream.ts'

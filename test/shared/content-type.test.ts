@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { contentDisposition, contentTypeOf } from '../../edge/content-type.ts'
+import { contentDisposition, contentTypeOf } from '../../shared/content-type.ts'
 import { decodeName } from '../../shared/name.ts'
 
 describe('contentTypeOf', () => {

@@ -4,7 +4,7 @@
  * The kernel asks in several requests at once and they come in any order, and programs skip a little, so reads count as next to each other
  * while they are near the stream's edges. Which way it goes is a vote of its last reads.
  */
-import type { ByteRange } from '../../shared/range.ts'
+import type { ByteRange } from '../range.ts'
 import type { SpeculationBudget } from './speculation-budget.ts'
 import { KiB, Window } from './window.ts'
 

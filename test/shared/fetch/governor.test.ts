@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ByteRange } from '../../../shared/range.ts'
-import { Governor, type Plan } from '../../../shim/fetch/governor.ts'
-import { SpeculationBudget } from '../../../shim/fetch/speculation-budget.ts'
+import { Governor, type Plan } from '../../../shared/fetch/governor.ts'
+import { SpeculationBudget } from '../../../shared/fetch/speculation-budget.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
 const KiB = 1024

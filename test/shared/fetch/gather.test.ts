@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Hash, Pointer } from '../../../shared/format/entry.ts'
-import { gather, joinPlacings } from '../../../shim/fetch/gather.ts'
+import { gather, joinPlacings } from '../../../shared/fetch/gather.ts'
 import { dataPack } from '../../support/page-memory.ts'
 
 const KiB = 1024

@@ -1,0 +1,38 @@
+/**
+ * What the cache keeps its bytes in: a table of bodies and small records that all tabs of an origin share. `idb-table.ts` is the one of browsers, tests have one in
+ * memory; the same suite runs on both.
+ */
+
+/** What is known of a body without reading it. */
+export interface CacheRecord {
+  readonly key: string
+  readonly bytes: number
+  /** When it was last read, in milliseconds since 1970. */
+  readonly usedMs: number
+  /** The file it was read for, and that file's version; empty for what belongs to no file. */
+  readonly owner: string
+  readonly version: string
+}
+
+export interface CacheEntry {
+  readonly record: CacheRecord
+  readonly body: Uint8Array
+}
+
+/** Each call is one transaction: other tabs see all of it or nothing. */
+export interface CacheTable {
+  /** In the order of the keys. */
+  get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  /** Stores, replacing what has the same key, and gives the bytes of all bodies then. Rejects with a `QuotaExceededError` when the browser has no room. */
+  put(entries: readonly CacheEntry[]): Promise<number>
+  /** Marks as read; what is gone stays gone. */
+  touch(keys: readonly string[], usedMs: number): Promise<void>
+  drop(keys: readonly string[]): Promise<void>
+  /** Removes what was read longest ago until at most so many bytes are left, and gives how many bodies went. */
+  evict(bytesMax: number): Promise<number>
+  /** Keys of what was kept for other versions of a file. */
+  otherVersions(owner: string, version: string): Promise<readonly string[]>
+  /** Bytes of all bodies. */
+  size(): Promise<number>
+  clear(): Promise<void>
+}

@@ -1,0 +1,76 @@
+/**
+ * A file as the answer to a request, as the edge itself would answer (RFC 9110): for `createFetch` and for service workers. Several ranges at once are answered with
+ * the whole file, which the RFC allows; failures are answers too, with the sentence as JSON.
+ */
+import { contentTypeOf } from '../../shared/content-type.ts'
+import { codeOf, httpStatusOfCode, messageOf } from '../../shared/error.ts'
+import { baseName } from '../../shared/path.ts'
+import { type ByteRange, contentRange, planRanges, rangeLength, unsatisfiedRange } from '../../shared/range.ts'
+
+export interface AnsweredFile {
+  readonly path: string
+  readonly size: number
+  readonly version: string
+  readonly mtime: Date
+}
+
+/** What answers are made of. */
+export interface AnsweringVolume {
+  /** A file, symlinks followed. */
+  file(path: string, signal: AbortSignal): Promise<AnsweredFile>
+  read(path: string, range: ByteRange, options: { readonly signal: AbortSignal }): Promise<Uint8Array<ArrayBuffer>>
+  stream(path: string, range: ByteRange, options: { readonly signal: AbortSignal }): ReadableStream<Uint8Array<ArrayBuffer>>
+}
+
+/** Up to this an answer is read before it is begun, so that a failure is a status and no broken body. */
+const wholeBytesMax = 1024 * 1024
+
+export async function respondFile(volume: AnsweringVolume, path: string, request: Request): Promise<Response> {
+  const isHead = request.method === 'HEAD'
+  try {
+    const file = await volume.file(path, request.signal)
+    const etag = `"${file.version}"`
+    const headers: Record<string, string> = {
+      etag,
+      'accept-ranges': 'bytes',
+      'last-modified': file.mtime.toUTCString(),
+      'cache-control': 'no-cache',
+      'x-content-type-options': 'nosniff',
+    }
+    const asked = (name: string): string | undefined => request.headers.get(name) ?? undefined
+    if (asked('if-match') !== undefined && !names(asked('if-match')!, etag)) return failure(412, 'stale', `Cannot send "${path}": it is not the version that was asked for`, isHead)
+    if (asked('if-none-match') !== undefined && names(asked('if-none-match')!, etag)) return new Response(null, { status: 304, headers })
+    headers['content-type'] = contentTypeOf(baseName(path))
+    const isCurrent = asked('if-range') === undefined || asked('if-range') === etag
+    const plan = planRanges(isCurrent ? asked('range') : undefined, file.size)
+    if (plan.kind === 'unsatisfiable' && !isHead) {
+      const message = `Cannot send "${path}": the file has ${file.size} bytes, and no range that was asked for begins within them`
+      return failure(416, 'invalid', message, false, { 'content-range': unsatisfiedRange(file.size) })
+    }
+    const only = plan.kind === 'ranges' && plan.ranges.length === 1 ? plan.ranges[0] : undefined
+    const range = only ?? { start: 0, end: file.size }
+    headers['content-length'] = String(rangeLength(range))
+    if (only !== undefined) headers['content-range'] = contentRange(only, file.size)
+    const body = isHead ? null : await bodyOf(volume, file.path, range, request.signal)
+    return new Response(body, { status: only === undefined ? 200 : 206, headers })
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'aborted') throw error
+    return failure(httpStatusOfCode[code], code, messageOf(error), isHead)
+  }
+}
+
+async function bodyOf(volume: AnsweringVolume, path: string, range: ByteRange, signal: AbortSignal): Promise<BodyInit> {
+  if (rangeLength(range) <= wholeBytesMax) return await volume.read(path, range, { signal })
+  return volume.stream(path, range, { signal })
+}
+
+function failure(status: number, code: string, message: string, isHead: boolean, headers: Readonly<Record<string, string>> = {}): Response {
+  const body = isHead ? null : JSON.stringify({ error: { code, message } })
+  return new Response(body, { status, headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers } })
+}
+
+/** Whether a list of entity tags has this one; our tags have no commas. */
+function names(list: string, etag: string): boolean {
+  return list.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+}

@@ -1,0 +1,26 @@
+/** Tries again what failed for the moment. Everything a page reads says the same when it is asked again, so all of it may be. */
+import type { Clock } from '../../shared/clock.ts'
+import { codeOf } from '../../shared/error.ts'
+import { type Random, randomFraction } from '../../shared/random.ts'
+
+export interface RetrySettings {
+  readonly clock: Clock
+  readonly random: Random
+  readonly signal: AbortSignal | undefined
+}
+
+const triesMax = 4
+/** Doubled each time; the real pause is a random part of it, so that many tabs do not come back together. */
+const firstPauseMs = 150
+
+export async function retry<T>({ clock, random, signal }: RetrySettings, work: (tryIndex: number) => Promise<T>): Promise<T> {
+  for (let tryIndex = 0; ; tryIndex += 1) {
+    try {
+      return await work(tryIndex)
+    } catch (error) {
+      const code = codeOf(error)
+      if (tryIndex + 1 >= triesMax || signal?.aborted === true || (code !== 'unavailable' && code !== 'exhausted')) throw error
+    }
+    await clock.sleep(firstPauseMs * 2 ** tryIndex * (0.5 + randomFraction(random) / 2), signal)
+  }
+}
