@@ -33,4 +33,4 @@ export async function buildBundles(directory: string = path.join(root, 'dist')):
   }
 }
 
-if (import.meta.main) await buildBundles()
+if (process.argv[1] === import.meta.filename) await buildBundles()

@@ -151,11 +151,9 @@ export class FileReader {
 
 /** Whether it is done within a few turns of this thread, which is what memory takes. */
 async function isSettled(work: Promise<unknown>): Promise<boolean> {
-  let isDone = false
-  work.then(
-    () => (isDone = true),
-    () => (isDone = true),
-  )
-  for (let turn = 0; turn < 8 && !isDone; turn += 1) await Promise.resolve()
-  return isDone
+  const state = { isDone: false }
+  const settle = (): void => void (state.isDone = true)
+  work.then(settle, settle)
+  for (let turn = 0; turn < 8 && !state.isDone; turn += 1) await Promise.resolve()
+  return state.isDone
 }

@@ -335,7 +335,14 @@ export class BrowserVolume {
     const { evictions = 0, corrupt = 0, quotaErrors = 0, failures = 0, failure } = cache?.counts ?? {}
     const bytesFromCache = chunks.counts.bytesFromCache + counts.bytesFromCache
     return {
-      ...{ memoryHits, cacheHits, fetched, bytesFromMemory, bytesFromCache, corruptFetches, evictions, quotaErrors },
+      memoryHits,
+      cacheHits,
+      fetched,
+      bytesFromMemory,
+      bytesFromCache,
+      corruptFetches,
+      evictions,
+      quotaErrors,
       requests: counts.requests,
       bytesFromNetwork: counts.bytesFromNetwork,
       corruptKept: corrupt,

@@ -76,10 +76,12 @@ export class SequentialStream {
     const wasForward = this.isForward
     this.lastRead = readIndex
     this.#lastLength = range.end - range.start
-    // Only a read of something new is expected reading on; the same bytes again are not.
-    if (range.end > this.#high || range.start < this.#low) this.#hitCount += 1
-    if (range.end > this.#high) this.#votes = Math.min(votesMax, this.#votes + 1)
-    else if (range.start < this.#low) this.#votes = Math.max(-votesMax, this.#votes - 1)
+    // Only a read of something new is expected reading on; the same bytes again are not, also when their beginning was forgotten.
+    const isAbove = range.end > this.#high
+    const isBelow = range.start < this.#low && range.end < this.#high
+    if (isAbove || isBelow) this.#hitCount += 1
+    if (isAbove) this.#votes = Math.min(votesMax, this.#votes + 1)
+    else if (isBelow) this.#votes = Math.max(-votesMax, this.#votes - 1)
     const grown = Math.max(0, range.end - this.#high) + Math.max(0, this.#low - range.start)
     const before = wasForward ? this.#high : this.#low
     this.#low = Math.min(this.#low, range.start)

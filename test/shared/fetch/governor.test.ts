@@ -55,6 +55,12 @@ describe('a forward reader', () => {
     expect(trace.read(896 * KiB).speculate).toEqual([{ start: MiB, end: 2 * MiB }])
   })
 
+  test('who reads the same bytes again and again gets nothing', () => {
+    const trace = new Trace()
+    for (let count = 0; count < 20; count += 1) trace.read({ at: 10 * MiB, length: 900 * KiB, isHit: false })
+    expect(trace.speculated).toEqual([])
+  })
+
   test('elsewhere gets nothing for its first read', () => {
     const trace = new Trace()
     expect(trace.read(10 * MiB).speculate).toEqual([])

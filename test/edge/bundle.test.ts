@@ -1,0 +1,20 @@
+/** What browsers load: that it is built, the same each time, and stays small. */
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { buildBundles } from '../../edge/bundle.ts'
+import { tempDirectory } from '../support/temp-directory.ts'
+
+test('edgemount/browser is at most 30 KB compressed, needs nothing else, and is the same each time', async () => {
+  const directory = await tempDirectory()
+  const build = async (name: string): Promise<string> => {
+    await buildBundles(path.join(directory, name))
+    return await readFile(path.join(directory, name, 'browser.js'), 'utf8')
+  }
+  const text = await build('first')
+  expect(await build('second')).toBe(text)
+  expect(gzipSync(text, { level: 9 }).length).toBeLessThanOrEqual(30_000)
+  expect(text).not.toMatch(/\bimport *["'({*]|\brequire\(|process\.env|node:/)
+  expect(text).toMatch(/export\{/)
+})

@@ -1,0 +1,82 @@
+/** The cache's table in memory: several caches may share one, as tabs do. */
+import type { CacheEntry, CacheRecord, CacheTable } from '../../edge/browser/cache-table.ts'
+
+export class MemoryTable implements CacheTable {
+  readonly bodies = new Map<string, Uint8Array>()
+  readonly records = new Map<string, CacheRecord>()
+  /** Beyond it `put` is refused, as a browser does. */
+  quotaBytes = Infinity
+  /** Thrown by every call, if any. */
+  failure: Error | undefined
+  getCount = 0
+
+  get total(): number {
+    return this.records.values().reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  async get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    await this.#turn()
+    this.getCount += keys.length
+    return keys.map((key) => this.bodies.get(key))
+  }
+
+  async put(entries: readonly CacheEntry[]): Promise<number> {
+    await this.#turn()
+    const added = entries.reduce((sum, { record }) => sum + record.bytes - (this.records.get(record.key)?.bytes ?? 0), 0)
+    if (this.total + added > this.quotaBytes) throw new DOMException('no room', 'QuotaExceededError')
+    for (const { record, body } of entries) {
+      this.bodies.set(record.key, body.slice())
+      this.records.set(record.key, record)
+    }
+    return this.total
+  }
+
+  async touch(keys: readonly string[], usedMs: number): Promise<void> {
+    await this.#turn()
+    for (const key of keys) {
+      const record = this.records.get(key)
+      if (record !== undefined) this.records.set(key, { ...record, usedMs })
+    }
+  }
+
+  async drop(keys: readonly string[]): Promise<void> {
+    await this.#turn()
+    for (const key of keys) {
+      this.bodies.delete(key)
+      this.records.delete(key)
+    }
+  }
+
+  async evict(bytesMax: number): Promise<number> {
+    await this.#turn()
+    let count = 0
+    for (const { key } of [...this.records.values()].toSorted((a, b) => a.usedMs - b.usedMs)) {
+      if (this.total <= bytesMax) break
+      this.bodies.delete(key)
+      this.records.delete(key)
+      count += 1
+    }
+    return count
+  }
+
+  async otherVersions(owner: string, version: string): Promise<readonly string[]> {
+    await this.#turn()
+    return [...this.records.values()].filter((record) => record.owner === owner && record.version !== version).map(({ key }) => key)
+  }
+
+  async size(): Promise<number> {
+    await this.#turn()
+    return this.total
+  }
+
+  async clear(): Promise<void> {
+    await this.#turn()
+    this.bodies.clear()
+    this.records.clear()
+  }
+
+  async #turn(): Promise<void> {
+    await Promise.resolve()
+    if (this.failure !== undefined) throw this.failure
+  }
+}
