@@ -4,15 +4,7 @@ import { checkRow, learnTags, type Server } from '../suites/http/check.ts'
 import { fillVolume } from '../suites/http/serve-files.ts'
 import { httpTables } from '../suites/http/tables.ts'
 import type { EdgeUnderTest } from './edge-under-test.ts'
-import { startDenoEdge } from './deno-under-test.ts'
-import { startEdge } from './edge-under-test.ts'
-import { startWorkerdEdge } from './workerd-under-test.ts'
-
-const runtimes = [
-  ['Node', () => startEdge()],
-  ['Deno', startDenoEdge],
-  ['workerd', startWorkerdEdge],
-] as const
+import { runtimes } from './runtimes.ts'
 
 it('has at least 300 rows', () => {
   expect(httpTables.flatMap(([, rows]) => rows).length).toBeGreaterThanOrEqual(300)

@@ -4,7 +4,9 @@ import { startDenoEdge } from './deno-under-test.ts'
 import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
 import { startWorkerdEdge } from './workerd-under-test.ts'
 
-export const runtimes: readonly (readonly [name: string, start: () => Promise<EdgeUnderTest>])[] = [
+export type RuntimeName = 'Node' | 'Deno' | 'workerd'
+
+export const runtimes: readonly (readonly [name: RuntimeName, start: () => Promise<EdgeUnderTest>])[] = [
   ['Node', () => startEdge()],
   ['Deno', () => startDenoEdge()],
   ['workerd', () => startWorkerdEdge()],

@@ -1,9 +1,10 @@
 /** Sends a row and holds every byte that comes back against it. Also used against nginx, which gives its answers to be compared. */
 import { expect } from 'vitest'
+import type { RuntimeName } from '../../edge/runtimes.ts'
 import { HttpConnection, type HttpAnswer } from '../../support/http-connection.ts'
 import { parseMultipart } from '../../support/multipart-parser.ts'
 import { files } from './files.ts'
-import type { Answer, HttpRow, RuntimeName } from './row.ts'
+import type { Answer, HttpRow } from './row.ts'
 
 export interface Server {
   readonly port: number

@@ -2,9 +2,8 @@
  * A row of the HTTP tables: what is sent, byte for byte, what must come back, and whether the connection can be used again. Each runs on every runtime; where
  * one of them cannot answer the same, the row says what it answers and why. Rows marked for nginx are compared with what nginx answers to the same bytes.
  */
+import type { RuntimeName } from '../../edge/runtimes.ts'
 import { dateOf, files, modifiedSeconds } from './files.ts'
-
-export type RuntimeName = 'Node' | 'Deno' | 'workerd'
 
 export interface Answer {
   /** 0: the connection ends without an answer. */
