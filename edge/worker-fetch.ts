@@ -72,8 +72,8 @@ declare global {
 /** An isolate has 128 MiB for all its requests: a range of 1 MiB with the chunks at its ends is one request, what is longer is streamed. */
 const readBytesMax = 2 * 1024 * 1024
 const readBudget = new ReadBudget(16 * 1024 * 1024)
-/** An upload holds three of its packs at most. */
-const uploadPackBytesMax = 16 * 1024 * 1024
+/** An upload holds three of its packs at most, and uploads at once know nothing of each other. */
+const uploadPackBytesMax = 8 * 1024 * 1024
 const fills = new ReadBudget(16 * 1024 * 1024)
 const metrics = new Metrics()
 /** Pages that many requests walk over at the same time, once for all of them. */
