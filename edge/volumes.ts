@@ -186,8 +186,8 @@ export class Volumes {
   #cached(store: ObjectStore): { readonly store: ObjectStore; readonly belongTo: (volumeId: string) => void } {
     const { cache, metrics } = this.#parts
     if (cache === undefined) return { store, belongTo: () => undefined }
-    const { blocks, fills, wholeBytesMax, recent, background = () => undefined } = cache
-    const packs = new CachedPacks(recent === undefined ? store : recentStore(store, recent), { blocks, fills, wholeBytesMax, background, counts: new CacheCounts(metrics) })
+    const { blocks, fills, owner, wholeBytesMax, recent, background = () => undefined } = cache
+    const packs = new CachedPacks(recent === undefined ? store : recentStore(store, recent), { blocks, fills, owner, wholeBytesMax, background, counts: new CacheCounts(metrics) })
     return { store: packs, belongTo: (volumeId) => packs.belongTo(volumeId) }
   }
 

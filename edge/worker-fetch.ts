@@ -92,7 +92,9 @@ export async function answer(plain: ObjectStore, request: Request, environment: 
   const store = observeStore(plain, { metrics, clock: systemClock })
   const { failures } = new CacheCounts(metrics)
   const blocks = metadataFirst(metadata, new WebBlocks(async () => caches.default, () => failures.add()))
-  const cache = { blocks, fills, wholeBytesMax: readBytesMax, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
+  // All Workers of a zone have one cache: those of other addresses may have other buckets.
+  const owner = new URL(request.url).host
+  const cache = { blocks, fills, owner, wholeBytesMax: readBytesMax, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
   const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, uploadPackBytesMax, isStreaming: true, cache }
   const app = createApp({ ...settings, access: accessOf(environment) })
   const answering = app.fetch(request, { address: request.headers.get('cf-connecting-ip') ?? undefined })

@@ -23,6 +23,8 @@ export interface CachedPacksParts {
   readonly blocks: BlockCache
   /** What all that is being fetched may hold, in all volumes and requests; who gets no room fetches what was asked for, and keeps nothing. */
   readonly fills: ReadBudget
+  /** Whose cache it is, where edges of several stores have one in common. */
+  readonly owner?: string | undefined
   /** The longest range that is put together in memory; 8 MiB unless given. */
   readonly wholeBytesMax?: number | undefined
   readonly counts: CacheCounts
@@ -45,7 +47,7 @@ export class CachedPacks implements ObjectStore {
 
   /** Whose packs they are; until that is known nothing is kept. */
   belongTo(volumeId: string): void {
-    this.#owner = `${volumeId}/${this.label}`
+    this.#owner = [this.#parts.owner ?? '', volumeId, this.label].join('/')
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {

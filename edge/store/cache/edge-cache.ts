@@ -7,6 +7,8 @@ import type { RecentVolumes } from './recent-volumes.ts'
 
 export interface EdgeCache {
   readonly blocks: BlockCache
+  /** Whose cache it is, where edges of several stores have one in common. */
+  readonly owner?: string | undefined
   /** What all requests together may hold of blocks that are being fetched. */
   readonly fills: ReadBudget
   /** The longest range that is put together in memory; the default unless given. Longer ones are streamed from block to block. */
