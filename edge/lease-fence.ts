@@ -6,6 +6,7 @@
  * first commit, or came before it. A file that is put may wait for others' commits after the look, and land behind them.
  */
 import { EdgemountError, codeOf, messageOf } from '../shared/error.ts'
+import { rootPath } from '../shared/path.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { Leases } from '../shared/volume/leases.ts'
 import { respondError } from './respond.ts'
@@ -20,9 +21,11 @@ export const leaseParameter: RouteParameter = {
 }
 
 /** The refusal of a write whose lease is another's by now, or undefined. */
-export async function refuseLostLease({ request, edge, signal }: Exchange, store: ObjectStore): Promise<Response | undefined> {
+export async function refuseLostLease({ request, edge, grant, signal }: Exchange, store: ObjectStore): Promise<Response | undefined> {
   const text = request.headers.get(leaseHeader)
   if (text === null) return undefined
+  // What a lease is at, and whose, is not told to who may see only a part of the volume.
+  if (grant.prefix !== rootPath) throw new EdgemountError('denied', `Cannot write under a lease: leases are of the whole volume, and the token reaches "${grant.prefix}" alone`)
   const [, name, epoch] = /^([^;]+); ?(\d{1,15})$/.exec(text) ?? []
   if (name === undefined) throw new EdgemountError('invalid', `Cannot read ${leaseHeader} "${text}": it must be the lease's name, ";" and the epoch, for example writer;7`)
   try {

@@ -26,6 +26,11 @@ export function openApiDocument(routes: readonly Route[]): object {
     info: { title: 'edgemount edge', version: '1', description: 'Files of a volume by HTTP range, and slices, manifests and commits for mounts. See shared/WIRE.md.' },
     paths,
     components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        query: { type: 'apiKey', in: 'query', name: 't' },
+      },
       responses: { Error: { description: 'An error', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } } },
       schemas: {
         Error: {
@@ -51,6 +56,8 @@ function operationOf(route: Route): object {
   return {
     operationId: operationId(route, route.method.toLowerCase()),
     summary: route.summary,
+    // Of an edge with secrets: a token that allows what the route needs.
+    ...(route.needs === undefined ? {} : { security: [{ bearer: [route.needs] }, { apiKey: [route.needs] }, { query: [route.needs] }] }),
     parameters: [...inPath, ...others],
     ...(route.requestType === undefined ? {} : { requestBody: { content: { [route.requestType]: {} } } }),
     responses: { ...Object.fromEntries(responses), default: { $ref: '#/components/responses/Error' } },

@@ -97,6 +97,8 @@ export interface Route {
   readonly needs: Right | undefined
   /** Its handler holds to `grant.prefix` by itself, so that who may see only a part of a volume may ask. */
   readonly isFiltered?: boolean
+  /** Also of a public volume it is only for who has a token: who works on it, and from where. */
+  readonly isNeverPublic?: boolean
   readonly summary: string
   readonly parameters?: readonly RouteParameter[]
   /** The content type of the request's body, if it takes one. */

@@ -17,6 +17,8 @@ export interface Asked {
   readonly path: string | undefined
   /** The answer holds only what lies within the grant's prefix, whatever that is. */
   readonly isFiltered: boolean
+  /** A part of what everybody may read in a volume that is public. */
+  readonly isContent: boolean
   /** What a signed URL may be for: the bytes of a file. */
   readonly file: { readonly seq: number | undefined } | undefined
 }
@@ -24,11 +26,11 @@ export interface Asked {
 export type Decision = { readonly kind: 'granted'; readonly grant: Grant } | { readonly kind: 'refused'; readonly why: string }
 
 /** Throws `invalid` for an address that cannot be. */
-export function askedOf(route: Pick<Route, 'template' | 'method' | 'needs' | 'isFiltered'>, parameters: Readonly<Record<string, string>>): Asked {
-  const { template, method, needs = 'admin', isFiltered = false } = route
+export function askedOf(route: Pick<Route, 'template' | 'method' | 'needs' | 'isFiltered' | 'isNeverPublic'>, parameters: Readonly<Record<string, string>>): Asked {
+  const { template, method, needs = 'admin', isFiltered = false, isNeverPublic = false } = route
   const volume = template.includes('{volume}') ? volumeNameOf(parameters) : undefined
   const path = template.endsWith('/{path}') ? percentDecodePath(parameters['path'] ?? '') : undefined
-  return { needs, volume, path, isFiltered, file: method === 'GET' ? fileOf(template, parameters) : undefined }
+  return { needs, volume, path, isFiltered, isContent: !isNeverPublic && (needs === 'read' || needs === 'list'), file: method === 'GET' ? fileOf(template, parameters) : undefined }
 }
 
 function fileOf(template: string, parameters: Readonly<Record<string, string>>): Asked['file'] {
@@ -39,7 +41,7 @@ function fileOf(template: string, parameters: Readonly<Record<string, string>>):
 
 /** What everybody may in a volume that is public comes first: it is not worth less with a token. */
 export function decide(asked: Asked, claims: Claims | undefined, isPublic: boolean, isInAddress: boolean): Decision {
-  if (isPublic && (asked.needs === 'read' || asked.needs === 'list')) return { kind: 'granted', grant: publicGrant }
+  if (isPublic && asked.isContent) return { kind: 'granted', grant: publicGrant }
   if (claims === undefined) return { kind: 'refused', why: 'a token is needed' }
   if (!isReached(asked, claims)) return { kind: 'refused', why: reachText(claims, asked) }
   if (!claims.rights.includes(asked.needs)) return { kind: 'refused', why: `the token allows to ${claims.rights.join(', ')}, and not to ${asked.needs}` }

@@ -48,7 +48,7 @@ export interface GuardParts {
 }
 
 export interface Arrival {
-  readonly route: Pick<Route, 'template' | 'method' | 'needs'>
+  readonly route: Route
   readonly request: Request
   readonly address: Address
   readonly client: Client

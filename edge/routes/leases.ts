@@ -18,6 +18,7 @@ export const leaseRoutes: readonly Route[] = [
     method: 'GET',
     template: '/v1/{volume}/leases/{lease}',
     needs: 'read',
+    isNeverPublic: true,
     summary: 'A lease: whose it is, and at which epoch',
     responses: { 200: 'Held, or released', 404: 'No such volume, or nobody ever acquired it' },
     handle: async (exchange) => {

@@ -16,6 +16,7 @@ export const peerRoutes: readonly Route[] = [
     method: 'GET',
     template: '/v1/{volume}/peers',
     needs: 'read',
+    isNeverPublic: true,
     summary: 'The shims that may be asked for chunks, by id',
     responses: { 200: 'Those that are alive, as of the last seconds', 404: 'No such volume' },
     handle: async (exchange) => {
@@ -28,6 +29,7 @@ export const peerRoutes: readonly Route[] = [
     method: 'GET',
     template: '/v1/{volume}/peers/{peer}',
     needs: 'read',
+    isNeverPublic: true,
     summary: 'One peer',
     responses: { 200: 'It is alive', 404: 'No such volume, or it left or expired' },
     handle: async (exchange) => {

@@ -57,7 +57,7 @@ describe('a public volume', () => {
     await setAccess(true)
     for (const path of [file, '/v1/demo/list/docs', '/v1/demo/log/1', '/v1/demo', '/v1/demo/head']) expect([path, (await ask(path)).status]).toEqual([path, 200])
     expect((await ask(file, { method: 'PUT', body: 'x' })).status).toBe(401)
-    expect((await ask('/v1/demo/access')).status).toBe(401)
+    for (const path of ['/v1/demo/access', '/v1/demo/peers', '/v1/demo/leases/x']) expect([path, (await ask(path)).status]).toEqual([path, 401])
     expect((await ask('/v1/demo/log/3', { method: 'POST', body: '{}' })).status).toBe(401)
     expect((await ask('/v1')).status).toBe(401)
     expect((await ask('/v1/none/files/x')).status).toBe(401)
@@ -198,6 +198,19 @@ describe('answers', () => {
     expect((await ask('/v1/demo/files/docs/', { token })).status).toBe(403)
     expect((await ask(file, { token })).status).toBe(200)
     expect((await ask('/v1/demo/files/docs/', { token: await tokenFor({ rights: ['read', 'list'] }) })).status).toBe(200)
+  })
+
+  it('a lease tells nothing to who may see only a part of the volume', async () => {
+    const token = await tokenFor({ prefix: '/docs', rights: ['write'] })
+    const answer = await ask('/v1/demo/files/docs/b', { method: 'PUT', body: 'x', token, headers: { 'edgemount-lease': 'writer;1' } })
+    expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('leases are of the whole volume')])
+  })
+
+  it('a file that is longer than one request may bring is refused', async () => {
+    app = createApp({ store: spy.store, clock, random: new SeededRandom(2), hash: nodeHash, access: { keys: testKeys }, uploadBytesMax: 3 })
+    const token = await tokenFor()
+    expect((await ask('/v1/demo/files/four', { method: 'PUT', body: 'four', token })).status).toBe(413)
+    expect((await ask('/v1/demo/files/two', { method: 'PUT', body: 'two', token })).status).toBe(201)
   })
 
   it('a page of another origin may write with a token that it was given', async () => {

@@ -23,7 +23,7 @@ const rows: readonly (readonly [method: string, path: string, ...statuses: numbe
   ['GET', 'files/a/b/abs-in', 200],
   ['GET', 'files/a/b/around', 200],
   ['GET', 'files/a/b/up/b/in.txt', 200],
-  ['GET', 'files/a/b', 200],
+  ['GET', 'files/a/b', 200, 302],
   ['GET', 'files/a/b/', 200],
   ['GET', 'files/a/b/none', 404],
   ['GET', 'files/a/b/out', 403],
