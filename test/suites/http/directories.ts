@@ -62,6 +62,25 @@ export const directoryRows: readonly HttpRow[] = [
   row('If-None-Match of a directory: *', request(`GET ${at('dir/')}`, ['accept: */*', 'if-none-match: *']), { status: 304, body: '', has: { etag: /json"$/, vary: 'Accept', 'content-length': undefined } }),
 ]
 
+const looked = (address: string, answer: Answer): HttpRow => row(address, request(`GET /v1/demo/${address}`), answer)
+
+/** Beside `files/`: what scripts page with. */
+export const lookupRows: readonly HttpRow[] = [
+  looked('list/dir?limit=1', { status: 200, body: /"items":\[\{"name":"a\.html"[^\]]*\}\],"isLast":false/, has: { 'cache-control': 'no-cache, no-transform' } }),
+  looked('list/dir?after=a.html&limit=1&seq=2', { status: 200, body: /^\{"seq":2,.*"name":"b"[^\]]*\}\],"isLast":false/, has: { 'cache-control': 'public, max-age=31536000, immutable, no-transform' } }),
+  looked('list/dir?after=up', { status: 200, body: /"items":\[\],"isLast":true/ }),
+  looked('list/letters.txt', refused(400, 'invalid')),
+  looked('list/nothing', refused(404, 'not-found')),
+  looked('list/dir?limit=0', refused(400, 'invalid')),
+  looked('list/dir?seq=0', refused(400, 'invalid')),
+  looked('list/dir?seq=999', refused(404, 'not-found')),
+  looked('stat/to-file', { status: 200, body: /"path":"\/letters\.txt"/ }),
+  looked('stat/to-file?follow=0', { status: 200, body: /"kind":"symlink"/ }),
+  looked('manifest/big.bin?start=0&end=10', { status: 200, body: /"runs":\[\{"kind":"chunk","start":0,/ }),
+  looked('manifest/big.bin?start=10&end=9', refused(400, 'invalid')),
+  looked('manifest/dir', refused(400, 'invalid')),
+]
+
 export const symlinkRows: readonly HttpRow[] = [
   row('to a file', request(`GET ${at('to-file')}`), { ...whole('letters.txt'), has: { etag: '{tag:letters.txt}', 'content-type': 'application/octet-stream' } }),
   row('to a directory, and on', request(`GET ${at('to-dir/a.html')}`), whole('dir/a.html')),

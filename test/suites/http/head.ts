@@ -31,6 +31,9 @@ export const headRows: readonly HttpRow[] = [
   head('nothing', [], refused(404, 'not-found')),
   head('%00', [], refused(400, 'invalid')),
   row('HEAD of a directory', request(`HEAD ${at('dir/')}`, ['accept: */*']), { status: 200, body: '', has: { 'content-type': 'application/json; charset=utf-8', 'content-length': undefined, vary: 'Accept' } }),
+  ...['stat/letters.txt', 'list/dir', 'manifest/letters.txt'].map((address) =>
+    row(`HEAD of ${address}`, request(`HEAD /v1/demo/${address}`), { status: 200, body: '', has: { 'content-type': 'application/json; charset=utf-8', 'content-length': undefined } }),
+  ),
   row('HEAD of a volume that is none', request('HEAD /v1/nothing/files/x'), headOf(refused(404, 'not-found'))),
   row('HEAD of /healthz', request('HEAD /healthz'), { status: 200, body: '', has: { 'content-type': 'application/json; charset=utf-8' } }),
   row('HEAD of an address that is none', request('HEAD /v9'), headOf(refused(404, 'not-found'))),

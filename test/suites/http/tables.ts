@@ -2,7 +2,7 @@
 import { nameRows, queryRows, refusedRows } from './addresses.ts'
 import { conditionTables } from './conditions.ts'
 import { expectRows, headerRows, hostRows, pipelineRows, smuggleRows, targetRows, unreadRows } from './connections.ts'
-import { directoryRows, snapshotRows, symlinkRows } from './directories.ts'
+import { directoryRows, lookupRows, snapshotRows, symlinkRows } from './directories.ts'
 import { headRows } from './head.ts'
 import { oldRows } from './old-http.ts'
 import { corsRows, methodRows } from './origins.ts'
@@ -36,6 +36,7 @@ export const httpTables: readonly (readonly [topic: string, rows: readonly HttpR
   ['CORS', corsRows],
   ['methods', methodRows],
   ['directories', directoryRows],
+  ['lookups', lookupRows],
   ['symlinks', symlinkRows],
   ['snapshots', snapshotRows],
 ]
