@@ -139,7 +139,7 @@ async function sayReady(call: StartCall, mounting: Mounting | undefined, edge: R
   if (url !== undefined) lines.push(`  Address  ${url}`)
   lines.push('', 'To try:')
   if (mounting !== undefined) lines.push(`  ls -l ${mounting.directory}`)
-  if (url !== undefined) lines.push(`  curl ${url}`)
+  if (url !== undefined) lines.push(`  curl ${keysOf(terminal) === undefined ? '' : '-H "Authorization: Bearer $EDGEMOUNT_TOKEN" '}${url}`)
   lines.push(`  echo hello | npm run -s edgemount -- put - dir:${stateDirectory}/store/${volume}/hello.txt${mounting === undefined ? '' : `    # and look into ${mountDirectory}/`}`, '', 'Ctrl-C ends it.', '')
   await terminal.output.write(`${lines.join('\n')}\n`)
 }

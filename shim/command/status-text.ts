@@ -58,7 +58,7 @@ function writingLines(status: unknown): string[] {
 /** Nothing is lost by any of it. */
 function adviceOn(code: string | undefined): string {
   const kept = 'What was written is kept here, and tried again'
-  if (code === 'denied') return `${kept}. The store refuses: see who may write there`
+  if (code === 'denied') return `${kept}. The store or edge refuses: see who may write there, and whether the mount's token allows it still`
   if (code === 'exhausted') return `${kept}. Make room in the store`
   if (code === 'corrupt') return `${kept}. Something in the store is damaged: edgemount fsck tells what`
   if (code === undefined || code === 'unavailable' || code === 'stale' || code === 'aborted' || code === 'closed') return `${kept} until the store answers. See that it runs and can be reached`

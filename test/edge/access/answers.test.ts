@@ -189,6 +189,8 @@ describe('answers', () => {
     expect(await page.text()).toContain('<a href="a.txt">')
     expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'")
     expect(page.headers.get('permissions-policy')).toContain('camera=()')
+    const upload = await ask(`/t/${token}/v1/demo/uploads/docs/x`, { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } })
+    expect([upload.status, upload.headers.get('location')]).toEqual([201, expect.stringMatching(`^/t/${token}/v1/demo/uploads/docs/x\\?upload=`)])
     const maker = await tokenFor({ volume: 'fresh', rights: ['admin'] })
     expect((await ask(`/t/${maker}/v1/fresh`, { method: 'PUT' })).headers.get('location')).toBe(`/t/${maker}/v1/fresh`)
   })

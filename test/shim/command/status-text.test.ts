@@ -28,7 +28,7 @@ test('what waits, for how long, how fast, and where it is until then', () => {
 
 test.each([
   ['unavailable', 'What was written is kept here, and tried again until the store answers. See that it runs and can be reached'],
-  ['denied', 'What was written is kept here, and tried again. The store refuses: see who may write there'],
+  ['denied', 'What was written is kept here, and tried again. The store or edge refuses: see who may write there, and whether the mount\'s token allows it still'],
   ['exhausted', 'What was written is kept here, and tried again. Make room in the store'],
   ['corrupt', 'What was written is kept here, and tried again. Something in the store is damaged: edgemount fsck tells what'],
   ['internal', 'What was written is kept here, and tried again. See the log of the mount'],
