@@ -22,6 +22,7 @@ import { type AccessSettings, type Client, type Guard, createGuard } from './acc
 import { AccessMemory, VolumeAccesses } from './access/volume-access.ts'
 import { BodyTooLarge, type BytesBody } from './body.ts'
 import { BodyPlaces } from './body-places.ts'
+import { authorityOf } from './host.ts'
 import type { StartDigest } from './digest.ts'
 import { type HeaderMap, respondError, respondPreflight, respondThrown } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern, snapshotHint } from './route.ts'
@@ -224,7 +225,7 @@ class Handling {
 function refuseForeign(request: Request): void {
   const origin = request.headers.get('origin')
   if (origin === null) return
-  const host = request.headers.get('host') ?? new URL(request.url).host
+  const host = request.headers.get('host') ?? authorityOf(request.url)
   if (origin === `http://${host}` || origin === `https://${host}`) return
   throw new EdgemountError('denied', `Cannot let a page of "${origin}" write here: it is another origin`)
 }

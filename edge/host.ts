@@ -5,15 +5,19 @@
 import { respondError } from './respond.ts'
 
 /** What a `Host` may look like (RFC 9110 section 7.2). Of two headers the platforms make one with a comma, which is none. */
-const hostForm = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]+)(:\d*)?$/
+const hostForm = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=-]+)(:\d{0,5})?$/
 
 /** An address is no name: nobody can point it elsewhere. */
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 /** As below for a whole request: its `Host`, and the authority of a target in absolute form, which counts before the header (RFC 9112 section 3.2.2). */
 export function refuseForeignAddress({ url, headers }: Pick<Request, 'url' | 'headers'>, listening: string, names: readonly string[] = []): Response | undefined {
-  const authority = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1]
-  return refuseForeignHost(headers.get('host'), listening, names) ?? refuseForeignHost(authority, listening, names)
+  return refuseForeignHost(headers.get('host'), listening, names) ?? refuseForeignHost(authorityOf(url), listening, names)
+}
+
+/** Host and port of an address, as they stand there; `URL` throws for what a client can send. */
+export function authorityOf(url: string): string | undefined {
+  return /^https?:\/\/([^/?#]*)/i.exec(url)?.[1]
 }
 
 /**

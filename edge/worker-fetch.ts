@@ -20,6 +20,7 @@ import { RateLimiter } from './access/rate-limit.ts'
 import { AccessMemory } from './access/volume-access.ts'
 import { type App, createApp } from './app.ts'
 import type { DigestName, StartDigest } from './digest.ts'
+import { authorityOf, refuseForeignAddress } from './host.ts'
 import { CacheCounts } from './store/cache/cache-counts.ts'
 import { MemoryBlocks } from './store/cache/memory-blocks.ts'
 import { RecentVolumes } from './store/cache/recent-volumes.ts'
@@ -89,11 +90,14 @@ const log = lineLogger({ write: (line) => console.log(withoutTokens(line)), cloc
 
 /** The answer, and everything that goes on after it. */
 export async function answer(plain: ObjectStore, request: Request, environment: WorkerSettings, context: ExecutionContext): Promise<Response> {
+  // Cloudflare routes by the name, so every name will do.
+  const refusal = refuseForeignAddress(request, '0.0.0.0')
+  if (refusal !== undefined) return refusal
   const store = observeStore(plain, { metrics, clock: systemClock })
   const { failures } = new CacheCounts(metrics)
   const blocks = metadataFirst(metadata, new WebBlocks(async () => caches.default, () => failures.add()))
   // All Workers of a zone have one cache: those of other addresses may have other buckets.
-  const owner = new URL(request.url).host
+  const owner = authorityOf(request.url)?.toLowerCase() ?? ''
   const cache = { blocks, fills, owner, wholeBytesMax: readBytesMax, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
   const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, uploadPackBytesMax, isStreaming: true, cache }
   const app = createApp({ ...settings, access: accessOf(environment) })

@@ -69,7 +69,7 @@ describe('HEAD of lookups', () => {
       const app = createApp({ store: edge.store, clock: systemClock, random: new SeededRandom(9), hash: counting })
       const ask = async (method: string): Promise<[Response, number]> => {
         const before = hashes
-        const response = await app.fetch(new Request(`http://edge.test/v1/demo${path}`, { method }))
+        const response = await app.fetch(new Request(`http://edge.test/v1/demo${path}`, { method, headers: { accept: 'application/json' } }))
         return [response, hashes - before]
       }
       // Pages that lead there are verified once, and then they are known.
