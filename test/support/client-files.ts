@@ -1,12 +1,14 @@
 /**
- * Files that clients nobody here wrote can read, made by the formats' public writers: npm's for PMTiles, Parquet, Zarr and HDF5, ffmpeg for video, GDAL for
+ * Files that clients nobody here wrote can read, made by the formats' public writers: npm's for PMTiles, Parquet, Zarr, HDF5 and DuckDB, ffmpeg for video, GDAL for
  * a cloud-optimised GeoTIFF, Python for a zip. The PDF is written by hand. What is in them is a function of the place, so that readers can be checked.
  */
 import { execFile } from 'node:child_process'
+import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import type { createDuckDB, NODE_RUNTIME, VoidLogger } from '@duckdb/duckdb-wasm/blocking'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import * as h5wasm from 'h5wasm/node'
 import * as s2PmTiles from 's2-pmtiles'
@@ -27,6 +29,7 @@ export const gridSide = 256
 export const gridValue = (row: number, column: number): number => row * 1000 + column
 export const archiveNames = ['first.txt', 'folder/ä €.txt', 'large.bin', 'last.txt']
 export const pdfPages = 12
+export const duckdbRows = 300_000
 export const sampleCount = 1_000_000
 export const sampleValue = (index: number): number => (index * 7919) % 1_000_003
 
@@ -53,6 +56,7 @@ export async function writeClientFiles(directory: string): Promise<void> {
   await writeFile(at('tiles.pmtiles'), await pmtilesBytes())
   await writeFile(at('pages.pdf'), pdfBytes())
   await Promise.all([writeImage(directory), writeVideo(directory), writeArchive(at('archive.zip')), writeZarr(at('grid.zarr')), writeHdf5(at('samples.h5'))])
+  await writeDuckDb(at('rows.duckdb'))
   for (const [name, text] of Object.entries(strangeFiles)) {
     await mkdir(path.dirname(at(`strange/${name}`)), { recursive: true })
     await writeFile(at(`strange/${name}`), text)
@@ -143,6 +147,21 @@ async function writeHdf5(file: string): Promise<void> {
   const group = written.create_group('readings')
   group.create_dataset({ name: 'samples', data, shape: [sampleCount], chunks: [50_000] })
   written.close()
+}
+
+/** Node's build of DuckDB reads and writes files of this machine, and nothing over HTTP. It leaves its log beside the file; who reads the one reads the other. */
+async function writeDuckDb(file: string): Promise<void> {
+  const require = createRequire(import.meta.url)
+  const duckdb = require('@duckdb/duckdb-wasm/blocking') as { createDuckDB: typeof createDuckDB; VoidLogger: typeof VoidLogger; NODE_RUNTIME: typeof NODE_RUNTIME }
+  const bundle = { mainModule: require.resolve('@duckdb/duckdb-wasm/dist/duckdb-eh.wasm'), mainWorker: '' }
+  const database = await duckdb.createDuckDB({ mvp: bundle, eh: bundle }, new duckdb.VoidLogger(), duckdb.NODE_RUNTIME)
+  await database.instantiate(() => undefined)
+  database.open({ path: file, accessMode: 3 })
+  const connection = database.connect()
+  connection.query(`create table numbers as select i::integer as id, 'row ' || i as name, hash(i) as noise from range(${duckdbRows}) t(i)`)
+  connection.query('checkpoint')
+  connection.close()
+  database.reset()
 }
 
 /** Pages with a line of text and a picture that is shown by none of them until it is drawn, so that a reader of text needs little of the file. */

@@ -1,0 +1,114 @@
+/** Chromium reads from another origin than its page's: a video is played and sought, DuckDB queries a database, h5wasm reads a part of a file. */
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Page } from 'playwright-core'
+import { expect, onTestFinished, test } from 'vitest'
+import * as made from '../../support/client-files.ts'
+import type { ClientBrowser } from '../../support/client-browser.ts'
+import { bytesOf, type ClientBed } from './bed.ts'
+
+export function browserSuite(bed: () => ClientBed, browser: () => ClientBrowser): void {
+  const open = async (): Promise<Page> => {
+    const page = await browser().newPage()
+    onTestFinished(() => page.close())
+    bed().taken()
+    return page
+  }
+  const sizeOf = async (name: string): Promise<number> => (await stat(path.join(bed().files, name))).size
+
+  test.each(['video.mp4', 'hls/index.m3u8'])('a video element plays %s, and seeks forward and back', async (name) => {
+    const page = await open()
+    const frames = await page.evaluate(watch, { address: `${bed().base}/${name}`, times: [41.05, 5.05, 55.5] })
+    expect(frames.map(({ time }) => time)).toEqual([expect.closeTo(0.3, 0), 41.05, 5.05, 55.5])
+    for (const { time, bright } of frames) expect(Math.abs(bright - made.brightness(time)), `at ${time} s`).toBeLessThanOrEqual(2)
+    const requests = bed().taken().filter(({ status }) => status !== 0)
+    expect(requests.filter(({ status }) => ![200, 206, 304].includes(status))).toEqual([])
+    const size = await sizeOf('video.mp4')
+    const starts = requests.map(({ range = '' }) => Number(/^bytes=(\d+)-/.exec(range)?.[1] ?? 0))
+    if (name.endsWith('.mp4')) expect(starts.some((start) => start > size / 2)).toBe(true)
+    else expect(requests.map((request) => path.basename(request.path))).toContain('index10.ts')
+  })
+
+  test('DuckDB queries a database by ranges', async () => {
+    const page = await open()
+    const [row] = await page.evaluate(query, { address: `${bed().base}/rows.duckdb`, sql: 'select id, name, (select count(*) from far.numbers) as count from far.numbers where id = 123456' })
+    expect(row).toEqual({ id: 123_456, name: 'row 123456', count: made.duckdbRows })
+    const requests = bed().taken()
+    expect(requests.filter(({ method }) => method === 'HEAD').map(({ range, status }) => [range, status])).toContainEqual(['bytes=0-', 206])
+    expect(bytesOf(requests)).toBeLessThan((await sizeOf('rows.duckdb')) / 2)
+  })
+
+  test('h5wasm reads a part of a dataset by ranges', async () => {
+    const page = await open()
+    const start = 765_432
+    const read = { address: `${bed().base}/samples.h5`, dataset: 'readings/samples', start, end: start + 4 }
+    expect(await page.evaluate(readSamples, read)).toEqual({ values: [0, 1, 2, 3].map((index) => made.sampleValue(start + index)) })
+    const requests = bed().taken()
+    expect(requests.filter(({ method }) => method === 'GET').map(({ status }) => status)).not.toContain(200)
+    expect(bytesOf(requests)).toBeLessThan((await sizeOf('samples.h5')) * 0.8)
+  })
+}
+
+interface Frame {
+  readonly time: number
+  readonly bright: number
+}
+
+/** In the page: plays a little, then goes to each time. */
+async function watch({ address, times }: { address: string; times: readonly number[] }): Promise<Frame[]> {
+  const video = document.querySelector('video')!
+  const until = (event: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      video.addEventListener(event, () => resolve(), { once: true })
+      video.addEventListener('error', () => reject(new Error(`The video: ${video.error?.message}`)), { once: true })
+      setTimeout(() => reject(new Error(`The video has no ${event} in time`)), 15_000)
+    })
+  const frame = (): Frame => {
+    const context = new OffscreenCanvas(320, 240).getContext('2d')!
+    context.drawImage(video, 0, 0)
+    return { time: video.currentTime, bright: context.getImageData(60, 120, 1, 1).data[0]! }
+  }
+  const isReady = until('canplay')
+  video.src = address
+  await isReady
+  await video.play()
+  while (video.currentTime < 0.3) await until('timeupdate')
+  video.pause()
+  const frames = [frame()]
+  for (const time of times) {
+    const isThere = until('seeked')
+    video.currentTime = time
+    await isThere
+    frames.push(frame())
+  }
+  return frames
+}
+
+/** The part of the page's script that is used here. */
+type DuckDb = typeof import('@duckdb/duckdb-wasm')
+
+/** In the page: opens a database that lies far away, only to read it, and never as a whole, which DuckDB must be told. */
+async function query({ address, sql }: { address: string; sql: string }): Promise<unknown[]> {
+  const { duckdb } = globalThis as unknown as { duckdb: DuckDb }
+  const worker = new Worker('/duckdb-worker.js')
+  const database = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), worker)
+  try {
+    await database.instantiate('/duckdb.wasm')
+    await database.open({ filesystem: { forceFullHTTPReads: false, allowFullHTTPReads: false, reliableHeadRequests: true } })
+    const connection = await database.connect()
+    await connection.query(`attach '${address}' as far (read_only)`)
+    const result = await connection.query(sql)
+    return JSON.parse(JSON.stringify(result.toArray(), (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))) as unknown[]
+  } finally {
+    await database.terminate()
+  }
+}
+
+/** In the page: asks the worker that has h5wasm. */
+function readSamples(read: { address: string; dataset: string; start: number; end: number }): Promise<unknown> {
+  return new Promise((resolve) => {
+    const worker = new Worker('/h5-worker.js')
+    worker.addEventListener('message', ({ data }) => resolve(data))
+    worker.postMessage(read)
+  })
+}
