@@ -1,5 +1,5 @@
 /**
- * Debian's Chromium with a page on which readers wait: DuckDB and h5wasm, each in a worker, and a video element. The page, its scripts and their WebAssembly come from
+ * Debian's Chromium with a page on which readers wait: DuckDB and h5wasm, each in a worker. The page, its scripts and their WebAssembly come from
  * a server of the test's own; what they read comes from elsewhere, so every read is one of a foreign origin.
  */
 import { createReadStream } from 'node:fs'
@@ -9,7 +9,7 @@ import { build } from 'esbuild'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
 export interface ClientBrowser {
-  newPage(): Promise<Page>
+  readonly page: Page
   close(): Promise<void>
 }
 
@@ -43,7 +43,7 @@ export async function startClientBrowser(): Promise<ClientBrowser> {
     bundle: true, write: false, format: 'iife', globalName: 'duckdb', platform: 'browser', target: 'es2024',
   })
   const texts: Readonly<Record<string, readonly [text: string, type: string]>> = {
-    '/': ['<!doctype html><title>clients</title><script src="/duckdb.js"></script><video muted crossorigin="anonymous"></video>', 'text/html'],
+    '/': ['<!doctype html><title>clients</title><script src="/duckdb.js"></script><body></body>', 'text/html'],
     '/duckdb.js': [script.outputFiles[0]!.text, 'text/javascript'],
     '/h5-worker.js': [h5Worker, 'text/javascript'],
   }
@@ -56,12 +56,10 @@ export async function startClientBrowser(): Promise<ClientBrowser> {
   })
   const port = await listen(server)
   const browser: Browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
+  const page = await browser.newPage()
+  await page.goto(`http://localhost:${port}/`)
   return {
-    newPage: async () => {
-      const page = await browser.newPage()
-      await page.goto(`http://localhost:${port}/`)
-      return page
-    },
+    page,
     close: async () => {
       await browser.close()
       server.closeAllConnections()

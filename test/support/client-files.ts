@@ -17,13 +17,13 @@ import * as zarr from 'zarrita'
 const run = promisify(execFile)
 
 export const bigName = 'big file é.bin'
-export const bigBytes = 17 * 2 ** 20 + 12_345
+export const bigBytes = 16 * 2 ** 20 + 12_345
 export const imageSide = 2048
 export const pixel = (x: number, y: number): number => (x * 31 + y * 17 + ((x * y) >> 6)) % 251
 export const parquetRows = Array.from({ length: 100_000 }, (_, index) => ({ id: index, name: `row ${index}`, value: index / 7 }))
 export const tileBytes = (zoom: number, x: number, y: number): Uint8Array => new TextEncoder().encode(`tile ${zoom}/${x}/${y} `.repeat(200))
 export const videoSeconds = 60
-/** How bright the left half of the video is at a time; the right half is noise, which is what makes the file large. */
+/** How bright the left of the video is at a time; its right is noise, which is what makes the file large. */
 export const brightness = (seconds: number): number => 20 + 3 * Math.floor(seconds)
 export const gridSide = 256
 export const gridValue = (row: number, column: number): number => row * 1000 + column
@@ -108,8 +108,8 @@ async function writeImage(directory: string): Promise<void> {
 /** The same pictures as one file, with its index at the end, and as a playlist of segments. */
 async function writeVideo(directory: string): Promise<void> {
   const quiet = ['-hide_banner', '-loglevel', 'error']
-  const half = `nullsrc=s=160x240:r=10:d=${videoSeconds},format=gray`
-  const sources = ['-f', 'lavfi', '-i', `${half},geq=lum='20+3*floor(T)'`, '-f', 'lavfi', '-i', `${half},geq=lum='random(1)*255'`]
+  const source = (width: number, light: string): string[] => ['-f', 'lavfi', '-i', `nullsrc=s=${width}x240:r=10:d=${videoSeconds},format=gray,geq=lum='${light}'`]
+  const sources = [...source(160, '20+3*floor(T)'), ...source(80, 'random(1)*255')]
   const coding = ['-filter_complex', '[0][1]hstack,format=yuv420p', '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '23', '-g', '10']
   await run('ffmpeg', [...quiet, ...sources, ...coding, path.join(directory, 'video.mp4')])
   await mkdir(path.join(directory, 'hls'))
@@ -122,7 +122,7 @@ async function writeArchive(file: string): Promise<void> {
 import random, sys, zipfile
 with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as archive:
   for name in sys.argv[2:]:
-    archive.writestr(name, random.Random(1).randbytes(4 << 20) if name == 'large.bin' else name * 100)
+    archive.writestr(name, random.Random(1).randbytes(2 << 20) if name == 'large.bin' else name * 100)
 `
   await run('python3', ['-c', script, file, ...archiveNames])
 }

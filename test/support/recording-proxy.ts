@@ -1,6 +1,6 @@
 /**
  * A proxy before an HTTP server that writes down what is asked of it and how many bytes each answer brought, so that tests can say what a client really
- * read. An answer that its client breaks off is counted as far as it came, and broken off behind the proxy, too. Answers come at the pace of a fast network:
+ * read. An answer that its client breaks off is counted as far as it came, and broken off behind the proxy, too. Answers come at the pace of a good network:
  * the sockets of one machine hold megabytes that a client would be said to have read.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,8 +23,8 @@ export interface RecordingProxy {
   stop(): Promise<void>
 }
 
-/** 64 MiB a second and connection, after what comes at once. */
-const paceBytes = 256 * 1024
+/** 16 MiB a second and connection. */
+const paceBytes = 64 * 1024
 const paceMs = 4
 
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {

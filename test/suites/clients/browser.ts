@@ -1,23 +1,22 @@
 /** Chromium reads from another origin than its page's: a video is played and sought, DuckDB queries a database, h5wasm reads a part of a file. */
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
+import type * as duckdb from '@duckdb/duckdb-wasm'
 import type { Page } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import * as made from '../../support/client-files.ts'
 import type { ClientBrowser } from '../../support/client-browser.ts'
 import { bytesOf, type ClientBed } from './bed.ts'
 
 export function browserSuite(bed: () => ClientBed, browser: () => ClientBrowser): void {
-  const open = async (): Promise<Page> => {
-    const page = await browser().newPage()
-    onTestFinished(() => page.close())
+  const open = (): Page => {
     bed().taken()
-    return page
+    return browser().page
   }
   const sizeOf = async (name: string): Promise<number> => (await stat(path.join(bed().files, name))).size
 
   test.each(['video.mp4', 'hls/index.m3u8'])('a video element plays %s, and seeks forward and back', async (name) => {
-    const page = await open()
+    const page = open()
     const frames = await page.evaluate(watch, { address: `${bed().base}/${name}`, times: [41.05, 5.05, 55.5] })
     expect(frames.map(({ time }) => time)).toEqual([expect.closeTo(0.3, 0), 41.05, 5.05, 55.5])
     for (const { time, bright } of frames) expect(Math.abs(bright - made.brightness(time)), `at ${time} s`).toBeLessThanOrEqual(2)
@@ -30,7 +29,7 @@ export function browserSuite(bed: () => ClientBed, browser: () => ClientBrowser)
   })
 
   test('DuckDB queries a database by ranges', async () => {
-    const page = await open()
+    const page = open()
     const [row] = await page.evaluate(query, { address: `${bed().base}/rows.duckdb`, sql: 'select id, name, (select count(*) from far.numbers) as count from far.numbers where id = 123456' })
     expect(row).toEqual({ id: 123_456, name: 'row 123456', count: made.duckdbRows })
     const requests = bed().taken()
@@ -39,7 +38,7 @@ export function browserSuite(bed: () => ClientBed, browser: () => ClientBrowser)
   })
 
   test('h5wasm reads a part of a dataset by ranges', async () => {
-    const page = await open()
+    const page = open()
     const start = 765_432
     const read = { address: `${bed().base}/samples.h5`, dataset: 'readings/samples', start, end: start + 4 }
     expect(await page.evaluate(readSamples, read)).toEqual({ values: [0, 1, 2, 3].map((index) => made.sampleValue(start + index)) })
@@ -56,7 +55,10 @@ interface Frame {
 
 /** In the page: plays a little, then goes to each time. */
 async function watch({ address, times }: { address: string; times: readonly number[] }): Promise<Frame[]> {
-  const video = document.querySelector('video')!
+  const video = document.createElement('video')
+  video.muted = true
+  video.crossOrigin = 'anonymous'
+  document.body.replaceChildren(video)
   const until = (event: string): Promise<void> =>
     new Promise((resolve, reject) => {
       video.addEventListener(event, () => resolve(), { once: true })
@@ -64,7 +66,7 @@ async function watch({ address, times }: { address: string; times: readonly numb
       setTimeout(() => reject(new Error(`The video has no ${event} in time`)), 15_000)
     })
   const frame = (): Frame => {
-    const context = new OffscreenCanvas(320, 240).getContext('2d')!
+    const context = new OffscreenCanvas(240, 240).getContext('2d')!
     context.drawImage(video, 0, 0)
     return { time: video.currentTime, bright: context.getImageData(60, 120, 1, 1).data[0]! }
   }
@@ -84,31 +86,37 @@ async function watch({ address, times }: { address: string; times: readonly numb
   return frames
 }
 
-/** The part of the page's script that is used here. */
-type DuckDb = typeof import('@duckdb/duckdb-wasm')
+/** What the page's script has, and what stays on the page: a database takes seconds to start. */
+interface DuckDbPage {
+  readonly duckdb: typeof duckdb
+  database?: duckdb.AsyncDuckDB
+}
 
 /** In the page: opens a database that lies far away, only to read it, and never as a whole, which DuckDB must be told. */
 async function query({ address, sql }: { address: string; sql: string }): Promise<unknown[]> {
-  const { duckdb } = globalThis as unknown as { duckdb: DuckDb }
-  const worker = new Worker('/duckdb-worker.js')
-  const database = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), worker)
-  try {
-    await database.instantiate('/duckdb.wasm')
-    await database.open({ filesystem: { forceFullHTTPReads: false, allowFullHTTPReads: false, reliableHeadRequests: true } })
-    const connection = await database.connect()
-    await connection.query(`attach '${address}' as far (read_only)`)
-    const result = await connection.query(sql)
-    return JSON.parse(JSON.stringify(result.toArray(), (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))) as unknown[]
-  } finally {
-    await database.terminate()
+  const own = globalThis as unknown as DuckDbPage
+  if (own.database === undefined) {
+    own.database = new own.duckdb.AsyncDuckDB(new own.duckdb.VoidLogger(), new Worker('/duckdb-worker.js'))
+    await own.database.instantiate('/duckdb.wasm')
+    await own.database.open({ filesystem: { forceFullHTTPReads: false, allowFullHTTPReads: false, reliableHeadRequests: true } })
   }
+  const connection = await own.database.connect()
+  await connection.query(`attach '${address}' as far (read_only)`)
+  const result = await connection.query(sql)
+  await connection.query('detach far')
+  await connection.close()
+  return JSON.parse(JSON.stringify(result.toArray(), (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))) as unknown[]
 }
 
 /** In the page: asks the worker that has h5wasm. */
 function readSamples(read: { address: string; dataset: string; start: number; end: number }): Promise<unknown> {
   return new Promise((resolve) => {
     const worker = new Worker('/h5-worker.js')
-    worker.addEventListener('message', ({ data }) => resolve(data))
+    worker.addEventListener('message', ({ data }) => {
+      worker.terminate()
+      resolve(data)
+    })
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's has none
     worker.postMessage(read)
   })
 }
