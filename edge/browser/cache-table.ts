@@ -19,12 +19,20 @@ export interface CacheEntry {
   readonly body: Uint8Array
 }
 
+export interface CacheLimits {
+  readonly bytesMax: number
+  readonly keptBytes: number
+}
+
 /** Each call is one transaction: other tabs see all of it or nothing. */
 export interface CacheTable {
   /** In the order of the keys. */
   get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
-  /** Stores, replacing what has the same key, and gives the bytes of all bodies then. Rejects with a `QuotaExceededError` when the browser has no room. */
-  put(entries: readonly CacheEntry[]): Promise<number>
+  /**
+   * Stores, replacing what has the same key. If all would be more than `bytesMax` then, what was read longest ago goes first, down to `keptBytes`; gives how many bodies
+   * went. Rejects with a `QuotaExceededError` when the browser has no room.
+   */
+  put(entries: readonly CacheEntry[], limits: CacheLimits): Promise<number>
   /** Marks as read; what is gone stays gone. */
   touch(keys: readonly string[], usedMs: number): Promise<void>
   drop(keys: readonly string[]): Promise<void>

@@ -62,7 +62,7 @@ export class Cache {
 
   /** Keeps bytes of which nobody changes any: soon, if there is room. */
   keep(key: string, body: Uint8Array, { owner, version }: { readonly owner: string; readonly version: string }): void {
-    if (this.#isClosed || body.length > this.#bytesMax * keptShare || this.#waitingBytes + body.length > waitingBytesMax) return
+    if (this.#isClosed || body.length > this.#bytesMax / 2 || this.#waitingBytes + body.length > waitingBytesMax) return
     this.#waiting.push({ record: { key, bytes: body.length, usedMs: this.#clock.now(), owner, version }, body })
     this.#waitingBytes += body.length
     this.#write()
@@ -123,10 +123,11 @@ export class Cache {
   }
 
   #takeBatch(): CacheEntry[] {
+    const bytesMax = Math.min(batchBytesMax, this.#bytesMax / 2)
     let bytes = 0
     let count = 0
     for (const { body } of this.#waiting) {
-      if (count > 0 && bytes + body.length > batchBytesMax) break
+      if (count > 0 && bytes + body.length > bytesMax) break
       bytes += body.length
       count += 1
     }
@@ -136,8 +137,7 @@ export class Cache {
   async #put(batch: readonly CacheEntry[]): Promise<void> {
     for (let tryCount = 1; ; tryCount += 1) {
       try {
-        const total = await this.#table.put(batch)
-        if (total > this.#bytesMax) await this.#evict(this.#bytesMax * keptShare)
+        this.counts.evictions += await this.#table.put(batch, { bytesMax: this.#bytesMax, keptBytes: this.#bytesMax * keptShare })
         return
       } catch (error) {
         if (!isQuotaError(error)) return this.#note(error)
@@ -149,13 +149,9 @@ export class Cache {
         // The browser's room is less than the budget: from now on that is the budget.
         const total = await this.size()
         this.#bytesMax = Math.min(this.#bytesMax, Math.floor(total * keptShare))
-        await this.#evict(this.#bytesMax)
+        this.counts.evictions += (await this.#try(() => this.#table.evict(this.#bytesMax))) ?? 0
       }
     }
-  }
-
-  async #evict(bytesMax: number): Promise<void> {
-    this.counts.evictions += (await this.#try(() => this.#table.evict(bytesMax))) ?? 0
   }
 
   async #try<T>(work: () => Promise<T>): Promise<T | undefined> {

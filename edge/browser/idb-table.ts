@@ -5,7 +5,7 @@
  * INVARIANT: body, record and total change in one transaction. Transactions that write come one after the other, in whatever tab they began, so no tab loses another's.
  */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval'
-import type { CacheEntry, CacheRecord, CacheTable } from './cache-table.ts'
+import type { CacheEntry, CacheLimits, CacheRecord, CacheTable } from './cache-table.ts'
 
 const totalKey = 'total'
 /** All keys of records: `0` comes after `/`. */
@@ -23,50 +23,46 @@ export class IdbTable implements CacheTable {
     return await this.#use('readonly', async (store) => await Promise.all(keys.map((key) => read(store, `b/${key}`, isBytes))))
   }
 
-  async put(entries: readonly CacheEntry[]): Promise<number> {
+  async put(entries: readonly CacheEntry[], { bytesMax, keptBytes }: CacheLimits): Promise<number> {
     return await this.#use('readwrite', async (store) => {
-      const known = await Promise.all(entries.map(({ record }) => read(store, `r/${record.key}`, isRecord)))
+      const known = await readKnown(store, entries.map(({ record }) => record.key))
+      await remove(store, known)
+      const added = entries.reduce((sum, { record }) => sum + record.bytes, 0)
       let total = await readTotal(store)
-      for (const [index, { record, body }] of entries.entries()) {
-        total += record.bytes - (known[index]?.bytes ?? 0)
+      let evictedCount = 0
+      if (total + added > bytesMax) {
+        evictedCount = await evictFrom(store, Math.max(0, keptBytes - added))
+        total = await readTotal(store)
+      }
+      for (const { record, body } of entries) {
         store.put(body, `b/${record.key}`)
         store.put(record, `r/${record.key}`)
       }
-      store.put(total, totalKey)
+      store.put(total + added, totalKey)
       await promisifyRequest(store.transaction)
-      return total
+      return evictedCount
     })
   }
 
   async touch(keys: readonly string[], usedMs: number): Promise<void> {
     await this.#use('readwrite', async (store) => {
-      const known = await Promise.all(keys.map((key) => read(store, `r/${key}`, isRecord)))
-      for (const record of known) if (record !== undefined) store.put({ ...record, usedMs }, `r/${record.key}`)
+      for (const record of await readKnown(store, keys)) store.put({ ...record, usedMs }, `r/${record.key}`)
       await promisifyRequest(store.transaction)
     })
   }
 
   async drop(keys: readonly string[]): Promise<void> {
     await this.#use('readwrite', async (store) => {
-      const known = await Promise.all(keys.map((key) => read(store, `r/${key}`, isRecord)))
-      await remove(store, known.filter((record) => record !== undefined))
+      await remove(store, await readKnown(store, keys))
+      await promisifyRequest(store.transaction)
     })
   }
 
   async evict(bytesMax: number): Promise<number> {
     return await this.#use('readwrite', async (store) => {
-      // Counted anew: what a crash of the browser or a person with its tools left wrong is right after this.
-      const records = await readRecords(store)
-      let total = records.reduce((sum, { bytes }) => sum + bytes, 0)
-      const victims: CacheRecord[] = []
-      for (const record of records.toSorted((a, b) => a.usedMs - b.usedMs)) {
-        if (total <= bytesMax) break
-        victims.push(record)
-        total -= record.bytes
-      }
-      store.put(total + victims.reduce((sum, { bytes }) => sum + bytes, 0), totalKey)
-      await remove(store, victims)
-      return victims.length
+      const count = await evictFrom(store, bytesMax)
+      await promisifyRequest(store.transaction)
+      return count
     })
   }
 
@@ -87,7 +83,23 @@ export class IdbTable implements CacheTable {
   }
 }
 
+async function evictFrom(store: IDBObjectStore, bytesMax: number): Promise<number> {
+  const records = await readRecords(store)
+  let total = records.reduce((sum, { bytes }) => sum + bytes, 0)
+  // Counted anew: what a person with the browser's tools left wrong is right after this.
+  store.put(total, totalKey)
+  const victims: CacheRecord[] = []
+  for (const record of records.toSorted((a, b) => a.usedMs - b.usedMs)) {
+    if (total <= bytesMax) break
+    victims.push(record)
+    total -= record.bytes
+  }
+  await remove(store, victims)
+  return victims.length
+}
+
 async function remove(store: IDBObjectStore, records: readonly CacheRecord[]): Promise<void> {
+  if (records.length === 0) return
   let total = await readTotal(store)
   for (const { key, bytes } of records) {
     store.delete(`b/${key}`)
@@ -95,7 +107,11 @@ async function remove(store: IDBObjectStore, records: readonly CacheRecord[]): P
     total -= bytes
   }
   store.put(total, totalKey)
-  await promisifyRequest(store.transaction)
+}
+
+async function readKnown(store: IDBObjectStore, keys: readonly string[]): Promise<CacheRecord[]> {
+  const known = await Promise.all(keys.map((key) => read(store, `r/${key}`, isRecord)))
+  return known.filter((record) => record !== undefined)
 }
 
 /** What somebody else may have put there is taken for nothing. */

@@ -1,5 +1,5 @@
 /** The cache's table in memory: several caches may share one, as tabs do. */
-import type { CacheEntry, CacheRecord, CacheTable } from '../../edge/browser/cache-table.ts'
+import type { CacheEntry, CacheLimits, CacheRecord, CacheTable } from '../../edge/browser/cache-table.ts'
 
 export class MemoryTable implements CacheTable {
   readonly bodies = new Map<string, Uint8Array>()
@@ -20,15 +20,17 @@ export class MemoryTable implements CacheTable {
     return keys.map((key) => this.bodies.get(key))
   }
 
-  async put(entries: readonly CacheEntry[]): Promise<number> {
+  async put(entries: readonly CacheEntry[], { bytesMax, keptBytes }: CacheLimits): Promise<number> {
     await this.#turn()
-    const added = entries.reduce((sum, { record }) => sum + record.bytes - (this.records.get(record.key)?.bytes ?? 0), 0)
+    const added = entries.reduce((sum, { record }) => sum + record.bytes, 0)
+    for (const { record } of entries) this.#remove(record.key)
+    const evictedCount = this.total + added > bytesMax ? this.#evict(keptBytes - added) : 0
     if (this.total + added > this.quotaBytes) throw new DOMException('no room', 'QuotaExceededError')
     for (const { record, body } of entries) {
       this.bodies.set(record.key, body.slice())
       this.records.set(record.key, record)
     }
-    return this.total
+    return evictedCount
   }
 
   async touch(keys: readonly string[], usedMs: number): Promise<void> {
@@ -41,22 +43,12 @@ export class MemoryTable implements CacheTable {
 
   async drop(keys: readonly string[]): Promise<void> {
     await this.#turn()
-    for (const key of keys) {
-      this.bodies.delete(key)
-      this.records.delete(key)
-    }
+    for (const key of keys) this.#remove(key)
   }
 
   async evict(bytesMax: number): Promise<number> {
     await this.#turn()
-    let count = 0
-    for (const { key } of [...this.records.values()].toSorted((a, b) => a.usedMs - b.usedMs)) {
-      if (this.total <= bytesMax) break
-      this.bodies.delete(key)
-      this.records.delete(key)
-      count += 1
-    }
-    return count
+    return this.#evict(bytesMax)
   }
 
   async otherVersions(owner: string, version: string): Promise<readonly string[]> {
@@ -73,6 +65,21 @@ export class MemoryTable implements CacheTable {
     await this.#turn()
     this.bodies.clear()
     this.records.clear()
+  }
+
+  #evict(bytesMax: number): number {
+    let count = 0
+    for (const { key } of [...this.records.values()].toSorted((a, b) => a.usedMs - b.usedMs)) {
+      if (this.total <= bytesMax) break
+      this.#remove(key)
+      count += 1
+    }
+    return count
+  }
+
+  #remove(key: string): void {
+    this.bodies.delete(key)
+    this.records.delete(key)
   }
 
   async #turn(): Promise<void> {

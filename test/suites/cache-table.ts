@@ -1,0 +1,67 @@
+/**
+ * The promises of `CacheTable`, as steps over one that is empty: run in Node over the one in memory, and in Chromium over IndexedDB. No vitest in here, since it is
+ * bundled for a page: each check throws a sentence.
+ */
+import type { CacheEntry, CacheLimits, CacheTable } from '../../edge/browser/cache-table.ts'
+
+function entry(key: string, bytes: number, usedMs: number, version = 'v1'): CacheEntry {
+  return { record: { key, bytes, usedMs, owner: 'file', version }, body: new Uint8Array(bytes).fill(bytes) }
+}
+
+const roomy: CacheLimits = { bytesMax: 1000, keptBytes: 900 }
+
+function check(what: string, actual: unknown, expected: unknown): void {
+  if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`)
+}
+
+async function kept(table: CacheTable, ...keys: readonly string[]): Promise<readonly (number | undefined)[]> {
+  return (await table.get(keys)).map((body) => body?.length)
+}
+
+export const cacheTableChecks: Readonly<Record<string, (table: CacheTable, sameTable: CacheTable) => Promise<void>>> = {
+  'gives back what was put, in the order of the keys, and nothing else': async (table) => {
+    check('evicted', await table.put([entry('a', 10, 1), entry('b', 20, 2)], roomy), 0)
+    check('size', await table.size(), 30)
+    check('lengths', await kept(table, 'b', 'none', 'a'), [20, null, 10])
+    check('bytes', [...(await table.get(['a']))[0]!], Array.from({ length: 10 }, () => 10))
+  },
+  'counts what replaces once': async (table) => {
+    await table.put([entry('a', 10, 1)], roomy)
+    await table.put([entry('a', 4, 1), entry('b', 1, 1)], roomy)
+    check('size', await table.size(), 5)
+  },
+  'evicts what was read longest ago, and touching counts as reading': async (table) => {
+    await table.put([entry('a', 10, 1), entry('b', 10, 2), entry('c', 10, 3), entry('d', 10, 4)], roomy)
+    await table.touch(['a', 'none'], 5)
+    check('count', await table.evict(20), 2)
+    check('left', await kept(table, 'a', 'b', 'c', 'd', 'none'), [10, null, null, 10, null])
+    check('size', await table.size(), 20)
+    check('count', await table.evict(20), 0)
+  },
+  'makes room before it stores, so that the budget holds at all times': async (table) => {
+    await table.put([entry('a', 10, 1), entry('b', 10, 2), entry('c', 10, 3)], roomy)
+    check('evicted', await table.put([entry('d', 10, 4)], { bytesMax: 30, keptBytes: 25 }), 2)
+    check('left', await kept(table, 'a', 'b', 'c', 'd'), [null, null, 10, 10])
+    check('size', await table.size(), 20)
+    check('evicted', await table.put([entry('d', 12, 5)], { bytesMax: 30, keptBytes: 25 }), 0)
+    check('size', await table.size(), 22)
+  },
+  'knows the older versions of a file': async (table) => {
+    await table.put([entry('a', 1, 1, 'v1'), entry('b', 1, 1, 'v2')], roomy)
+    check('older', await table.otherVersions('file', 'v2'), ['a'])
+    check('of another', await table.otherVersions('other', 'v2'), [])
+  },
+  'drops and clears': async (table) => {
+    await table.put([entry('a', 10, 1), entry('b', 20, 2)], roomy)
+    await table.drop(['a', 'none'])
+    check('size', await table.size(), 20)
+    await table.clear()
+    check('left', await kept(table, 'b'), [null])
+    check('size', await table.size(), 0)
+  },
+  'loses nothing when two write at once': async (table, sameTable) => {
+    const puts = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? table : sameTable).put([entry(`k${index}`, index + 1, index)], roomy))
+    await Promise.all([...puts, table.touch(['k1', 'k2'], 50), sameTable.drop(['k0'])])
+    check('size', await table.size(), (await kept(sameTable, ...puts.map((_, index) => `k${index}`))).reduce((sum: number, length) => sum + (length ?? 0), 0))
+  },
+}
