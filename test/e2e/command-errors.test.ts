@@ -81,7 +81,7 @@ const cases: readonly (readonly [string, readonly string[], number, RegExp])[] =
   ['an edge that is not there', ['ls', 'http://127.0.0.1:1/v'], 7, /Cannot reach the edge http:\/\/127\.0\.0\.1:1: .*Is an edge running there\? To start one: edgemount serve <store>/],
   ['a server that is no edge', ['ls', 'http://127.0.0.1:#/v'], 2, /a server answers there, but it is no edge/],
   ['a port that is taken', ['serve', '%', '--port', '#'], 6, /another program has the port; stop it, or choose another with --port/],
-  ['an address of another machine', ['serve', '%', '--host', '203.0.113.7'], 2, /this machine does not have that address/],
+  ['an address of another machine', ['serve', '%', '--open', '--host', '203.0.113.7'], 2, /this machine does not have that address/],
   ['a folder that is no mount', ['umount', '@empty'], 4, /nothing of edgemount is mounted there\. See: edgemount status/],
   ['a status of no mount', ['status', '@empty'], 4, /no mount of this user answers there/],
   ['a file that cannot be put', ['put', '@nowhere', '%/v/'], 4, /Cannot read ".*nowhere": it does not exist/],
