@@ -13,6 +13,7 @@ import { type Logger, silentLogger } from '../shared/log.ts'
 import { type Counter, type Histogram, Metrics } from '../shared/metrics.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
+import { isVolumeName } from '../shared/wire/routes.ts'
 import type { Right } from '../shared/wire/token.ts'
 import { ReadBudget } from '../shared/volume/read-budget.ts'
 import { type Address, readAddress, shownPath } from './access/address.ts'
@@ -153,13 +154,13 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { bytesBody = (bytes: Uint8Array) => bytes, isStreaming = false, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER, uploadPackBytesMax: packBytesMax } = settings
   const { listenersMax = listenersMaxDefault } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
-  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, metrics, cache: settings.cache })
+  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, chunkMs: storeCallMs, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
   const accesses = new VolumeAccesses({ scope: (name) => volumes.scope(name), clock, memory: settings.access?.memory ?? new AccessMemory() })
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const uploadMemory = { stepBytes: Math.min(packBytesMax ?? uploadStepBytes, uploadStepBytes), packBytesMax }
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, isStreaming, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, isStreaming, storeCallMs, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */
@@ -205,10 +206,16 @@ class Handling {
       grant = this.#guard === undefined ? fullGrant : await this.#guard.admit({ route, request, address, client })
       response = await this.#handle(route, request, address, grant)
     } catch (error) {
+      if (codeOf(error) === 'corrupt') this.#doubt(request)
       response = this.failure(route.template, error)
     }
     if (this.#guard !== undefined && route.needs !== undefined) restrictCaching(response.headers, grant, Math.floor(this.#edge.clock.now() / 1000))
     return response
+  }
+
+  #doubt({ url }: Request): void {
+    const name = readAddress(url).path.split('/')[2] ?? ''
+    if (isVolumeName(name)) this.#edge.volumes.doubt(name)
   }
 
   async #handle(route: Route, request: Request, { path, query, base }: Address, grant: Grant): Promise<Response> {

@@ -2,7 +2,8 @@
  * Places for requests that hold their body in memory: so many at once, the others wait in line for a limited time.
  */
 import type { Clock } from '../shared/clock.ts'
-import { Limiter, deadline } from '../shared/lifetime.ts'
+import { EdgemountError, messageOf } from '../shared/error.ts'
+import { Limiter, deadline, isLate } from '../shared/lifetime.ts'
 
 /** Longer than a client that sends nothing keeps its place (`body.ts`): the dead ones make room for those behind them. */
 const queueMs = 40_000
@@ -26,6 +27,9 @@ export class BodyPlaces {
     let release: () => void
     try {
       release = await this.#limiter.acquire(limit.signal)
+    } catch (error) {
+      // It is this edge that is busy, and not its store that is silent.
+      throw isLate(error) ? new EdgemountError('unavailable', messageOf(error)) : error
     } finally {
       limit.dispose()
     }

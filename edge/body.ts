@@ -100,15 +100,20 @@ export async function* piecesOf(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader()
   let isDone = false
+  let isStuck = true
   try {
     for (;;) {
+      isStuck = true
       const next = await wait(reader.read())
+      isStuck = false
       isDone = next.done
       if (next.done) return
       yield next.value
     }
   } finally {
-    if (!isDone) await reader.cancel().catch(() => undefined)
+    const cancelled = isDone ? undefined : reader.cancel().catch(() => undefined)
+    // A stream that gives nothing may not end, either.
+    if (!isStuck) await cancelled
   }
 }
 

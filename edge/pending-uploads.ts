@@ -9,6 +9,7 @@ import type { Clock } from '../shared/clock.ts'
 import { EdgemountError, codeOf } from '../shared/error.ts'
 import { type FinishedUpload, type OpenUpload, decodeFinishedUpload, decodeOpenUpload, encodeFinishedUpload, encodeOpenUpload } from '../shared/format/upload-state.ts'
 import { type HashFunction, hashBytes, hashFromBytes, hashToBytes } from '../shared/hash.ts'
+import { isLate } from '../shared/lifetime.ts'
 import type { Random } from '../shared/random.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { expiryOfUpload, finishedUploadPrefix, openUploadPrefix, uploadId, uploadIdRandomBytes } from '../shared/volume/keys.ts'
@@ -89,7 +90,7 @@ export class PendingUploads {
       if (found.etag !== etag || failure === undefined) {
         throw new EdgemountError('conflict', `Cannot go on with the upload of "${to.path}": another request wrote to it meanwhile; ask for its offset`)
       }
-      if (count >= triesMax) throw failure
+      if (count >= triesMax || isLate(failure)) throw failure
       await clock.sleep(firstPauseMs * 2 ** count)
     }
   }
@@ -126,7 +127,7 @@ export class PendingUploads {
         await this.#parts.store.create(key, body)
         return
       } catch (error) {
-        if (codeOf(error) !== 'unavailable' || count >= triesMax) throw error
+        if (codeOf(error) !== 'unavailable' || count >= triesMax || isLate(error)) throw error
         await this.#parts.clock.sleep(firstPauseMs * 2 ** count)
       }
     }

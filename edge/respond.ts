@@ -3,6 +3,7 @@
  */
 import type { ErrorCode } from '../shared/error.ts'
 import { codeOf, httpStatusOfCode, messageOf } from '../shared/error.ts'
+import { isLate } from '../shared/lifetime.ts'
 import { withoutTokens } from '../shared/wire/token.ts'
 import { Refusal } from './refusal.ts'
 
@@ -64,13 +65,13 @@ export function respondError(status: number, code: ErrorCode, message: string, h
   return respondJson(status, { error: { code, message: withoutTokens(message), ...details } }, { ...headers, 'cache-control': 'no-store' })
 }
 
-/** Any thrown value. What is not ours stays inside: its sentence may name anything. */
+/** Any thrown value; 504 where the store did not answer in time. What is not ours stays inside: its sentence may name anything. */
 export function respondThrown(error: unknown): Response {
   if (error instanceof Refusal) return respondError(error.status, error.code, error.message, { ...error.headers })
   const code = codeOf(error)
-  const status = httpStatusOfCode[code]
+  const status = code === 'unavailable' && isLate(error) ? 504 : httpStatusOfCode[code]
   const message = code === 'internal' ? 'Cannot answer this request: the edge failed, its log says why' : messageOf(error)
-  return respondError(status, code, message, status === 429 || status === 503 ? { 'retry-after': '1' } : {})
+  return respondError(status, code, message, status === 429 || status === 503 || status === 504 ? { 'retry-after': '1' } : {})
 }
 
 /** The answer to a preflight. The requested headers are given back, since `*` would not cover `Authorization`. */

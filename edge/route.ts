@@ -32,6 +32,8 @@ export interface Edge {
   readonly bytesBody: BytesBody
   /** Memory is short: what is long is streamed. */
   readonly isStreaming: boolean
+  /** The longest that a call to the store, or a piece of a body of it, may take. */
+  readonly storeCallMs: number
   /** Undefined: what senders say of their bodies cannot be checked. */
   readonly startDigest: StartDigest | undefined
   readonly uploadMemory: UploadMemory

@@ -43,6 +43,8 @@ export interface VolumesParts {
   readonly readBytesMax: number | undefined
   /** Long bodies are read as streams. */
   readonly isStreaming: boolean | undefined
+  /** The longest that one chunk of such a stream may take. */
+  readonly chunkMs: number
   /** What all readers of all volumes may hold together. */
   readonly readBudget: ReadBudget
   readonly metrics: Metrics
@@ -132,6 +134,12 @@ export class Volumes {
     return this.#open.values().reduce((sum, { follower }) => sum + follower.listenerCount, 0)
   }
 
+  /** Something of the volume did not match its hash: what is remembered of its newest commit may be what is wrong. */
+  doubt(name: string): void {
+    this.#open.get(name)?.volume.doubt()
+    if (this.#parts.cache?.recent !== undefined) this.#parts.cache.recent.forget(this.scope(name).label)
+  }
+
   /** Volumes by name, in order: one LIST and one GET each, however much they hold. */
   async list(after: string | undefined, limit: number, signal?: AbortSignal): Promise<{ items: { name: string }[]; isLast: boolean }> {
     const items: { name: string }[] = []
@@ -160,11 +168,11 @@ export class Volumes {
 
   async #start(name: string): Promise<OpenVolume> {
     if (this.#isClosed) throw new EdgemountError('closed', `Cannot open the volume "${name}": the edge is shutting down`)
-    const { clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming } = this.#parts
+    const { clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, chunkMs } = this.#parts
     const { store, belongTo } = this.#cached(this.scope(name))
     let volume: Volume
     try {
-      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget, isStreaming })
+      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget, isStreaming, chunkMs })
     } catch (error) {
       if (codeOf(error) !== 'not-found') throw error
       throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })

@@ -121,12 +121,25 @@ export interface Deadline {
 /** Made once: a fresh reason for each of thousands of calls a second would cost more than the timer. Nobody sees it. */
 const workIsOver = new EdgemountError('closed', 'Cannot wait for a deadline: the work is over')
 
-/** Fires with `unavailable` after `ms`, or with the parent's reason as soon as the parent fires. `what` completes "Cannot …". */
+/** A time limit passed: the other side does not even say no. Who tries again after failures gives up after this one. */
+export class DeadlineError extends EdgemountError {
+  constructor(message: string) {
+    super('unavailable', message)
+  }
+}
+
+/** True for one, and for what failed because of one. */
+export function isLate(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth += 1) if (at instanceof DeadlineError) return true
+  return false
+}
+
+/** Fires with a `DeadlineError` after `ms`, or with the parent's reason as soon as the parent fires. `what` completes "Cannot …". */
 export function deadline(clock: Clock, ms: number, what: string, parent?: AbortSignal): Deadline {
   const limit = new AbortController()
   const timer = new AbortController()
   clock.sleep(ms, timer.signal).then(
-    () => limit.abort(new EdgemountError('unavailable', `Cannot ${what}: it took longer than ${ms} ms`)),
+    () => limit.abort(new DeadlineError(`Cannot ${what}: it took longer than ${ms} ms`)),
     () => undefined,
   )
   return {

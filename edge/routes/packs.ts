@@ -5,9 +5,11 @@
 import { EdgemountError } from '../../shared/error.ts'
 import type { PackId } from '../../shared/format/entry.ts'
 import { isPackId, packBytesMax } from '../../shared/format/pack-id.ts'
+import { withDeadline } from '../../shared/lifetime.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import type { StoredObject } from '../../shared/store.ts'
 import { packKey } from '../../shared/volume/keys.ts'
+import { freshHeader } from '../../shared/wire/routes.ts'
 import { openBody, piecesOf, receiveBytes } from '../body.ts'
 import { parseInteger, queryValue } from '../query.ts'
 import { immutableCache, respond, respondJson } from '../respond.ts'
@@ -17,6 +19,7 @@ import { type Exchange, type Route, volumeOf } from '../route.ts'
 const wholeBytesMax = 8 * 1024 * 1024
 const shortBytesMax = 1024 * 1024
 
+const freshParameter = { name: 'Edgemount-Fresh', in: 'header', text: 'With any value: what came before did not match its hashes; the store is asked again' } as const
 const readResponses = { 200: 'The bytes; fewer where the pack ends', 404: 'No such volume or pack' }
 
 export const packRoutes: readonly Route[] = [
@@ -25,6 +28,7 @@ export const packRoutes: readonly Route[] = [
     template: '/v1/{volume}/packs/{pack}/{start}-{end}',
     needs: 'read',
     summary: 'A slice of a pack: bytes start (included) to end (excluded); never changes',
+    parameters: [freshParameter],
     responses: readResponses,
     handle: async (exchange) => {
       const bounds = { min: 0, max: Number.MAX_SAFE_INTEGER }
@@ -39,6 +43,7 @@ export const packRoutes: readonly Route[] = [
     template: '/v1/{volume}/packs/{pack}',
     needs: 'read',
     summary: 'A whole pack; never changes',
+    parameters: [freshParameter],
     responses: readResponses,
     handle: async (exchange) => await sendPack(exchange, undefined),
   },
@@ -59,7 +64,7 @@ async function sendPack(exchange: Exchange, range: ByteRange | undefined): Promi
   const pack = packIdOf(parameters['pack'])
   const { store } = await volumeOf(exchange)
   const wanted = isHead ? { start: 0, end: 0 } : range
-  const found = await store.get(packKey(pack), { range: wanted, signal })
+  const found = await store.get(packKey(pack), { range: wanted, signal, isFresh: exchange.request.headers.has(freshHeader) })
   if (found === undefined) throw new EdgemountError('not-found', `Cannot read the pack "${pack}": there is none in the volume`)
   const start = Math.min(range?.start ?? 0, found.size)
   const length = Math.min(range?.end ?? found.size, found.size) - start
@@ -74,12 +79,13 @@ async function sendPack(exchange: Exchange, range: ByteRange | undefined): Promi
   const onFailure = (error: unknown): void => {
     if (!signal.aborted) edge.log.error('a pack was broken off', { pack, error })
   }
-  return respond(200, headers, await openBody({ length, pieces: slicePieces(found, length, edge.isStreaming ? shortBytesMax : wholeBytesMax), bytesBody: edge.bytesBody, onFailure }))
+  return respond(200, headers, await openBody({ length, pieces: slicePieces(exchange, found, length), bytesBody: edge.bytesBody, onFailure }))
 }
 
-async function* slicePieces(found: StoredObject, length: number, bytesMax: number): AsyncGenerator<Uint8Array> {
-  if (length <= bytesMax) yield await found.bytes()
-  else yield* piecesOf(found.stream())
+async function* slicePieces({ edge, signal }: Exchange, found: StoredObject, length: number): AsyncGenerator<Uint8Array> {
+  const { clock, isStreaming, storeCallMs } = edge
+  if (length <= (isStreaming ? shortBytesMax : wholeBytesMax)) yield await found.bytes()
+  else yield* piecesOf(found.stream(), (read) => withDeadline(clock, storeCallMs, 'read a pack from the store', signal, () => read))
 }
 
 async function postPack(exchange: Exchange): Promise<Response> {

@@ -5,8 +5,10 @@
  * An answer that breaks off is asked for again from the chunk where it broke, as long as each brings one chunk at least.
  */
 import { throwIfAborted } from '../abort.ts'
+import type { Clock } from '../clock.ts'
 import { EdgemountError, codeOf, messageOf } from '../error.ts'
 import type { HashFunction } from '../hash.ts'
+import { isLate, withDeadline } from '../lifetime.ts'
 import type { ObjectStore } from '../store.ts'
 import { packKey } from './keys.ts'
 import type { ReadBudget } from './read-budget.ts'
@@ -17,7 +19,10 @@ type GetStep = Extract<ReadStep, { kind: 'get' }>
 
 export interface ChunkStreamParts {
   readonly store: ObjectStore
+  readonly clock: Clock
   readonly hash: HashFunction
+  /** The longest that one chunk of an answer may take. */
+  readonly chunkMs: number
   readonly readBudget: ReadBudget
 }
 
@@ -44,7 +49,7 @@ export async function* streamChunks(parts: ChunkStreamParts, request: StreamedRe
       } catch (error) {
         throwIfAborted(request.signal)
         failureCount = next > before ? 1 : failureCount + 1
-        if (failureCount >= triesMax || codeOf(error) !== 'unavailable') throw error
+        if (failureCount >= triesMax || codeOf(error) !== 'unavailable' || isLate(error)) throw error
       }
     }
   }
@@ -74,7 +79,7 @@ async function* answerOf(parts: ChunkStreamParts, request: StreamedRequest, { pa
       const { length } = chunk.pointer
       parts.readBudget.take(length)
       try {
-        const read = await readChunk(bytes, request, pack, length)
+        const read = await readChunk(parts, bytes, request, { pack, length })
         const isRight = (await parts.hash(read)) === chunk.pointer.hash
         const right = isRight ? read : await readFresh(parts, request, pack, chunk)
         yield right.subarray(chunk.slice.start, chunk.slice.end)
@@ -87,10 +92,10 @@ async function* answerOf(parts: ChunkStreamParts, request: StreamedRequest, { pa
   }
 }
 
-async function readChunk(bytes: StreamBytes, request: StreamedRequest, pack: string, length: number): Promise<Uint8Array> {
+async function readChunk({ clock, chunkMs }: ChunkStreamParts, bytes: StreamBytes, request: StreamedRequest, { pack, length }: { readonly pack: string; readonly length: number }): Promise<Uint8Array> {
   let read: Uint8Array
   try {
-    read = await bytes.take(length)
+    read = await withDeadline(clock, chunkMs, `read a chunk of the pack ${pack}`, request.signal, () => bytes.take(length))
   } catch (cause) {
     throwIfAborted(request.signal)
     throw new EdgemountError('unavailable', `Cannot read "${request.label}": the pack ${pack} broke off: ${messageOf(cause)}`, { cause })

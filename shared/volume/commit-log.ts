@@ -11,6 +11,7 @@ import { decodeRecord, encodeRecord } from '../format/commit.ts'
 import type { CommitRecord } from '../format/commit.ts'
 import type { Hash } from '../format/entry.ts'
 import type { HashFunction } from '../hash.ts'
+import { isLate } from '../lifetime.ts'
 import type { Logger } from '../log.ts'
 import type { Random } from '../random.ts'
 import { randomFraction } from '../random.ts'
@@ -41,11 +42,15 @@ export interface HeadOptions {
   readonly signal?: AbortSignal | undefined
   /** The caller knows of this seq: a head that is at least as new will do, without looking for a newer one. */
   readonly atLeast?: number | undefined
+  /** The caller writes a commit after it: see `#check`. */
+  readonly isForWriting?: boolean | undefined
 }
 
 export class CommitLog {
   readonly #parts: CommitLogParts
   #latest: LoggedRecord | undefined
+  /** `#latest` is what is stored: this process wrote it, or read it twice. */
+  #isSure = false
   #hintedAtMs = -Infinity
   #hintWrite: Promise<void> | undefined
   readonly #listeners = new Set<() => void>()
@@ -74,7 +79,16 @@ export class CommitLog {
 
   /** The head: at least as new as every commit that was acknowledged before the call. Throws `not-found` while the log is empty. */
   async head(options: HeadOptions = {}): Promise<LoggedRecord> {
-    const { signal, atLeast } = options
+    const found = await this.#find(options)
+    return options.isForWriting === true ? await this.#check(found, options.signal) : found
+  }
+
+  /** What was read is not what was written, perhaps: it is read again when it is next asked for. */
+  doubt(): void {
+    if (!this.#isSure) this.#latest = undefined
+  }
+
+  async #find({ signal, atLeast }: HeadOptions): Promise<LoggedRecord> {
     let latest = this.#latest
     if (latest !== undefined && atLeast !== undefined && latest.record.seq >= atLeast) return latest
     latest ??= await this.#fromHint(signal)
@@ -109,6 +123,7 @@ export class CommitLog {
       } catch (error) {
         if (!saysNothing(error)) throw error
         failure = error
+        if (isLate(error)) break
       }
     }
     const why = `the store did not answer (${messageOf(failure)}); the commit may have happened`
@@ -126,8 +141,26 @@ export class CommitLog {
     await this.#hintWrite
   }
 
+  /**
+   * No hash guards the newest record before there is another. What is written after one that was damaged on its way would name a parent that is not, and take over what it
+   * says of the tree, for ever. So one that this process did not write is read twice.
+   */
+  async #check(logged: LoggedRecord, signal: AbortSignal | undefined): Promise<LoggedRecord> {
+    if (this.#isSure && this.#latest === logged) return logged
+    const { seq } = logged.record
+    const found = await this.#parts.store.get(logKey(seq), { signal, isFresh: true })
+    const hash = found === undefined ? undefined : await this.#parts.hash(await found.bytes())
+    if (hash !== logged.hash) {
+      if (this.#latest === logged) this.doubt()
+      throw new EdgemountError('unavailable', `Cannot go on from commit ${seq} of "${this.#parts.store.label}": it was read twice, and came differently; try again`)
+    }
+    if (this.#latest === logged) this.#isSure = true
+    return logged
+  }
+
   #won(logged: LoggedRecord): LoggedRecord {
     this.#remember(logged)
+    if (this.#latest === logged) this.#isSure = true
     this.#writeHint(logged.record.seq)
     return logged
   }
@@ -135,6 +168,7 @@ export class CommitLog {
   #remember(logged: LoggedRecord): void {
     if (this.#latest !== undefined && this.#latest.record.seq >= logged.record.seq) return
     this.#latest = logged
+    this.#isSure = false
     for (const listener of this.#listeners) listener()
   }
 

@@ -4,6 +4,7 @@
  * too much (Workers), long ranges are streamed: `chunk-stream.ts`.
  */
 import { throwIfAborted } from '../abort.ts'
+import type { Clock } from '../clock.ts'
 import { EdgemountError } from '../error.ts'
 import type { Content, Hash } from '../format/entry.ts'
 import type { HashFunction } from '../hash.ts'
@@ -30,6 +31,7 @@ const wholeRangeBytes = 1024 * 1024
 
 export interface ContentReaderParts {
   readonly store: ObjectStore
+  readonly clock: Clock
   readonly hash: HashFunction
   readonly pages: PageStore
   /** The largest request, unless one chunk is larger. */
@@ -37,6 +39,7 @@ export interface ContentReaderParts {
   readonly readBudget: ReadBudget
   /** What is longer than a small request is read as a stream, chunk by chunk. */
   readonly isStreaming: boolean
+  readonly chunkMs: number
   readonly chunks: ChunkCache
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { EdgemountError, messageOf } from '../error.ts'
+import { isLate } from '../lifetime.ts'
 import { type Random, randomFraction } from '../random.ts'
 import type { ObjectStore } from '../store.ts'
 import { saysNothing } from './commit-log.ts'
@@ -55,7 +56,7 @@ export class Leases {
       if (attempt > 0) await clock.sleep(retryMs * 2 ** Math.min(attempt, 6) * randomFraction(random), signal)
       const decision = await this.#attempt(name, request, signal).catch((error: unknown) => {
         // What says nothing may have been done: the next look tells.
-        if (signal?.aborted === true || !saysNothing(error)) throw error
+        if (signal?.aborted === true || !saysNothing(error) || isLate(error)) throw error
         why = messageOf(error)
         return undefined
       })

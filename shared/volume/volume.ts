@@ -30,6 +30,7 @@ import { Snapshot } from './snapshot.ts'
 
 const commitsWaitingMax = 10_000
 const createTriesMax = 4
+const chunkMsDefault = 60_000
 
 export interface Engine {
   /** Scoped to the volume. */
@@ -51,6 +52,8 @@ export interface Engine {
   readonly readBudget?: ReadBudget | undefined
   /** True where memory is short: what is longer than 1 MiB is read as a stream and held chunk by chunk. False unless given. */
   readonly isStreaming?: boolean | undefined
+  /** The longest that one chunk of such a stream may take; 60 s unless given. */
+  readonly chunkMs?: number | undefined
 }
 
 export interface NewVolume {
@@ -121,9 +124,14 @@ export class Volume {
     return followLog(this.#parts.commits, this.#parts.clock, request)
   }
 
+  /** Something that the newest commit says was not so: unless this process wrote it, it is read again when it is next asked for. */
+  doubt(): void {
+    this.#parts.commits.doubt()
+  }
+
   /** A session of its own: packs, file ids, known chunks. */
   writer(options: WriterOptions = {}): ContentWriter {
-    return new ContentWriter(this.#parts, (signal) => this.#readHead({ signal }), options)
+    return new ContentWriter(this.#parts, (signal) => this.#readHead({ signal, isForWriting: true }), options)
   }
 
   /** Tells what is wrong with the volume, and in the end how much was looked at; see `Finding` and `CheckOptions`. Changes nothing. */
@@ -170,6 +178,7 @@ function partsOf(engine: Engine, config: VolumeConfig): VolumeParts {
     readBytesMax: engine.readBytesMax ?? getBytesMax,
     readBudget: engine.readBudget ?? new ReadBudget(),
     isStreaming: engine.isStreaming ?? false,
+    chunkMs: engine.chunkMs ?? chunkMsDefault,
     commits: new CommitLog({ store, clock, random, hash, log }),
     turns: new Limiter(`commits to "${config.name}"`, { limit: 1, queueMax: commitsWaitingMax }),
   }

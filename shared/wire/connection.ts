@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts'
 import { type ErrorCode, EdgemountError, codeOfProxyStatus, errorCodes, messageOf } from '../error.ts'
 import { withDeadline } from '../lifetime.ts'
 import { fieldOf } from './messages.ts'
+import { freshHeader } from './routes.ts'
 
 /** The part of `fetch` that is needed; injected, so that tests count and break it. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -75,7 +76,7 @@ export class EdgeConnection {
         const call = new AbortController()
         const onLimit = (): void => call.abort(limit.reason)
         limit.addEventListener('abort', onLimit, { once: true })
-        const init = { method, headers: { ...this.#headers, ...headers }, redirect: 'error', cache: isFresh ? 'reload' : 'no-store', signal: call.signal, ...own } as const
+        const init = { method, headers: { ...this.#headers, ...headers, ...(isFresh ? { [freshHeader]: '1' } : {}) }, redirect: 'error', cache: isFresh ? 'reload' : 'no-store', signal: call.signal, ...own } as const
         const response = await this.#fetch(`${this.#base}${path}`, init)
         limit.removeEventListener('abort', onLimit)
         return response

@@ -10,9 +10,16 @@ import type { ByteRange } from '../range.ts'
 /** A volume's name is one URL segment and one key part, and never looks like `@12`, `.` or an option. */
 const volumeName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
+export function isVolumeName(name: string): boolean {
+  return volumeName.test(name)
+}
+
+/** What the client has read of a pack did not match its hashes: the edge asks the store again, and replaces what it keeps. */
+export const freshHeader = 'edgemount-fresh'
+
 /** Throws `invalid` unless a volume can have this name. */
 export function checkVolumeName(name: string): void {
-  if (volumeName.test(name)) return
+  if (isVolumeName(name)) return
   throw new EdgemountError(
     'invalid',
     `Cannot use the volume name ${JSON.stringify(name)}: it must be 1 to 63 letters, digits, ".", "_" or "-", the first a letter or digit`,

@@ -33,6 +33,10 @@ export class RecentVolumes {
     this.#clock = clock
   }
 
+  forget(label: string): void {
+    this.#volumes.delete(label)
+  }
+
   /** What is remembered of a volume; from now on, when it is nothing. */
   of(label: string): RecentVolume {
     const known = this.#volumes.get(label)
@@ -64,10 +68,11 @@ class RecentStore implements ObjectStore {
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
-    const isWhole = options.range === undefined && options.isFresh !== true
-    if (key === headKey && this.#recent.newestSeq > 0 && isWhole) return foundObject(key, new TextEncoder().encode(String(this.#recent.newestSeq)))
+    const isWhole = options.range === undefined
+    const isHeld = isWhole && options.isFresh !== true
+    if (key === headKey && this.#recent.newestSeq > 0 && isHeld) return foundObject(key, new TextEncoder().encode(String(this.#recent.newestSeq)))
     if (!isDocument(key) || !isWhole) return await this.#store.get(key, options)
-    const held = this.#recent.documents.get(key)
+    const held = isHeld ? this.#recent.documents.get(key) : undefined
     if (held !== undefined) return foundObject(key, held)
     const found = await this.#store.get(key, options)
     if (found === undefined || found.size > recordBytesMax) return found
