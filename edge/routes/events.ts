@@ -4,7 +4,7 @@
  */
 import { EdgemountError, codeOf } from '../../shared/error.ts'
 import { isWithin, percentDecodePath, rootPath } from '../../shared/path.ts'
-import { requireRight } from '../access/grant.ts'
+import { fullGrant, requireRight } from '../access/grant.ts'
 import { EventReader, type EventText } from '../event-reader.ts'
 import { queryInteger, queryValue } from '../query.ts'
 import { respond } from '../respond.ts'
@@ -16,8 +16,8 @@ const heartbeatMs = 15_000
 const waitMsMax = 60_000
 /** What a browser waits before it connects again. */
 const retryMs = 1000
-/** A stream that a token opened ends now and then, and with the token: who connects again is looked at again. */
-const tokenStreamMs = 900_000
+/** Where not everybody may everything a stream ends now and then, and with its token: who connects again is looked at again. */
+const grantedStreamMs = 900_000
 
 const encoder = new TextEncoder()
 
@@ -100,7 +100,7 @@ async function openEvents(exchange: Exchange, opened: OpenVolume, start: Start):
     throw error
   })
   const { clock } = edge
-  const endMs = grant.isByToken ? Math.min(clock.now() + tokenStreamMs, (grant.expiry ?? Infinity) * 1000) : Infinity
+  const endMs = grant === fullGrant ? Infinity : Math.min(clock.now() + grantedStreamMs, (grant.expiry ?? Infinity) * 1000)
   let isFirst = true
   const gone = new AbortController()
   const ended = AbortSignal.any([signal, gone.signal])

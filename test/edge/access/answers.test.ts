@@ -63,6 +63,17 @@ describe('a public volume', () => {
     expect((await ask('/v1/none/files/x')).status).toBe(401)
   })
 
+  it('tells events for a quarter of an hour at most: then it may be public no more', async () => {
+    await setAccess(true)
+    const reader = (await ask('/v1/demo/events')).body?.getReader()
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toContain('event: position')
+    const ended = (async (): Promise<boolean> => {
+      for (;;) if ((await reader?.read())?.done !== false) return true
+    })()
+    for (let minutes = 0; minutes < 16; minutes += 1) await clock.advance(60_000)
+    expect(await ended).toBe(true)
+  })
+
   it('may be kept by shared caches; a bad token is told, one for elsewhere takes nothing away', async () => {
     await setAccess(true)
     const pinned = await ask('/v1/demo/@2/docs/a.txt')
