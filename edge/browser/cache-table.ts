@@ -44,3 +44,11 @@ export interface CacheTable {
   size(): Promise<number>
   clear(): Promise<void>
 }
+
+/** Pages and lookups are small, and without them the chunks of files are not found offline: they count as read so much later. */
+const metadataMs = 7 * 24 * 3600 * 1000
+
+/** What has the least goes first. */
+export function evictionMs({ usedMs, owner }: CacheRecord): number {
+  return owner === '' ? usedMs + metadataMs : usedMs
+}

@@ -5,6 +5,7 @@ import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, codeOf } from '../../shared/error.ts'
 import { NetworkEstimate } from '../../shared/fetch/network-estimate.ts'
 import { SpeculationBudget } from '../../shared/fetch/speculation-budget.ts'
+import type { CommitOperation } from '../../shared/format/commit-operation.ts'
 import { decodeRecord, recordBytesMax } from '../../shared/format/commit.ts'
 import type { PlacedRun } from '../../shared/format/manifest-page.ts'
 import type { PackId } from '../../shared/format/entry.ts'
@@ -148,6 +149,11 @@ export class Engine {
       throw new EdgemountError('corrupt', `Cannot open commit ${seq} of "${this.volume}": its record is not the one that was pinned`)
     }
     return new PagesTree(new SnapshotNames(decodeRecord(bytes), this.#pages))
+  }
+
+  /** Commits after a seq, as they come: of the whole volume, or of what the token reaches. */
+  events(after: number, signal: AbortSignal): AsyncGenerator<{ readonly seq: number; readonly operations: readonly CommitOperation[] }, never> {
+    return this.#isLimited ? this.client.eventsWithin(this.prefix, { after, signal }) : this.client.events({ after, signal })
   }
 
   readerParts(tree: Tree): FileReaderParts {

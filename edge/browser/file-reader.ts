@@ -26,6 +26,8 @@ export interface FileReaderParts {
 /** So much of a manifest is looked up at a time: a page or two. */
 const windowBytes = 64 * 1024 * 1024
 const windowsMax = 16
+/** So much is asked for at once. */
+const partBytes = 32 * 1024 * 1024
 /** Beyond this a whole array is a bad idea. */
 const readBytesMax = 1024 * 1024 * 1024
 
@@ -66,16 +68,8 @@ export class FileReader {
     const bytes = new Uint8Array(length)
     if (length === 0) return bytes
     const ending = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])
-    const chunks = await this.#chunksOf(range, ending)
-    const work = this.#parts.chunks.read(chunks.map(({ place }) => place), { owner: this.owner, isDemand: true, signal: ending })
-    const isHit = await isSettled(work)
-    this.#obey(this.#governor.observe({ offset: range.start, length, isHit, nowMs: this.#parts.clock.now(), rttMs: this.#parts.network.rttMs }))
-    const found = await work
-    for (const [index, { start }] of chunks.entries()) {
-      const chunk = found[index]!
-      const from = Math.max(0, range.start - start)
-      bytes.set(chunk.subarray(from, Math.min(chunk.length, range.end - start)), start + from - range.start)
-    }
+    // A part at a time, so that beside the array itself not all of its chunks are held.
+    for (let at = range.start; at < range.end; at += partBytes) await this.#readPart({ start: at, end: Math.min(range.end, at + partBytes) }, bytes.subarray(at - range.start), ending)
     return bytes
   }
 
@@ -102,6 +96,19 @@ export class FileReader {
   retire(): void {
     this.#governor.close()
     for (const { controller } of this.#ahead) controller.abort()
+  }
+
+  async #readPart(range: ByteRange, into: Uint8Array, signal: AbortSignal): Promise<void> {
+    const chunks = await this.#chunksOf(range, signal)
+    const work = this.#parts.chunks.read(chunks.map(({ place }) => place), { owner: this.owner, isDemand: true, signal })
+    const isHit = await isSettled(work)
+    this.#obey(this.#governor.observe({ offset: range.start, length: range.end - range.start, isHit, nowMs: this.#parts.clock.now(), rttMs: this.#parts.network.rttMs }))
+    const found = await work
+    for (const [index, { start }] of chunks.entries()) {
+      const chunk = found[index]!
+      const from = Math.max(0, range.start - start)
+      into.set(chunk.subarray(from, Math.min(chunk.length, range.end - start)), start + from - range.start)
+    }
   }
 
   async #chunksOf(range: ByteRange, signal: AbortSignal): Promise<{ readonly start: number; readonly place: ChunkPlace }[]> {

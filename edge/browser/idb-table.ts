@@ -5,7 +5,7 @@
  * INVARIANT: body, record and total change in one transaction. Transactions that write come one after the other, in whatever tab they began, so no tab loses another's.
  */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval'
-import type { CacheEntry, CacheLimits, CacheRecord, CacheTable } from './cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs } from './cache-table.ts'
 
 const totalKey = 'total'
 /** All keys of records: `0` comes after `/`. */
@@ -89,7 +89,7 @@ async function evictFrom(store: IDBObjectStore, bytesMax: number): Promise<numbe
   // Counted anew: what a person with the browser's tools left wrong is right after this.
   store.put(total, totalKey)
   const victims: CacheRecord[] = []
-  for (const record of records.toSorted((a, b) => a.usedMs - b.usedMs)) {
+  for (const record of records.toSorted((a, b) => evictionMs(a) - evictionMs(b))) {
     if (total <= bytesMax) break
     victims.push(record)
     total -= record.bytes

@@ -7,28 +7,24 @@ import { codeOf, httpStatusOfCode, messageOf } from '../../shared/error.ts'
 import { baseName } from '../../shared/path.ts'
 import { type ByteRange, contentRange, planRanges, rangeLength, unsatisfiedRange } from '../../shared/range.ts'
 
+/** One version of a file: what is read of it belongs to the ETag that is sent with it. */
 export interface AnsweredFile {
   readonly path: string
   readonly size: number
   readonly version: string
   readonly mtime: Date
-}
-
-/** What answers are made of. */
-export interface AnsweringVolume {
-  /** A file, symlinks followed. */
-  file(path: string, signal: AbortSignal): Promise<AnsweredFile>
-  read(path: string, range: ByteRange, options: { readonly signal: AbortSignal }): Promise<Uint8Array<ArrayBuffer>>
-  stream(path: string, range: ByteRange, options: { readonly signal: AbortSignal }): ReadableStream<Uint8Array<ArrayBuffer>>
+  read(range: ByteRange): Promise<Uint8Array<ArrayBuffer>>
+  stream(range: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>>
 }
 
 /** Up to this an answer is read before it is begun, so that a failure is a status and no broken body. */
 const wholeBytesMax = 1024 * 1024
 
-export async function respondFile(volume: AnsweringVolume, path: string, request: Request): Promise<Response> {
+/** `open` finds the file, symlinks followed. */
+export async function respondFile(path: string, request: Request, open: () => Promise<AnsweredFile>): Promise<Response> {
   const isHead = request.method === 'HEAD'
   try {
-    const file = await volume.file(path, request.signal)
+    const file = await open()
     const etag = `"${file.version}"`
     const headers: Record<string, string> = {
       etag,
@@ -51,18 +47,13 @@ export async function respondFile(volume: AnsweringVolume, path: string, request
     const range = only ?? { start: 0, end: file.size }
     headers['content-length'] = String(rangeLength(range))
     if (only !== undefined) headers['content-range'] = contentRange(only, file.size)
-    const body = isHead ? null : await bodyOf(volume, file.path, range, request.signal)
+    const body = isHead ? null : rangeLength(range) <= wholeBytesMax ? await file.read(range) : file.stream(range)
     return new Response(body, { status: only === undefined ? 200 : 206, headers })
   } catch (error) {
     const code = codeOf(error)
     if (code === 'aborted') throw error
     return failure(httpStatusOfCode[code], code, messageOf(error), isHead)
   }
-}
-
-async function bodyOf(volume: AnsweringVolume, path: string, range: ByteRange, signal: AbortSignal): Promise<BodyInit> {
-  if (rangeLength(range) <= wholeBytesMax) return await volume.read(path, range, { signal })
-  return volume.stream(path, range, { signal })
 }
 
 function failure(status: number, code: string, message: string, isHead: boolean, headers: Readonly<Record<string, string>> = {}): Response {

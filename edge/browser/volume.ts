@@ -19,8 +19,8 @@ import { readVolumeAddress } from './address.ts'
 import { Engine, type World } from './engine.ts'
 import { FileReader } from './file-reader.ts'
 import { IdbTable } from './idb-table.ts'
-import { type AsyncBuffer, LazyFile, asyncBufferOf } from './lazy-file.ts'
-import { type AnsweredFile, respondFile } from './respond.ts'
+import { type AsyncBuffer, LazyFile, type ReadableBytes, asyncBufferOf } from './lazy-file.ts'
+import { respondFile } from './respond.ts'
 import type { Tree } from './tree.ts'
 
 export interface OpenOptions {
@@ -157,8 +157,11 @@ export async function openVolume(url: string | URL, options: OpenOptions = {}): 
 /** A `fetch` that answers for the files of a volume (`…/v1/{volume}/files/…`) with verified bytes, and hands everything else on. */
 export function createFetch(volume: BrowserVolume, otherwise: typeof fetch = (input, init) => globalThis.fetch(input, init)): typeof fetch {
   return async (input, init) => {
+    const method = init?.method ?? (input instanceof Request ? input.method : 'GET')
+    // A request that goes elsewhere goes as it came: to copy it would use its body up.
+    if (!/^(?:get|head)$/i.test(method)) return await otherwise(input, init)
     const request = new Request(input, init)
-    const path = request.method === 'GET' || request.method === 'HEAD' ? volume.pathOf(request.url) : undefined
+    const path = volume.pathOf(request.url)
     return path === undefined ? await otherwise(input, init) : await volume.respond(path, request)
   }
 }
@@ -214,14 +217,18 @@ export class BrowserVolume {
 
   /** What stands at a path, symlinks followed. Throws `not-found`. */
   async stat(path: string, { signal }: ReadOptions = {}): Promise<FileInfo> {
-    const found = await this.#tree.stat(path, this.#signal(signal))
+    const ending = this.#signal(signal)
+    throwIfAborted(ending)
+    const found = await this.#tree.stat(path, ending)
     return await this.#info(found.path, found.entry)
   }
 
   /** A page of a directory, by the bytes of the names; `after` the last name comes the next. */
   async list(path: string, { after, limit = listLimitMax, signal }: ListOptions = {}): Promise<Listing> {
     const tree = this.#tree
-    const page = await tree.list(path, { after, limit: Math.min(limit, listLimitMax), signal: this.#signal(signal) })
+    const ending = this.#signal(signal)
+    throwIfAborted(ending)
+    const page = await tree.list(path, { after, limit: Math.min(limit, listLimitMax), signal: ending })
     const items = await Promise.all(page.items.map(({ name, entry }) => this.#info(childPath(page.path, name), entry)))
     return { seq: tree.seq, path: page.path, items, isLast: page.isLast }
   }
@@ -236,41 +243,15 @@ export class BrowserVolume {
 
   /** As `read`, of any length: a part at a time. Cancelling it ends what is under way. */
   stream(path: string, range: PartialRange = {}, { signal }: ReadOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const stop = new AbortController()
-    const ending = this.#signal(signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]))
-    let at: number | undefined
-    let bytesMax = streamBytesFirst
-    // Of one version from its first byte to its last, also when the volume moves on meanwhile.
-    let reader: FileReader | undefined
-    return new ReadableStream<Uint8Array<ArrayBuffer>>(
-      {
-        pull: async (controller) => {
-          throwIfAborted(ending)
-          reader ??= await this.#reader(path)
-          const { start, end } = within(range, reader.size)
-          at ??= start
-          const next = Math.min(end, at + bytesMax)
-          if (at < next) controller.enqueue(await reader.read({ start: at, end: next }, ending))
-          bytesMax = Math.min(streamBytesMax, bytesMax * 2)
-          at = next
-          if (at >= end) controller.close()
-        },
-        cancel: () => stop.abort(),
-      },
-      { highWaterMark: 0 },
-    )
+    return streamOf(() => this.#reader(path), range, this.#signal(signal))
   }
 
   /** The file as something like a `Blob`, which reads what it is asked for. */
   async file(path: string, { signal }: ReadOptions = {}): Promise<LazyFile> {
     const reader = await this.#reader(path)
     throwIfAborted(signal)
-    const source = {
-      read: (range: ByteRange) => reader.read(range, this.#signal(signal)),
-      stream: (range: ByteRange) => this.stream(path, range, { signal }),
-    }
     const name = baseName(reader.found.path)
-    return new LazyFile(source, { start: 0, end: reader.size }, { name, type: contentTypeOf(name), lastModified: mtimeOf(reader.found.entry).getTime() })
+    return new LazyFile(sourceOf(reader, this.#signal(signal)), { start: 0, end: reader.size }, { name, type: contentTypeOf(name), lastModified: mtimeOf(reader.found.entry).getTime() })
   }
 
   /** The file as hyparquet and readers like it take one. */
@@ -290,7 +271,12 @@ export class BrowserVolume {
 
   /** What the edge would answer to a request for a file, from here: ranges, ETags, statuses. */
   async respond(path: string, request: Request): Promise<Response> {
-    return await respondFile({ file: (asked, signal) => this.#file(asked, signal), read: (...call) => this.read(...call), stream: (...call) => this.stream(...call) }, path, request)
+    return await respondFile(path, request, async () => {
+      const reader = await this.#reader(path)
+      const { found, size, owner } = reader
+      const facts = { path: found.path, size, version: owner.version, mtime: mtimeOf(found.entry) }
+      return { ...facts, ...sourceOf(reader, this.#signal(request.signal)) }
+    })
   }
 
   /** Moves on to the newest commit; true when there was one. A volume of one commit stays. */
@@ -313,7 +299,7 @@ export class BrowserVolume {
   async follow(onChange: (change: Change) => void, { signal }: ReadOptions = {}): Promise<void> {
     const ending = this.#signal(signal)
     try {
-      for await (const { seq, operations } of this.#engine.client.events({ after: this.seq, signal: ending })) {
+      for await (const { seq, operations } of this.#engine.events(this.seq, ending)) {
         await this.refresh({ signal: ending })
         onChange({ seq, operations })
       }
@@ -382,12 +368,6 @@ export class BrowserVolume {
     return { path, name: baseName(path), kind, size, mode, mtime: mtimeOf(entry), version: await contentVersionOf(entry, this.#engine.hash), target }
   }
 
-  async #file(path: string, signal: AbortSignal): Promise<AnsweredFile> {
-    const { found, size, owner } = await this.#reader(path)
-    throwIfAborted(signal)
-    return { path: found.path, size, version: owner.version, mtime: mtimeOf(found.entry) }
-  }
-
   /** Shared by all who read the file; a failure is nobody's but that of who asks now. */
   #reader(path: string): Promise<FileReader> {
     const known = this.#readers.get(path)
@@ -435,6 +415,36 @@ export class BrowserVolume {
     this.#background.add(work)
     void work.finally(() => this.#background.delete(work))
   }
+}
+
+/** Of one version from its first byte to its last, also when the volume moves on meanwhile. */
+function streamOf(open: () => Promise<FileReader>, range: PartialRange, signal: AbortSignal): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const stop = new AbortController()
+  const ending = AbortSignal.any([signal, stop.signal])
+  let reader: FileReader | undefined
+  let at: number | undefined
+  let bytesMax = streamBytesFirst
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      pull: async (controller) => {
+        throwIfAborted(ending)
+        reader ??= await open()
+        const { start, end } = within(range, reader.size)
+        at ??= start
+        const next = Math.min(end, at + bytesMax)
+        if (at < next) controller.enqueue(await reader.read({ start: at, end: next }, ending))
+        bytesMax = Math.min(streamBytesMax, bytesMax * 2)
+        at = next
+        if (at >= end) controller.close()
+      },
+      cancel: () => stop.abort(),
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+function sourceOf(reader: FileReader, signal: AbortSignal): ReadableBytes {
+  return { read: (range) => reader.read(range, signal), stream: (range) => streamOf(() => Promise.resolve(reader), range, signal) }
 }
 
 function within({ start = 0, end = Number.MAX_SAFE_INTEGER }: PartialRange, size: number): ByteRange {

@@ -1,11 +1,12 @@
 /**
  * `npm run bench [-- part …] [--rounds N] [--big-mib N]`: measures a real `edgemount` beside the native file system and prints one table.
  *
- * Parts: import read tree scale write s3 edge. It never passes or fails: figures are medians of several rounds on whatever machine this is.
+ * Parts: import read tree scale write s3 edge browser. It never passes or fails: figures are medians of several rounds on whatever machine this is.
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Bed } from './bed.ts'
+import { benchBrowser } from './browser.ts'
 import { benchEdge } from './edge.ts'
 import { makeFixture } from './fixture.ts'
 import { benchImport } from './import.ts'
@@ -40,3 +41,4 @@ if (wanted('scale')) print(await benchScale(bed, rounds))
 if (wanted('write')) await benchWrite(bed, rounds, print)
 if (wanted('s3')) print(await benchS3(bed, rounds))
 if (wanted('edge')) await benchEdge(bed, rounds, print)
+if (wanted('browser')) print(await benchBrowser(rounds))

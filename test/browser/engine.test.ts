@@ -9,6 +9,7 @@ import { cacheTableChecks } from '../suites/cache-table.ts'
 import type { CacheTable } from '../../edge/browser/cache-table.ts'
 import { testKeys, tokenFor } from '../edge/access/tokens.ts'
 import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../edge/edge-under-test.ts'
+import { runtimes } from '../edge/runtimes.ts'
 
 /** In the page. */
 declare const edgemount: typeof Edgemount
@@ -164,6 +165,30 @@ describe('reading', () => {
     expect(requests.length).toBeLessThan(20)
     expect(problems).toEqual([])
   })
+})
+
+test.each(runtimes.filter(([name]) => name !== 'Node'))('the edge on %s is read as well', async (_, start) => {
+  const other = await start()
+  try {
+    await other.commit(await fileOperation(other.volume, '/data/big.bin', big.subarray(0, 3 * MiB)))
+    const { page, requests, problems } = await bed.visit()
+    const read = async (): Promise<unknown> =>
+      await page.evaluate(async (url) => {
+        const volume = await edgemount.openVolume(url, { cache: { name: 'other' } })
+        const names = (await volume.list('/data')).items.map(({ name }) => name)
+        const bytes = await volume.read('/data/big.bin', { start: 2_000_000, end: 2_500_000 })
+        await volume.close()
+        return { names, bytes: [...bytes.subarray(-5)] }
+      }, `${other.url}/v1/${volumeName}`)
+    const expected = { names: ['big.bin'], bytes: [...big.subarray(2_499_995, 2_500_000)] }
+    expect(await read()).toEqual(expected)
+    requests.length = 0
+    expect(await read()).toEqual(expected)
+    expect(requests).toEqual([`${other.url}/v1/${volumeName}/head`])
+    expect(problems).toEqual([])
+  } finally {
+    await other.close()
+  }
 })
 
 test('with tokens, for all and for a part of a volume: no request asks first whether it may be sent', async () => {

@@ -4,8 +4,8 @@
  */
 import type { CacheEntry, CacheLimits, CacheTable } from '../../edge/browser/cache-table.ts'
 
-function entry(key: string, bytes: number, usedMs: number, version = 'v1'): CacheEntry {
-  return { record: { key, bytes, usedMs, owner: 'file', version }, body: new Uint8Array(bytes).fill(bytes) }
+function entry(key: string, bytes: number, usedMs: number, version = 'v1', owner = 'file'): CacheEntry {
+  return { record: { key, bytes, usedMs, owner, version }, body: new Uint8Array(bytes).fill(bytes) }
 }
 
 const roomy: CacheLimits = { bytesMax: 1000, keptBytes: 900 }
@@ -37,6 +37,11 @@ export const cacheTableChecks: Readonly<Record<string, (table: CacheTable, sameT
     check('left', await kept(table, 'a', 'b', 'c', 'd', 'none'), [10, null, null, 10, null])
     check('size', await table.size(), 20)
     check('count', await table.evict(20), 0)
+  },
+  'keeps what belongs to no file longer': async (table) => {
+    await table.put([entry('page', 10, 1, '', ''), entry('a', 10, 2)], roomy)
+    check('count', await table.evict(10), 1)
+    check('left', await kept(table, 'page', 'a'), [10, null])
   },
   'makes room before it stores, so that the budget holds at all times': async (table) => {
     await table.put([entry('a', 10, 1), entry('b', 10, 2), entry('c', 10, 3)], roomy)

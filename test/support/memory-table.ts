@@ -1,5 +1,5 @@
 /** The cache's table in memory: several caches may share one, as tabs do. */
-import type { CacheEntry, CacheLimits, CacheRecord, CacheTable } from '../../edge/browser/cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs } from '../../edge/browser/cache-table.ts'
 
 export class MemoryTable implements CacheTable {
   readonly bodies = new Map<string, Uint8Array>()
@@ -69,7 +69,7 @@ export class MemoryTable implements CacheTable {
 
   #evict(bytesMax: number): number {
     let count = 0
-    for (const { key } of [...this.records.values()].toSorted((a, b) => a.usedMs - b.usedMs)) {
+    for (const { key } of [...this.records.values()].toSorted((a, b) => evictionMs(a) - evictionMs(b))) {
       if (this.total <= bytesMax) break
       this.#remove(key)
       count += 1

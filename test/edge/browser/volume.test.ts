@@ -1,5 +1,6 @@
 /** The engine of pages, in Node over a real edge: what it reads, what it asks for, what it keeps. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../../shared/clock.ts'
 import { MemoryTable } from '../../support/memory-table.ts'
 import { CountedFetch, openInNode } from '../../support/browser-volume.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
@@ -60,6 +61,29 @@ describe('names', () => {
     await volume.close()
     await own.close()
   })
+})
+
+test('follow moves on with every commit, and tells what it changed', async () => {
+  const own = await startEdge()
+  const { volume } = await openInNode(`${own.url}/v1/${volumeName}`)
+  const stop = new AbortController()
+  const told: string[] = []
+  const following = volume.follow(
+    ({ seq, operations }) => {
+      told.push(...operations.map(({ op, path }) => `${seq} ${volume.seq} ${op} ${path}`))
+      if (told.length === 2) stop.abort()
+    },
+    { signal: stop.signal },
+  )
+  await own.commit(await fileOperation(own.volume, '/a', 'one'))
+  while (told.length === 0) await systemClock.sleep(5)
+  await own.commit({ op: 'unlink', path: '/a' })
+  await following
+  expect(told).toEqual(['2 2 create /a', '3 3 unlink /a'])
+  await expect(volume.stat('/a')).rejects.toMatchObject({ code: 'not-found' })
+  await volume.close()
+  await expect(volume.list('/')).rejects.toMatchObject({ code: 'closed' })
+  await own.close()
 })
 
 describe('bytes', () => {
