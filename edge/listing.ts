@@ -75,6 +75,7 @@ export async function* listingPieces(first: ListedPage, next: (after: string) =>
 
 function renderStart(page: ListedPage): string {
   const up = page.path === '/' ? '' : '<tr><td><a href="../">../</a></td><td></td><td></td></tr>\n'
+  // GDAL's /vsicurl knows a listing by a title that ends with a colon, a space and the end of its path.
   const heading = escapeHtml(`${page.title}: ${displayName(page.path)}`)
   return `<!doctype html>
 <html lang="en">

@@ -89,6 +89,22 @@ describe('HEAD of lookups', () => {
   })
 })
 
+describe('a listing of every name', () => {
+  it('is whole, or the connection breaks', async () => {
+    const { edge, trouble } = await startTroubled()
+    const names = Array.from({ length: 5000 }, (_, index) => `${index}.${'x'.repeat(100)}`)
+    await edge.commit(...names.map((name) => ({ op: 'create', path: `/many/${name}`, parents: true }) as const))
+    let left = 2
+    trouble.fault = (key) => (key.includes('/meta/') && (left -= 1) < 0 ? { kind: 'error' } : undefined)
+    const broken = await edge.raw({ path: '/v1/demo/files/many/' })
+    expect([broken.status, broken.isCut, left < 0]).toEqual([200, true, true])
+    expect(broken.body.toString()).not.toContain('</html>')
+    trouble.fault = () => undefined
+    const whole = await edge.raw({ path: '/v1/demo/files/many/' })
+    expect([whole.status, whole.isCut, whole.body.toString().match(/<tr><td><a href="\d+\./g)?.length]).toEqual([200, false, names.length])
+  })
+})
+
 describe('memory', () => {
   it('is counted over all readers of all volumes, and no request is larger than the setting', async () => {
     const { edge } = await startTroubled()

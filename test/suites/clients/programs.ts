@@ -103,11 +103,25 @@ function imageTests(bed: () => ClientBed): void {
     for (const [x, y] of [[3, 4], [2000, 1999], [1024, 77]] as const) {
       expect((await clientOutput('gdallocationinfo', '-valonly', address, String(x), String(y))).toString().trim()).toBe(String(made.pixel(x, y)))
     }
+    // As it comes, it asks for dozens of names that might stand beside the file, and takes 404 for what it is.
     const reads = bed().taken()
     expect(reads.filter(({ path: asked, method }) => asked.endsWith('image.tif') && method === 'GET').length).toBeLessThanOrEqual(9)
     expect(bytesOf(reads)).toBeLessThan(size / 4)
   })
+
+  test.each(Object.entries(gdalSettings))('gdal %s beside a file, and reads a pixel with a handful of requests', async (_, setting) => {
+    bed().taken()
+    const found = await clientOutput('gdallocationinfo', '-valonly', `/vsicurl/${bed().base}/image.tif`, '1500', '1501', '--config', ...setting)
+    expect(found.toString().trim()).toBe(String(made.pixel(1500, 1501)))
+    const requests = bed().taken().map(({ method, path: asked, status }) => `${method} ${path.basename(asked)} ${status}`)
+    const opened = ['HEAD image.tif 200', 'GET image.tif 206']
+    const listing = setting[1] === 'Accept:' ? ['GET files 200'] : []
+    expect(requests).toEqual([...opened, ...listing, 'GET image.tif 206'])
+  })
 }
+
+/** Settings that GDAL's documentation gives for files on the web: not to look for files beside one, or to look in the folder's listing. */
+const gdalSettings = { 'looks for nothing': ['GDAL_DISABLE_READDIR_ON_OPEN', 'EMPTY_DIR'], 'lists the folder': ['GDAL_HTTP_HEADERS', 'Accept:'] } as const
 
 function rcloneTests(bed: () => ClientBed): void {
   /** Its own settings, of nobody else. */

@@ -14,7 +14,9 @@ import { expect, test } from 'vitest'
 import * as zarr from 'zarrita'
 import * as made from '../../support/client-files.ts'
 import { tempDirectory } from '../../support/temp-directory.ts'
-import { bytesOf, type ClientBed } from './bed.ts'
+import { bytesOf, type ClientBed, clientOutput } from './bed.ts'
+
+const deno = path.resolve(import.meta.dirname, '../../../node_modules/.bin/deno')
 
 export function readerSuite(bed: () => ClientBed): void {
   /** What was asked of one file: never all of it, and nothing that was refused. */
@@ -87,6 +89,20 @@ export function readerSuite(bed: () => ClientBed): void {
     }
     // The first answer is broken off as soon as its headers say that there are ranges.
     await expectPartsOf('pages.pdf', { ofFile: 0.5, requestsMax: 30 })
+  })
+
+  test('inside Deno they find the same', async () => {
+    const found: unknown = JSON.parse((await clientOutput(deno, 'run', '-A', path.join(import.meta.dirname, 'inside-deno.ts'), bed().base)).toString())
+    expect(found).toEqual({
+      tile: new TextDecoder().decode(made.tileBytes(5, 17, 4)),
+      rows: made.parquetRows.slice(62_345, 62_347),
+      pixels: [1500, 1501, 1502].map((x) => made.pixel(x, 1200)),
+      cells: [190, 191].map((column) => made.gridValue(100, column)).concat(-1, -1),
+      entry: 'last.txt'.repeat(100),
+    })
+    const requests = bed().taken()
+    expect(bytesOf(requests.filter((request) => request.path.endsWith('image.tif')))).toBeLessThan(500_000)
+    expect(bytesOf(requests.filter((request) => request.path.endsWith('archive.zip')))).toBeLessThan(200_000)
   })
 
   test('h5wasm reads a file that was brought by ranges', async () => {
