@@ -3,11 +3,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { runtimes } from '../edge/runtimes.ts'
+import { tokenFor } from '../edge/access/tokens.ts'
+import { closedRuntimes, runtimes } from '../edge/runtimes.ts'
 import { type ClientBed, startClientBed } from '../suites/clients/bed.ts'
 import { browserSuite } from '../suites/clients/browser.ts'
 import { programSuite } from '../suites/clients/programs.ts'
 import { readerSuite } from '../suites/clients/readers.ts'
+import { tokenPathSuite } from '../suites/clients/token-path.ts'
 import { type ClientBrowser, startClientBrowser } from '../support/client-browser.ts'
 import { writeClientFiles } from '../support/client-files.ts'
 
@@ -31,7 +33,7 @@ afterAll(async () => {
 describe.each(runtimes)('an edge on %s', (_, start) => {
   let bed: ClientBed
   beforeAll(async () => {
-    bed = await startClientBed(start, files)
+    bed = await startClientBed(start, { files })
   })
   afterAll(() => bed?.close())
 
@@ -47,4 +49,16 @@ describe.each(runtimes)('an edge on %s', (_, start) => {
   describe('programs', () => {
     programSuite(() => bed)
   })
+})
+
+// Who is let in is decided before anything is read, alike on every runtime (`test/edge/access/`); so one is enough here.
+describe('a closed edge and a token in the address', () => {
+  let bed: ClientBed
+  beforeAll(async () => {
+    const token = await tokenFor({ rights: ['read', 'list'] })
+    bed = await startClientBed(closedRuntimes[0]![1], { files, folders: ['hls', 'grid.zarr', 'strange'], token })
+  })
+  afterAll(() => bed?.close())
+
+  tokenPathSuite(() => bed)
 })

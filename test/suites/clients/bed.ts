@@ -22,11 +22,21 @@ export const manyFiles = Array.from({ length: 1200 }, (_, index) => `many/file $
 /** When every file and folder was changed, whole seconds as HTTP says them. */
 export const changedAt = Date.UTC(2024, 4, 6, 7, 8, 9) / 1000
 
-export async function startClientBed(start: () => Promise<EdgeUnderTest>, files: string): Promise<ClientBed> {
+export interface ClientBedSettings {
+  /** The folder whose files the edge serves. */
+  readonly files: string
+  /** Only what lies in these folders of it. */
+  readonly folders?: readonly string[]
+  /** Stands before the path of every address. */
+  readonly token?: string
+}
+
+export async function startClientBed(start: () => Promise<EdgeUnderTest>, { files, folders = [''], token }: ClientBedSettings): Promise<ClientBed> {
   const edge = await start()
   const proxy = await startRecordingProxy(edge.url)
   const time = { seconds: changedAt, nanoseconds: 0 }
-  const names = (await readdir(files, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+  const found = await Promise.all(folders.map((folder) => readdir(path.join(files, folder), { recursive: true, withFileTypes: true })))
+  const names = found.flat().filter((entry) => entry.isFile())
   const operations: Operation[] = []
   for (const { parentPath, name } of names) {
     const file = path.join(parentPath, name)
@@ -35,7 +45,7 @@ export async function startClientBed(start: () => Promise<EdgeUnderTest>, files:
   for (const path of manyFiles) operations.push({ op: 'create', path: `/${path}`, mtime: time, ctime: time, parents: true })
   await edge.commit(...operations)
   return {
-    base: `${proxy.url}/v1/${volumeName}/files`,
+    base: `${proxy.url}${token === undefined ? '' : `/t/${token}`}/v1/${volumeName}/files`,
     files,
     taken: () => proxy.taken(),
     close: async () => {

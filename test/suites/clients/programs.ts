@@ -64,7 +64,7 @@ function downloadTests(bed: () => ClientBed): void {
 }
 
 /** The frame at a second, as ffmpeg decodes it: how bright a place at its left is. */
-async function brightnessAt(address: string, seconds: number): Promise<number> {
+export async function brightnessAt(address: string, seconds: number): Promise<number> {
   const frame = await clientOutput('ffmpeg', '-hide_banner', '-loglevel', 'error', '-ss', String(seconds), '-i', address, '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'gray', '-')
   expect(frame.length).toBe(240 * 240)
   return frame[120 * 240 + 60] ?? -1
