@@ -4,11 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { readAddress, shownPath } from '../../../edge/access/address.ts'
 import { restrictCaching } from '../../../edge/access/caching.ts'
 import { presentedToken } from '../../../edge/access/credentials.ts'
+import { type Asked, decide } from '../../../edge/access/decide.ts'
 import { accessOfEnvironment } from '../../../edge/access/environment.ts'
 import { refuseOpenListening } from '../../../edge/access/listening.ts'
 import { RateLimiter } from '../../../edge/access/rate-limit.ts'
 import { AccessMemory, accessKeptMs } from '../../../edge/access/volume-access.ts'
 import { closedAccess } from '../../../shared/format/access.ts'
+import { isWithin } from '../../../shared/path.ts'
+import { type Claims, everyVolume, rights } from '../../../shared/wire/token.ts'
 import { testKeys, testSecrets } from './tokens.ts'
 
 describe('an address', () => {
@@ -56,6 +59,53 @@ describe('the token of a request', () => {
     [{}, { token: 'a', query: 't' }],
   ])('%j %j is two', (headers, address) => {
     expect(() => presentedToken(new Headers(Object.entries(headers)), address)).toThrow('there are several that differ; send one')
+  })
+})
+
+describe('a decision', () => {
+  const path = fc.array(fc.constantFrom('a', 'b', 'ab'), { maxLength: 3 }).map((names) => `/${names.join('/')}`)
+  const volume = fc.constantFrom('demo', 'other')
+  const right = fc.constantFrom(...rights)
+  const seq = fc.constantFrom(undefined, 1, 2)
+  const asked: fc.Arbitrary<Asked> = fc.record({
+    needs: right,
+    volume: fc.option(volume, { nil: undefined }),
+    path: fc.option(path, { nil: undefined }),
+    isFiltered: fc.boolean(),
+    isContent: fc.boolean(),
+    file: fc.option(fc.record({ seq }), { nil: undefined }),
+  })
+  const reach: fc.Arbitrary<Claims['reach']> = fc.oneof(fc.constant({ kind: 'tree' as const }), fc.record({ kind: fc.constant('file' as const), seq }))
+  const claims: fc.Arbitrary<Claims> = fc.record({ keyId: fc.constant('k'), id: fc.constant('i'), volume: fc.oneof(volume, fc.constant(everyVolume)), prefix: path, reach, rights: fc.subarray([...rights], { minLength: 1 }), expiry: fc.constant(9) })
+
+  it('grants by a token only what that says, and to everybody only the content of what is public', () => {
+    const counts = { granted: 0, refused: 0, open: 0 }
+    fc.assert(
+      fc.property(asked, fc.option(claims, { nil: undefined }), fc.boolean(), fc.boolean(), (what, token, isPublic, isInAddress) => {
+        const decision = decide(what, token, isPublic, isInAddress)
+        if (decision.kind === 'refused') {
+          counts.refused += 1
+          expect(isPublic && what.isContent).toBe(false)
+          return
+        }
+        const { grant } = decision
+        if (!grant.isByToken) {
+          counts.open += 1
+          expect([isPublic, what.isContent, grant.rights]).toEqual([true, true, ['read', 'list']])
+          return
+        }
+        counts.granted += 1
+        expect(token?.rights).toContain(what.needs)
+        expect([everyVolume, what.volume]).toContain(token?.volume)
+        expect(grant.prefix).toBe(token?.prefix)
+        if (!what.isFiltered && what.path === undefined) expect([token?.prefix, token?.reach.kind]).toEqual(['/', 'tree'])
+        if (!what.isFiltered && what.path !== undefined) expect(isWithin(what.path, grant.prefix)).toBe(true)
+        if (token?.reach.kind === 'file') expect([what.path, what.file]).toEqual([token.prefix, { seq: token.reach.seq }])
+        expect(grant.caches).toBe(token?.reach.kind === 'file' && isInAddress ? 'shared' : 'private')
+      }),
+      { numRuns: 3000 },
+    )
+    expect(Math.min(counts.granted, counts.refused, counts.open)).toBeGreaterThan(20)
   })
 })
 
