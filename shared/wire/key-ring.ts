@@ -31,8 +31,8 @@ export class KeyRing {
   /** Imported when first used: plain values, which requests may share on every runtime. */
   readonly #imported = new Map<string, CryptoKey>()
   /**
-   * By their text, oldest first: WebCrypto takes a tenth of a millisecond for what it has said before. Nobody finds a token letter by letter here: only texts whose seeded hashes
-   * are equal are ever compared.
+   * By their text, oldest first: WebCrypto takes a tenth of a millisecond to say what it has said before. Nobody finds a token letter by letter here: only texts
+   * whose seeded hashes are equal are ever compared.
    */
   readonly #genuine = new Map<string, Claims>()
 
