@@ -43,6 +43,12 @@ export const strangeFiles: Readonly<Record<string, string>> = {
   'a+b=c;d,e.txt': 'signs',
   '%41.txt': 'looks encoded',
   'empty': '',
+  ' leading and trailing ': 'spaces at both ends',
+  'back\\slash.txt': 'a backslash',
+  'tab\tand\nline': 'controls',
+  '-dash': 'a dash',
+  '...': 'dots',
+  '@1': 'what looks like a snapshot',
   'sub folder/deep é/file.txt': 'deep',
   'sub folder/c:d.txt': 'a colon',
 }

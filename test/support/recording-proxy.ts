@@ -3,8 +3,9 @@
  * read. An answer that its client breaks off is counted as far as it came, and broken off behind the proxy, too. Answers come at the pace of a good network:
  * the sockets of one machine hold megabytes that a client would be said to have read.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface RecordedRequest {
   readonly method: string
@@ -61,15 +62,20 @@ function passOn({ hostname, port }: URL, incoming: IncomingMessage, outgoing: Se
   return record
 }
 
+/** Ends both when either does. */
 async function sendPaced(answer: IncomingMessage, outgoing: ServerResponse, record: RecordedRequest): Promise<void> {
-  let paused = 0
-  for await (const bytes of answer as AsyncIterable<Buffer>) {
-    if (outgoing.destroyed) return
-    record.bytes += bytes.length
-    outgoing.write(bytes)
-    if (record.bytes - paused < paceBytes) continue
-    paused = record.bytes
-    await sleep(paceMs)
-  }
-  outgoing.end()
+  await pipeline(
+    answer,
+    async function* (source: AsyncIterable<Buffer>) {
+      let paused = 0
+      for await (const bytes of source) {
+        record.bytes += bytes.length
+        yield bytes
+        if (record.bytes - paused < paceBytes) continue
+        paused = record.bytes
+        await sleep(paceMs)
+      }
+    },
+    outgoing,
+  )
 }

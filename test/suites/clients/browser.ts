@@ -18,8 +18,12 @@ export function browserSuite(bed: () => ClientBed, browser: () => ClientBrowser)
   test.each(['video.mp4', 'hls/index.m3u8'])('a video element plays %s, and seeks forward and back', async (name) => {
     const page = open()
     const frames = await page.evaluate(watch, { address: `${bed().base}/${name}`, times: [41.05, 5.05, 55.5] })
-    expect(frames.map(({ time }) => time)).toEqual([expect.closeTo(0.3, 0), 41.05, 5.05, 55.5])
-    for (const { time, bright } of frames) expect(Math.abs(bright - made.brightness(time)), `at ${time} s`).toBeLessThanOrEqual(2)
+    const [played, ...sought] = frames
+    // What is shown may be a frame behind the clock, which stops between two.
+    expect(played?.time).toBeGreaterThanOrEqual(0.3)
+    expect(Math.abs(played!.bright - made.brightness(played!.time))).toBeLessThanOrEqual(4)
+    expect(sought.map(({ time }) => time)).toEqual([41.05, 5.05, 55.5])
+    for (const { time, bright } of sought) expect(Math.abs(bright - made.brightness(time)), `at ${time} s`).toBeLessThanOrEqual(2)
     const requests = bed().taken().filter(({ status }) => status !== 0)
     expect(requests.filter(({ status }) => ![200, 206, 304].includes(status))).toEqual([])
     const size = await sizeOf('video.mp4')

@@ -25,7 +25,8 @@ export function tokenPathSuite(bed: () => ClientBed): void {
   })
 
   test('rclone walks the listing', async () => {
-    const listed = await clientOutput('rclone', '--config', '/dev/null', 'lsf', '-R', '--files-only', '--http-url', `${bed().base}/`, ':http:strange')
-    expect(listed.toString().trimEnd().split('\n').toSorted()).toEqual(Object.keys(made.strangeFiles).toSorted())
+    const listed = await clientOutput('rclone', '--config', '/dev/null', 'lsjson', '-R', '--files-only', '--http-url', `${bed().base}/`, ':http:strange')
+    const names = (JSON.parse(listed.toString()) as { Path: string }[]).map(({ Path }) => Path)
+    expect(names.toSorted()).toEqual(Object.keys(made.strangeFiles).toSorted())
   })
 }
