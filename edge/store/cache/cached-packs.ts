@@ -18,6 +18,8 @@ import type { CacheCounts } from './cache-counts.ts'
 const wholeBytesDefault = 8 * blockBytes
 /** Of longer ranges nothing is kept: they are read once, and would push everything else out. */
 const keptBytesMax = 8 * blockBytes
+/** What a stream from block to block holds, where little may be held. */
+const pieceBytes = 256 * 1024
 
 export interface CachedPacksParts {
   readonly blocks: BlockCache
@@ -186,19 +188,28 @@ export class CachedPacks implements ObjectStore {
   async *#pieces(key: string, wanted: ByteRange, isKept: boolean, options: GetOptions): AsyncGenerator<Uint8Array> {
     for (let at = wanted.start; at < wanted.end; ) {
       const index = Math.floor(at / blockBytes)
-      const part = { start: at, end: Math.min(wanted.end, (index + 1) * blockBytes) }
-      const held = isKept ? await (await this.#short(key, part, options))?.bytes() : (await this.#held(key, index, part))?.bytes
+      const part = { start: at, end: Math.min(wanted.end, (index + 1) * blockBytes, isKept ? at + pieceBytes : Infinity) }
+      let held = options.isFresh === true ? undefined : await this.#held(key, index, part)
+      if (held !== undefined) this.#parts.counts.hit([held])
+      else if (isKept && this.#hasRoom()) {
+        const found = await this.#short(key, part, options)
+        held = found && { objectBytes: found.size, bytes: await found.bytes() }
+      }
       if (held === undefined) {
         const rest = await this.#store.get(key, { ...options, range: { start: at, end: wanted.end } })
         if (rest === undefined) throw new EdgemountError('not-found', `Cannot read "${key}" from ${this.label}: it was deleted while it was read`)
         yield* rest.stream()
         return
       }
-      if (!isKept) this.#parts.counts.hit([{ objectBytes: 0, bytes: held }])
-      if (held.length === 0) throw new EdgemountError('unavailable', `Cannot read "${key}" from ${this.label}: it ends at ${at}`)
-      yield held
-      at += held.length
+      if (held.bytes.length === 0) throw new EdgemountError('unavailable', `Cannot read "${key}" from ${this.label}: it ends at ${at}`)
+      yield held.bytes
+      at += held.bytes.length
     }
+  }
+
+  #hasRoom(): boolean {
+    const { fills } = this.#parts
+    return fills.heldBytes + blockBytes <= fills.heldBytesMax
   }
 
   /** What is here of a range in one block. A block that is not as long as it must be is none. */
