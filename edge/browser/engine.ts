@@ -56,11 +56,13 @@ export interface Head {
   readonly seq: number
   /** The edge is away, and this is what was seen last. */
   readonly isOffline: boolean
+  /** It is another one than was seen last, perhaps days ago: what is kept may be of older versions. */
+  readonly hasMoved: boolean
 }
 
 const pageBytesMax = 16 * 1024 * 1024
 const speculationBytesMax = 32 * 1024 * 1024
-const isIt = { owner: '', version: '' }
+const noFile = { owner: '', version: '' }
 
 export class Engine {
   readonly volume: string
@@ -122,15 +124,16 @@ export class Engine {
   async head(signal: AbortSignal | undefined): Promise<Head> {
     const key = `h/${this.edge}/${this.volume}${this.prefix}`
     const options = signal === undefined ? {} : { signal }
+    const [kept] = (await this.cache?.get([key])) ?? []
+    const seenSeq = Number(kept === undefined ? 'none' : new TextDecoder().decode(kept))
+    const hasSeen = Number.isSafeInteger(seenSeq)
     try {
       const seq = this.#isLimited ? (await this.client.stat(this.prefix, options)).seq : await this.client.head(options)
-      this.cache?.keep(key, new TextEncoder().encode(String(seq)), isIt)
-      return { seq, isOffline: false }
+      this.cache?.keep(key, new TextEncoder().encode(String(seq)), noFile)
+      return { seq, isOffline: false, hasMoved: hasSeen && seq !== seenSeq }
     } catch (error) {
-      const [kept] = codeOf(error) === 'unavailable' ? ((await this.cache?.get([key])) ?? []) : []
-      const seq = Number(kept === undefined ? 'none' : new TextDecoder().decode(kept))
-      if (!Number.isSafeInteger(seq)) throw error
-      return { seq, isOffline: true }
+      if (codeOf(error) !== 'unavailable' || !hasSeen) throw error
+      return { seq: seenSeq, isOffline: true, hasMoved: false }
     }
   }
 

@@ -150,8 +150,8 @@ export async function openVolume(url: string | URL, options: OpenOptions = {}): 
     pin: recordHash === undefined || seq === undefined ? undefined : { seq, recordHash },
   })
   if (world.table !== undefined && cache?.persist !== false) void askToPersist()
-  const head = seq === undefined ? await engine.head(options.signal) : { seq, isOffline: false }
-  return new BrowserVolume(engine, await engine.tree(head.seq, options.signal), { isPinned: seq !== undefined, isOffline: head.isOffline, isOwner: true })
+  const head = seq === undefined ? await engine.head(options.signal) : { seq, isOffline: false, hasMoved: false }
+  return new BrowserVolume(engine, await engine.tree(head.seq, options.signal), { ...head, isPinned: seq !== undefined, isOwner: true })
 }
 
 /** A `fetch` that answers for the files of a volume (`…/v1/{volume}/files/…`) with verified bytes, and hands everything else on. */
@@ -170,6 +170,8 @@ interface ViewFacts {
   /** Stays at its commit. */
   readonly isPinned: boolean
   readonly isOffline: boolean
+  /** What is kept may be of older versions. */
+  readonly hasMoved: boolean
   /** Closes the engine with itself. */
   readonly isOwner: boolean
 }
@@ -180,6 +182,7 @@ export class BrowserVolume {
   readonly #facts: ViewFacts
   #tree: Tree
   #isOffline: boolean
+  #hasMoved: boolean
   /** Of files that were read lately, by path, in order of last use. */
   readonly #readers = new Map<string, Promise<FileReader>>()
   readonly #background = new Set<Promise<void>>()
@@ -189,6 +192,7 @@ export class BrowserVolume {
     this.#tree = tree
     this.#facts = facts
     this.#isOffline = facts.isOffline
+    this.#hasMoved = facts.hasMoved
   }
 
   get name(): string {
@@ -288,6 +292,7 @@ export class BrowserVolume {
     const tree = await this.#engine.tree(head.seq, this.#signal(signal))
     if (tree.seq <= this.seq) return false
     this.#tree = tree
+    this.#hasMoved = true
     const paths = [...this.#readers.keys()]
     for (const reader of this.#readers.values()) reader.then((old) => old.retire()).catch(() => undefined)
     this.#readers.clear()
@@ -311,7 +316,7 @@ export class BrowserVolume {
   /** The volume as a commit left it. It shares everything with this one, and ends with it. */
   async at(seq: number, { signal }: ReadOptions = {}): Promise<BrowserVolume> {
     const tree = await this.#engine.tree(seq, this.#signal(signal))
-    return new BrowserVolume(this.#engine, tree, { isPinned: true, isOffline: this.#isOffline, isOwner: false })
+    return new BrowserVolume(this.#engine, tree, { isPinned: true, isOffline: this.#isOffline, hasMoved: false, isOwner: false })
   }
 
   /** Counted since it was opened, but for `keptBytes`. */
@@ -374,6 +379,7 @@ export class BrowserVolume {
     this.#readers.delete(path)
     const reader = known ?? this.#open(path)
     this.#readers.set(path, reader)
+    if (known === undefined && this.#hasMoved) this.#later(this.#dropOlder(path))
     if (known === undefined) reader.catch(() => this.#readers.get(path) === reader && this.#readers.delete(path))
     const [oldest] = this.#readers
     if (this.#readers.size > readersMax && oldest !== undefined) {

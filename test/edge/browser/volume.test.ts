@@ -149,6 +149,22 @@ describe('bytes', () => {
     expect(network.take().filter((asked) => asked.includes('/packs/d'))).toHaveLength(2)
   })
 
+  test('who reads on gets what the governor fetched ahead; who jumps around gets nothing that he did not ask for', async () => {
+    const { volume, network } = await openInNode(url)
+    const step = 128 * 1024
+    for (let start = MiB; start < MiB + 4 * step; start += step) await volume.read('/data/big.bin', { start, end: start + step })
+    const { memoryHits } = await volume.stats()
+    while ((await volume.stats()).bytesFromNetwork < 2 * MiB) await systemClock.sleep(5)
+    network.take()
+    await volume.read('/data/big.bin', { start: MiB + 4 * step, end: MiB + 5 * step })
+    expect((await volume.stats()).memoryHits).toBeGreaterThan(memoryHits)
+
+    const jumping = await openInNode(url)
+    for (const start of [5, 2, 4, 1, 3]) await jumping.volume.read('/data/big.bin', { start: start * MiB, end: start * MiB + 10 })
+    await jumping.volume.flush()
+    expect((await jumping.volume.stats()).fetched).toBe(5)
+  })
+
   test('who gives up hears it at once, and nothing is fetched for him any more', async () => {
     const network = new CountedFetch()
     const { volume } = await openInNode(url, { network })
@@ -269,6 +285,22 @@ describe('room', () => {
     expect(stats.quotaErrors).toBeGreaterThan(0)
     expect(stats.cacheFailures).toBe(0)
     expect(table.total).toBeLessThanOrEqual(table.quotaBytes)
+  })
+
+  test('so does what was kept by an earlier page, once the file is read', async () => {
+    const own = await startEdge()
+    await own.commit(await fileOperation(own.volume, '/a', new SeededRandom(4).bytes(MiB)))
+    const address = `${own.url}/v1/${volumeName}`
+    const first = await openInNode(address)
+    await first.volume.read('/a')
+    await first.volume.close()
+    await own.commit(await fileOperation(own.volume, '/a', 'small', { replace: true }))
+    const { volume } = await openInNode(address, { table: first.table })
+    await volume.read('/a')
+    await volume.flush()
+    expect([...first.table.bodies.keys()].filter((key) => key.startsWith('c/'))).toEqual([])
+    await volume.close()
+    await own.close()
   })
 
   test('when a file moves on what only its older version had goes', async () => {
