@@ -3,15 +3,18 @@
  * memory; the same suite runs on both.
  */
 
+/** The file that something was read for, and that file's version; empty for what belongs to no file. */
+export interface CacheOwner {
+  readonly owner: string
+  readonly version: string
+}
+
 /** What is known of a body without reading it. */
-export interface CacheRecord {
+export interface CacheRecord extends CacheOwner {
   readonly key: string
   readonly bytes: number
   /** When it was last read, in milliseconds since 1970. */
   readonly usedMs: number
-  /** The file it was read for, and that file's version; empty for what belongs to no file. */
-  readonly owner: string
-  readonly version: string
 }
 
 export interface CacheEntry {
@@ -33,15 +36,18 @@ export interface CacheTable {
    * went. Rejects with a `QuotaExceededError` when the browser has no room.
    */
   put(entries: readonly CacheEntry[], limits: CacheLimits): Promise<number>
-  /** Marks as read; what is gone stays gone. */
-  touch(keys: readonly string[], usedMs: number): Promise<void>
+  /** Marks as read, and as kept for another file if one is given; gives the keys of what is not there. */
+  touch(keys: readonly string[], usedMs: number, owner?: CacheOwner): Promise<readonly string[]>
   drop(keys: readonly string[]): Promise<void>
-  /** Removes what was read longest ago until at most so many bytes are left, and gives how many bodies went. */
+  /** Removes what was read longest ago until at most so many bytes are left beside what is pinned, and gives how many bodies went. */
   evict(bytesMax: number): Promise<number>
   /** Keys of what was kept for other versions of a file. */
   otherVersions(owner: string, version: string): Promise<readonly string[]>
-  /** Bytes of all bodies. */
-  size(): Promise<number>
+  /** Bytes of all bodies, and those of them that are pinned. */
+  size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }>
+  /** What is kept for this owner, and for all below it, is never evicted and does not count for `bytesMax`, now and later; until it is unpinned. */
+  pin(owner: string, isPinned: boolean): Promise<void>
+  pins(): Promise<readonly string[]>
   clear(): Promise<void>
 }
 
@@ -51,4 +57,8 @@ const metadataMs = 7 * 24 * 3600 * 1000
 /** What has the least goes first. */
 export function evictionMs({ usedMs, owner }: CacheRecord): number {
   return owner === '' ? usedMs + metadataMs : usedMs
+}
+
+export function isPinned({ owner }: CacheOwner, pins: readonly string[]): boolean {
+  return pins.some((pin) => owner === pin || owner.startsWith(`${pin}/`))
 }

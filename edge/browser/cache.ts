@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
-import type { CacheEntry, CacheTable } from './cache-table.ts'
+import type { CacheEntry, CacheOwner, CacheTable } from './cache-table.ts'
 
 export interface CacheSettings {
   readonly table: CacheTable
@@ -61,7 +61,7 @@ export class Cache {
   }
 
   /** Keeps bytes of which nobody changes any: soon, if there is room. */
-  keep(key: string, body: Uint8Array, { owner, version }: { readonly owner: string; readonly version: string }): void {
+  keep(key: string, body: Uint8Array, { owner, version }: CacheOwner): void {
     if (this.#isClosed || body.length > this.#bytesMax / 2 || this.#waitingBytes + body.length > waitingBytesMax) return
     this.#waiting.push({ record: { key, bytes: body.length, usedMs: this.#clock.now(), owner, version }, body })
     this.#waitingBytes += body.length
@@ -83,8 +83,23 @@ export class Cache {
     return (await this.#try(() => this.#table.otherVersions(owner, version))) ?? []
   }
 
-  async size(): Promise<number> {
-    return (await this.#try(() => this.#table.size())) ?? 0
+  async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
+    return (await this.#try(() => this.#table.size())) ?? { bytes: 0, pinnedBytes: 0 }
+  }
+
+  /** Makes what is kept this file's, and gives the keys of what is not kept. */
+  async adopt(keys: readonly string[], owner: CacheOwner): Promise<readonly string[]> {
+    await this.flush()
+    return (await this.#try(() => this.#table.touch(keys, this.#clock.now(), owner))) ?? keys
+  }
+
+  /** See `CacheTable.pin`. Fails as the browser's storage does: whoever pins relies on it. */
+  async pin(owner: string, isWanted: boolean): Promise<void> {
+    await this.#table.pin(owner, isWanted)
+  }
+
+  async pins(): Promise<readonly string[]> {
+    return (await this.#try(() => this.#table.pins())) ?? []
   }
 
   async clear(): Promise<void> {
@@ -147,8 +162,8 @@ export class Cache {
           return
         }
         // The browser's room is less than the budget: from now on that is the budget.
-        const total = await this.size()
-        this.#bytesMax = Math.min(this.#bytesMax, Math.floor(total * keptShare))
+        const { bytes, pinnedBytes } = await this.size()
+        this.#bytesMax = Math.min(this.#bytesMax, Math.floor((bytes - pinnedBytes) * keptShare))
         this.counts.evictions += (await this.#try(() => this.#table.evict(this.#bytesMax))) ?? 0
       }
     }

@@ -14,6 +14,7 @@ import type { HashFunction } from '../../shared/hash.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import type { ChunkCache } from '../../shared/volume/chunk-cache.ts'
 import type { Cache } from './cache.ts'
+import type { CacheOwner } from './cache-table.ts'
 
 /** A chunk, and where the edge has it: in a pack, or in a file for who may not read packs. */
 export interface ChunkPlace {
@@ -24,10 +25,8 @@ export interface ChunkPlace {
 }
 
 /** For whom chunks are read: what is kept of other versions of it can go when it has moved on. */
-export interface ChunkOwner {
+export interface ChunkOwner extends CacheOwner {
   readonly path: string
-  readonly owner: string
-  readonly version: string
 }
 
 export interface ChunkOptions {
@@ -76,6 +75,11 @@ const getsMax = 6
 const speculativeGetsMax = 4
 /** Below this a request costs more than its bytes. */
 const getBytesMin = 1024 * 1024
+
+/** What a chunk is kept under. */
+export function keyOfChunk(hash: Hash): string {
+  return `c/${hash}`
+}
 
 export class Chunks {
   readonly counts: ChunkCounts = { memoryHits: 0, cacheHits: 0, fetched: 0, bytesFromMemory: 0, bytesFromCache: 0, corruptFetches: 0 }
@@ -138,7 +142,7 @@ export class Chunks {
   /** Looks into the cache first; never rejects. */
   async #begin(jobs: readonly Job[]): Promise<void> {
     const { cache, hash } = this.#parts
-    const found = (await cache?.get(jobs.map(({ place }) => `c/${place.hash}`))) ?? []
+    const found = (await cache?.get(jobs.map(({ place }) => keyOfChunk(place.hash)))) ?? []
     await Promise.all(
       jobs.map(async (job, index) => {
         const bytes = found[index]
@@ -148,7 +152,7 @@ export class Chunks {
           this.counts.bytesFromCache += bytes.length
           return this.#deliver(job, bytes)
         }
-        await cache?.dropCorrupt(`c/${job.place.hash}`)
+        await cache?.dropCorrupt(keyOfChunk(job.place.hash))
         this.#enqueue(job)
       }),
     )
@@ -225,7 +229,7 @@ export class Chunks {
         if ((await this.#parts.hash(cut)) !== hash) return job
         // Copied: it is a view of a much longer answer, which would live as long as it.
         const own = cut.slice()
-        if (this.#jobs.get(hash) === job) this.#parts.cache?.keep(`c/${hash}`, own, job.owner)
+        if (this.#jobs.get(hash) === job) this.#parts.cache?.keep(keyOfChunk(hash), own, job.owner)
         this.counts.fetched += 1
         this.#deliver(job, own)
         return undefined

@@ -10,7 +10,8 @@ import type { SpeculationBudget } from '../../shared/fetch/speculation-budget.ts
 import type { PlacedRun } from '../../shared/format/manifest-page.ts'
 import { SingleFlight } from '../../shared/lifetime.ts'
 import { type ByteRange, intersectRanges } from '../../shared/range.ts'
-import type { ChunkOwner, ChunkPlace, Chunks } from './chunks.ts'
+import type { Cache } from './cache.ts'
+import { type ChunkOwner, type ChunkPlace, type Chunks, keyOfChunk } from './chunks.ts'
 import type { FoundEntry, Tree } from './tree.ts'
 
 export interface FileReaderParts {
@@ -28,6 +29,8 @@ const windowBytes = 64 * 1024 * 1024
 const windowsMax = 16
 /** So much is asked for at once. */
 const partBytes = 32 * 1024 * 1024
+/** So much is held while a file is pinned. */
+const keptPartBytes = 8 * 1024 * 1024
 /** Beyond this a whole array is a bad idea. */
 const readBytesMax = 1024 * 1024 * 1024
 
@@ -85,6 +88,15 @@ export class FileReader {
     return runs.filter(({ start, run }) => intersectRanges({ start, end: start + run.length }, range) !== undefined)
   }
 
+  /** Has all chunks kept, and so that they are this file's: a part at a time, each told. Throws `exhausted` when the browser does not keep them. */
+  async keep(cache: Cache, signal: AbortSignal, onPart: (bytes: number) => void): Promise<void> {
+    for (let start = 0; start < this.size; start += keptPartBytes) {
+      const range = { start, end: Math.min(this.size, start + keptPartBytes) }
+      if (this.found.entry.content.kind !== 'inline') await this.#keepPart(cache, range, signal)
+      onPart(range.end - range.start)
+    }
+  }
+
   /** Gives up what is fetched ahead; reads under way end with `closed`. */
   close(): void {
     this.#governor.close()
@@ -109,6 +121,16 @@ export class FileReader {
       const from = Math.max(0, range.start - start)
       into.set(chunk.subarray(from, Math.min(chunk.length, range.end - start)), start + from - range.start)
     }
+  }
+
+  async #keepPart(cache: Cache, range: ByteRange, signal: AbortSignal): Promise<void> {
+    const places = (await this.#chunksOf(range, signal)).map(({ place }) => place)
+    const chunks = await this.#parts.chunks.read(places, { owner: this.owner, isDemand: false, signal })
+    const keys = places.map(({ hash }) => keyOfChunk(hash))
+    // What came from memory may have been evicted from the cache meanwhile.
+    for (const key of await cache.adopt(keys, this.owner)) cache.keep(key, chunks[keys.indexOf(key)]!, this.owner)
+    if ((await cache.adopt(keys, this.owner)).length === 0) return
+    throw new EdgemountError('exhausted', `Cannot keep "${this.found.path}" offline: the browser has no room for it; free some on this machine, or pin less`)
   }
 
   async #chunksOf(range: ByteRange, signal: AbortSignal): Promise<{ readonly start: number; readonly place: ChunkPlace }[]> {

@@ -1,13 +1,14 @@
 /**
- * The cache's table in IndexedDB, by idb-keyval: one database for an origin, one object store, three kinds of keys. `b/<key>` is a body, `r/<key>` its record, `total`
- * the bytes of all bodies.
+ * The cache's table in IndexedDB, by idb-keyval: one database for an origin, one object store, four kinds of keys. `b/<key>` is a body, `r/<key>` its record, `pins` what is
+ * pinned, `total` the bytes of all bodies that are not.
  *
  * INVARIANT: body, record and total change in one transaction. Transactions that write come one after the other, in whatever tab they began, so no tab loses another's.
  */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval'
-import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs } from './cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheOwner, type CacheRecord, type CacheTable, evictionMs, isPinned } from './cache-table.ts'
 
 const totalKey = 'total'
+const pinsKey = 'pins'
 /** All keys of records: `0` comes after `/`. */
 const recordsFrom = 'r/'
 const recordsTo = 'r0'
@@ -24,46 +25,30 @@ export class IdbTable implements CacheTable {
   }
 
   async put(entries: readonly CacheEntry[], { bytesMax, keptBytes }: CacheLimits): Promise<number> {
-    return await this.#use('readwrite', async (store) => {
-      const known = await readKnown(store, entries.map(({ record }) => record.key))
-      await remove(store, known)
-      const added = entries.reduce((sum, { record }) => sum + record.bytes, 0)
-      let total = await readTotal(store)
-      let evictedCount = 0
-      if (total + added > bytesMax) {
-        evictedCount = await evictFrom(store, Math.max(0, keptBytes - added))
-        total = await readTotal(store)
-      }
-      for (const { record, body } of entries) {
-        store.put(body, `b/${record.key}`)
-        store.put(record, `r/${record.key}`)
-      }
-      store.put(total + added, totalKey)
-      await promisifyRequest(store.transaction)
+    return await this.#change(async (ledger) => {
+      ledger.remove(await ledger.known(entries.map(({ record }) => record.key)))
+      const added = entries.reduce((sum, { record }) => sum + ledger.counted(record), 0)
+      const evictedCount = added > 0 && ledger.total + added > bytesMax ? await ledger.evict(Math.max(0, keptBytes - added)) : 0
+      for (const entry of entries) ledger.add(entry)
       return evictedCount
     })
   }
 
-  async touch(keys: readonly string[], usedMs: number): Promise<void> {
-    await this.#use('readwrite', async (store) => {
-      for (const record of await readKnown(store, keys)) store.put({ ...record, usedMs }, `r/${record.key}`)
-      await promisifyRequest(store.transaction)
+  async touch(keys: readonly string[], usedMs: number, owner?: CacheOwner): Promise<readonly string[]> {
+    return await this.#change(async (ledger) => {
+      const known = await ledger.known(keys)
+      for (const record of known) ledger.change(record, { ...record, ...owner, usedMs })
+      const found = new Set(known.map(({ key }) => key))
+      return keys.filter((key) => !found.has(key))
     })
   }
 
   async drop(keys: readonly string[]): Promise<void> {
-    await this.#use('readwrite', async (store) => {
-      await remove(store, await readKnown(store, keys))
-      await promisifyRequest(store.transaction)
-    })
+    await this.#change(async (ledger) => ledger.remove(await ledger.known(keys)))
   }
 
   async evict(bytesMax: number): Promise<number> {
-    return await this.#use('readwrite', async (store) => {
-      const count = await evictFrom(store, bytesMax)
-      await promisifyRequest(store.transaction)
-      return count
-    })
+    return await this.#change((ledger) => ledger.evict(bytesMax))
   }
 
   async otherVersions(owner: string, version: string): Promise<readonly string[]> {
@@ -71,8 +56,24 @@ export class IdbTable implements CacheTable {
     return records.filter((record) => record.owner === owner && record.version !== version).map(({ key }) => key)
   }
 
-  async size(): Promise<number> {
-    return await this.#use('readonly', readTotal)
+  async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
+    return await this.#use('readonly', async (store) => {
+      const [total, pins] = [await readTotal(store), await readPins(store)]
+      const pinned = pins.length === 0 ? [] : (await readRecords(store)).filter((record) => isPinned(record, pins))
+      const pinnedBytes = pinned.reduce((sum, { bytes }) => sum + bytes, 0)
+      return { bytes: total + pinnedBytes, pinnedBytes }
+    })
+  }
+
+  async pin(owner: string, isWanted: boolean): Promise<void> {
+    await this.#change(async (ledger) => {
+      ledger.pins = [...ledger.pins.filter((pin) => pin !== owner), ...(isWanted ? [owner] : [])]
+      await ledger.recount()
+    })
+  }
+
+  async pins(): Promise<readonly string[]> {
+    return await this.#use('readonly', readPins)
   }
 
   async clear(): Promise<void> {
@@ -81,37 +82,78 @@ export class IdbTable implements CacheTable {
       await promisifyRequest(store.transaction)
     })
   }
-}
 
-async function evictFrom(store: IDBObjectStore, bytesMax: number): Promise<number> {
-  const records = await readRecords(store)
-  let total = records.reduce((sum, { bytes }) => sum + bytes, 0)
-  // Counted anew: what a person with the browser's tools left wrong is right after this.
-  store.put(total, totalKey)
-  const victims: CacheRecord[] = []
-  for (const record of records.toSorted((a, b) => evictionMs(a) - evictionMs(b))) {
-    if (total <= bytesMax) break
-    victims.push(record)
-    total -= record.bytes
+  async #change<T>(work: (ledger: Ledger) => Promise<T>): Promise<T> {
+    return await this.#use('readwrite', async (store) => {
+      const ledger = new Ledger(store, await readPins(store), await readTotal(store))
+      const outcome = await work(ledger)
+      store.put(ledger.total, totalKey)
+      store.put(ledger.pins, pinsKey)
+      await promisifyRequest(store.transaction)
+      return outcome
+    })
   }
-  await remove(store, victims)
-  return victims.length
 }
 
-async function remove(store: IDBObjectStore, records: readonly CacheRecord[]): Promise<void> {
-  if (records.length === 0) return
-  let total = await readTotal(store)
-  for (const { key, bytes } of records) {
-    store.delete(`b/${key}`)
-    store.delete(`r/${key}`)
-    total -= bytes
+/** The table within one transaction. */
+class Ledger {
+  readonly #store: IDBObjectStore
+  pins: readonly string[]
+  total: number
+
+  constructor(store: IDBObjectStore, pins: readonly string[], total: number) {
+    this.#store = store
+    this.pins = pins
+    this.total = total
   }
-  store.put(total, totalKey)
-}
 
-async function readKnown(store: IDBObjectStore, keys: readonly string[]): Promise<CacheRecord[]> {
-  const known = await Promise.all(keys.map((key) => read(store, `r/${key}`, isRecord)))
-  return known.filter((record) => record !== undefined)
+  /** What a record counts for the budget. */
+  counted(record: CacheRecord): number {
+    return isPinned(record, this.pins) ? 0 : record.bytes
+  }
+
+  async known(keys: readonly string[]): Promise<CacheRecord[]> {
+    const known = await Promise.all(keys.map((key) => read(this.#store, `r/${key}`, isRecord)))
+    return known.filter((record) => record !== undefined)
+  }
+
+  add({ record, body }: CacheEntry): void {
+    this.#store.put(body, `b/${record.key}`)
+    this.#store.put(record, `r/${record.key}`)
+    this.total += this.counted(record)
+  }
+
+  change(before: CacheRecord, after: CacheRecord): void {
+    this.#store.put(after, `r/${after.key}`)
+    this.total += this.counted(after) - this.counted(before)
+  }
+
+  remove(records: readonly CacheRecord[]): void {
+    for (const record of records) {
+      this.#store.delete(`b/${record.key}`)
+      this.#store.delete(`r/${record.key}`)
+      this.total -= this.counted(record)
+    }
+  }
+
+  async evict(bytesMax: number): Promise<number> {
+    const records = await this.recount()
+    let count = 0
+    for (const record of records.toSorted((a, b) => evictionMs(a) - evictionMs(b))) {
+      if (this.total <= bytesMax) break
+      if (isPinned(record, this.pins)) continue
+      this.remove([record])
+      count += 1
+    }
+    return count
+  }
+
+  /** What a person with the browser's tools left wrong is right after this. */
+  async recount(): Promise<CacheRecord[]> {
+    const records = await readRecords(this.#store)
+    this.total = records.reduce((sum, record) => sum + this.counted(record), 0)
+    return records
+  }
 }
 
 /** What somebody else may have put there is taken for nothing. */
@@ -124,9 +166,17 @@ async function readTotal(store: IDBObjectStore): Promise<number> {
   return (await read(store, totalKey, (value) => typeof value === 'number')) ?? 0
 }
 
+async function readPins(store: IDBObjectStore): Promise<readonly string[]> {
+  return (await read(store, pinsKey, isTexts)) ?? []
+}
+
 async function readRecords(store: IDBObjectStore): Promise<CacheRecord[]> {
   const values: unknown[] = await promisifyRequest(store.getAll(IDBKeyRange.bound(recordsFrom, recordsTo)))
   return values.filter(isRecord)
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
 function isBytes(value: unknown): value is Uint8Array {
@@ -134,5 +184,5 @@ function isBytes(value: unknown): value is Uint8Array {
 }
 
 function isRecord(value: unknown): value is CacheRecord {
-  return typeof value === 'object' && value !== null && 'key' in value && 'bytes' in value && typeof value.bytes === 'number' && 'usedMs' in value
+  return typeof value === 'object' && value !== null && 'key' in value && 'bytes' in value && typeof value.bytes === 'number' && 'usedMs' in value && 'owner' in value
 }

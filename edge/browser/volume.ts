@@ -14,12 +14,14 @@ import type { Entry, FileKind } from '../../shared/format/entry.ts'
 import { webHash } from '../../shared/hash.ts'
 import { baseName, childPath, percentDecodePath } from '../../shared/path.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { type ByteRange, clampRange } from '../../shared/range.ts'
 import { readVolumeAddress } from './address.ts'
 import { Engine, type World } from './engine.ts'
 import { FileReader } from './file-reader.ts'
 import { IdbTable } from './idb-table.ts'
-import { type AsyncBuffer, LazyFile, type ReadableBytes, asyncBufferOf } from './lazy-file.ts'
+import { type AsyncBuffer, LazyFile, asyncBufferOf } from './lazy-file.ts'
+import { askToPersist } from './persist.ts'
+import { type PinProgress, keepFiles } from './pin.ts'
+import { type PartialRange, sourceOf, streamOf, within } from './read-parts.ts'
 import { respondFile } from './respond.ts'
 import type { Tree } from './tree.ts'
 
@@ -57,12 +59,6 @@ export interface ListOptions extends ReadOptions {
   readonly after?: string | undefined
   /** 1000 unless given, and at most. */
   readonly limit?: number | undefined
-}
-
-/** Half-open; the start of the file and its end unless given. */
-export interface PartialRange {
-  readonly start?: number | undefined
-  readonly end?: number | undefined
 }
 
 export interface FileInfo {
@@ -103,8 +99,13 @@ export interface VolumeStats {
   /** The browser's storage failed otherwise, and why. */
   readonly cacheFailures: number
   readonly cacheFailure: string | undefined
-  /** In IndexedDB, by all volumes of the origin. */
+  /** In IndexedDB, by all volumes of the origin; and how much of it is pinned. */
   readonly keptBytes: number
+  readonly pinnedBytes: number
+}
+
+export interface PinOptions extends ReadOptions {
+  readonly onProgress?: ((progress: PinProgress) => void) | undefined
 }
 
 export interface Change {
@@ -116,9 +117,6 @@ const cacheBytesDefault = 512 * 1024 * 1024
 const memoryBytesDefault = 64 * 1024 * 1024
 const readersMax = 64
 const listLimitMax = 1000
-/** A stream reads a little first and more and more then; it holds one part at a time. */
-const streamBytesFirst = 256 * 1024
-const streamBytesMax = 4 * 1024 * 1024
 /** The manifest of a larger file is not read only to know what it still has of its older versions. */
 const comparedBytesMax = 1024 * 1024 * 1024
 
@@ -319,11 +317,37 @@ export class BrowserVolume {
     return new BrowserVolume(this.#engine, tree, { isPinned: true, isOffline: this.#isOffline, hasMoved: false, isOwner: false })
   }
 
+  /**
+   * Has a file, or a directory with everything in it, kept as this commit has it, and exempt from eviction: it can be read offline until it is unpinned. What moves on is pinned
+   * again by another call. Throws `exhausted` without room; what was kept until then stays.
+   */
+  async pin(path: string, { signal, onProgress = () => undefined }: PinOptions = {}): Promise<PinProgress> {
+    const { cache } = this.#engine
+    const ending = this.#signal(signal)
+    if (cache === undefined) throw new EdgemountError('unsupported', `Cannot keep "${path}" offline: nothing is kept here; open the volume with a cache, in a browser that has IndexedDB`)
+    const top = await this.stat(path, { signal: ending })
+    await cache.pin(this.#ownerOf(top.path), true)
+    return await keepFiles({ volume: this, cache, signal: ending, onProgress, open: (file) => this.#reader(file) }, top)
+  }
+
+  /** What was pinned may go again, as all else. */
+  async unpin(path: string): Promise<void> {
+    await this.#engine.cache?.pin(this.#ownerOf(path), false)
+  }
+
+  /** Paths of this volume that are pinned. */
+  async pins(): Promise<readonly string[]> {
+    const volume = `${this.edge}/${this.name}`
+    const pins = (await this.#engine.cache?.pins()) ?? []
+    return pins.flatMap((pin) => (pin === volume ? ['/'] : pin.startsWith(`${volume}/`) ? [pin.slice(volume.length)] : []))
+  }
+
   /** Counted since it was opened, but for `keptBytes`. */
   async stats(): Promise<VolumeStats> {
     const { chunks, counts, cache } = this.#engine
     const { memoryHits, cacheHits, fetched, bytesFromMemory, corruptFetches } = chunks.counts
     const { evictions = 0, corrupt = 0, quotaErrors = 0, failures = 0, failure } = cache?.counts ?? {}
+    const { bytes = 0, pinnedBytes = 0 } = (await cache?.size()) ?? {}
     const bytesFromCache = chunks.counts.bytesFromCache + counts.bytesFromCache
     return {
       memoryHits,
@@ -339,7 +363,8 @@ export class BrowserVolume {
       corruptKept: corrupt,
       cacheFailures: failures,
       cacheFailure: failure,
-      keptBytes: (await cache?.size()) ?? 0,
+      keptBytes: bytes,
+      pinnedBytes,
     }
   }
 
@@ -398,7 +423,7 @@ export class BrowserVolume {
   }
 
   #ownerOf(path: string): string {
-    return `${this.edge}/${this.name}${path}`
+    return `${this.edge}/${this.name}${path === '/' ? '' : path}`
   }
 
   /** What is kept of a file's older versions, and is not in this one, goes. Never rejects. */
@@ -423,53 +448,6 @@ export class BrowserVolume {
   }
 }
 
-/** Of one version from its first byte to its last, also when the volume moves on meanwhile. */
-function streamOf(open: () => Promise<FileReader>, range: PartialRange, signal: AbortSignal): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const stop = new AbortController()
-  const ending = AbortSignal.any([signal, stop.signal])
-  let reader: FileReader | undefined
-  let at: number | undefined
-  let bytesMax = streamBytesFirst
-  return new ReadableStream<Uint8Array<ArrayBuffer>>(
-    {
-      pull: async (controller) => {
-        throwIfAborted(ending)
-        reader ??= await open()
-        const { start, end } = within(range, reader.size)
-        at ??= start
-        const next = Math.min(end, at + bytesMax)
-        if (at < next) controller.enqueue(await reader.read({ start: at, end: next }, ending))
-        bytesMax = Math.min(streamBytesMax, bytesMax * 2)
-        at = next
-        if (at >= end) controller.close()
-      },
-      cancel: () => stop.abort(),
-    },
-    { highWaterMark: 0 },
-  )
-}
-
-function sourceOf(reader: FileReader, signal: AbortSignal): ReadableBytes {
-  return { read: (range) => reader.read(range, signal), stream: (range) => streamOf(() => Promise.resolve(reader), range, signal) }
-}
-
-function within({ start = 0, end = Number.MAX_SAFE_INTEGER }: PartialRange, size: number): ByteRange {
-  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
-    throw new EdgemountError('invalid', `Cannot read bytes ${start} to ${end}: both count from 0, and the end is not before the start`)
-  }
-  return clampRange({ start, end }, size)
-}
-
 function mtimeOf({ mtime }: Entry): Date {
   return new Date(mtime.seconds * 1000 + Math.floor(mtime.nanoseconds / 1e6))
-}
-
-/** Never rejects; only pages can ask, and a refusal changes nothing but what goes first when the disk fills. */
-async function askToPersist(): Promise<void> {
-  const storage: Partial<StorageManager> | undefined = globalThis.navigator?.storage
-  try {
-    if (storage?.persist !== undefined && (await storage.persisted?.()) !== true) await storage.persist()
-  } catch {
-    // Nothing depends on it.
-  }
 }

@@ -21,21 +21,21 @@ async function kept(table: CacheTable, ...keys: readonly string[]): Promise<read
 export const cacheTableChecks: Readonly<Record<string, (table: CacheTable, sameTable: CacheTable) => Promise<void>>> = {
   'gives back what was put, in the order of the keys, and nothing else': async (table) => {
     check('evicted', await table.put([entry('a', 10, 1), entry('b', 20, 2)], roomy), 0)
-    check('size', await table.size(), 30)
+    check('size', (await table.size()).bytes, 30)
     check('lengths', await kept(table, 'b', 'none', 'a'), [20, null, 10])
     check('bytes', [...(await table.get(['a']))[0]!], Array.from({ length: 10 }, () => 10))
   },
   'counts what replaces once': async (table) => {
     await table.put([entry('a', 10, 1)], roomy)
     await table.put([entry('a', 4, 1), entry('b', 1, 1)], roomy)
-    check('size', await table.size(), 5)
+    check('size', (await table.size()).bytes, 5)
   },
   'evicts what was read longest ago, and touching counts as reading': async (table) => {
     await table.put([entry('a', 10, 1), entry('b', 10, 2), entry('c', 10, 3), entry('d', 10, 4)], roomy)
     await table.touch(['a', 'none'], 5)
     check('count', await table.evict(20), 2)
     check('left', await kept(table, 'a', 'b', 'c', 'd', 'none'), [10, null, null, 10, null])
-    check('size', await table.size(), 20)
+    check('size', (await table.size()).bytes, 20)
     check('count', await table.evict(20), 0)
   },
   'keeps what belongs to no file longer': async (table) => {
@@ -47,26 +47,40 @@ export const cacheTableChecks: Readonly<Record<string, (table: CacheTable, sameT
     await table.put([entry('a', 10, 1), entry('b', 10, 2), entry('c', 10, 3)], roomy)
     check('evicted', await table.put([entry('d', 10, 4)], { bytesMax: 30, keptBytes: 25 }), 2)
     check('left', await kept(table, 'a', 'b', 'c', 'd'), [null, null, 10, 10])
-    check('size', await table.size(), 20)
+    check('size', (await table.size()).bytes, 20)
     check('evicted', await table.put([entry('d', 12, 5)], { bytesMax: 30, keptBytes: 25 }), 0)
-    check('size', await table.size(), 22)
+    check('size', (await table.size()).bytes, 22)
   },
   'knows the older versions of a file': async (table) => {
     await table.put([entry('a', 1, 1, 'v1'), entry('b', 1, 1, 'v2')], roomy)
     check('older', await table.otherVersions('file', 'v2'), ['a'])
     check('of another', await table.otherVersions('other', 'v2'), [])
   },
+  'never evicts what is pinned, nor counts it for the budget': async (table) => {
+    await table.put([entry('a', 10, 1, 'v1', 'x/dir/a'), entry('b', 10, 2, 'v1', 'x/dirt'), entry('c', 10, 3, 'v1', 'x/c')], roomy)
+    await table.pin('x/dir', true)
+    check('pins', await table.pins(), ['x/dir'])
+    check('size', await table.size(), { bytes: 30, pinnedBytes: 10 })
+    check('absent', await table.touch(['c', 'none'], 4, { owner: 'x/dir/c', version: 'v2' }), ['none'])
+    check('size', await table.size(), { bytes: 30, pinnedBytes: 20 })
+    check('evicted', await table.put([entry('d', 900, 5, 'v1', 'x/dir/d'), entry('e', 5, 6, 'v1', 'x/e')], { bytesMax: 14, keptBytes: 10 }), 1)
+    check('left', await kept(table, 'a', 'b', 'c', 'd', 'e'), [10, null, 10, 900, 5])
+    await table.pin('x/dir', false)
+    check('pins', await table.pins(), [])
+    check('evicted', await table.evict(15), 3)
+    check('left', await kept(table, 'a', 'c', 'd', 'e'), [null, null, null, 5])
+  },
   'drops and clears': async (table) => {
     await table.put([entry('a', 10, 1), entry('b', 20, 2)], roomy)
     await table.drop(['a', 'none'])
-    check('size', await table.size(), 20)
+    check('size', (await table.size()).bytes, 20)
     await table.clear()
     check('left', await kept(table, 'b'), [null])
-    check('size', await table.size(), 0)
+    check('size', (await table.size()).bytes, 0)
   },
   'loses nothing when two write at once': async (table, sameTable) => {
     const puts = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? table : sameTable).put([entry(`k${index}`, index + 1, index)], roomy))
     await Promise.all([...puts, table.touch(['k1', 'k2'], 50), sameTable.drop(['k0'])])
-    check('size', await table.size(), (await kept(sameTable, ...puts.map((_, index) => `k${index}`))).reduce((sum: number, length) => sum + (length ?? 0), 0))
+    check('size', (await table.size()).bytes, (await kept(sameTable, ...puts.map((_, index) => `k${index}`))).reduce((sum: number, length) => sum + (length ?? 0), 0))
   },
 }

@@ -1,5 +1,5 @@
 /** The cache's table in memory: several caches may share one, as tabs do. */
-import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs } from '../../edge/browser/cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheOwner, type CacheRecord, type CacheTable, evictionMs, isPinned } from '../../edge/browser/cache-table.ts'
 
 export class MemoryTable implements CacheTable {
   readonly bodies = new Map<string, Uint8Array>()
@@ -10,8 +10,11 @@ export class MemoryTable implements CacheTable {
   failure: Error | undefined
   getCount = 0
 
+  #pins: readonly string[] = []
+
+  /** Without what is pinned. */
   get total(): number {
-    return this.records.values().reduce((sum, { bytes }) => sum + bytes, 0)
+    return this.records.values().reduce((sum, record) => sum + this.#counted(record), 0)
   }
 
   async get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -22,9 +25,9 @@ export class MemoryTable implements CacheTable {
 
   async put(entries: readonly CacheEntry[], { bytesMax, keptBytes }: CacheLimits): Promise<number> {
     await this.#turn()
-    const added = entries.reduce((sum, { record }) => sum + record.bytes, 0)
+    const added = entries.reduce((sum, { record }) => sum + this.#counted(record), 0)
     for (const { record } of entries) this.#remove(record.key)
-    const evictedCount = this.total + added > bytesMax ? this.#evict(keptBytes - added) : 0
+    const evictedCount = added > 0 && this.total + added > bytesMax ? this.#evict(keptBytes - added) : 0
     if (this.total + added > this.quotaBytes) throw new DOMException('no room', 'QuotaExceededError')
     for (const { record, body } of entries) {
       this.bodies.set(record.key, body.slice())
@@ -33,12 +36,13 @@ export class MemoryTable implements CacheTable {
     return evictedCount
   }
 
-  async touch(keys: readonly string[], usedMs: number): Promise<void> {
+  async touch(keys: readonly string[], usedMs: number, owner?: CacheOwner): Promise<readonly string[]> {
     await this.#turn()
     for (const key of keys) {
       const record = this.records.get(key)
-      if (record !== undefined) this.records.set(key, { ...record, usedMs })
+      if (record !== undefined) this.records.set(key, { ...record, ...owner, usedMs })
     }
+    return keys.filter((key) => !this.records.has(key))
   }
 
   async drop(keys: readonly string[]): Promise<void> {
@@ -56,25 +60,42 @@ export class MemoryTable implements CacheTable {
     return [...this.records.values()].filter((record) => record.owner === owner && record.version !== version).map(({ key }) => key)
   }
 
-  async size(): Promise<number> {
+  async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
     await this.#turn()
-    return this.total
+    const bytes = this.records.values().reduce((sum, record) => sum + record.bytes, 0)
+    return { bytes, pinnedBytes: bytes - this.total }
+  }
+
+  async pin(owner: string, isWanted: boolean): Promise<void> {
+    await this.#turn()
+    this.#pins = [...this.#pins.filter((pin) => pin !== owner), ...(isWanted ? [owner] : [])]
+  }
+
+  async pins(): Promise<readonly string[]> {
+    await this.#turn()
+    return this.#pins
   }
 
   async clear(): Promise<void> {
     await this.#turn()
     this.bodies.clear()
     this.records.clear()
+    this.#pins = []
   }
 
   #evict(bytesMax: number): number {
     let count = 0
-    for (const { key } of [...this.records.values()].toSorted((a, b) => evictionMs(a) - evictionMs(b))) {
+    for (const record of [...this.records.values()].toSorted((a, b) => evictionMs(a) - evictionMs(b))) {
       if (this.total <= bytesMax) break
-      this.#remove(key)
+      if (isPinned(record, this.#pins)) continue
+      this.#remove(record.key)
       count += 1
     }
     return count
+  }
+
+  #counted(record: CacheRecord): number {
+    return isPinned(record, this.#pins) ? 0 : record.bytes
   }
 
   #remove(key: string): void {

@@ -324,4 +324,39 @@ describe('room', () => {
     await volume.close()
     await own.close()
   })
+
+  test('a directory that is pinned is read offline whatever was read since; who unpins it makes room', async () => {
+    const table = new MemoryTable()
+    const cache = { bytes: 2 * MiB }
+    const { volume } = await openInNode(url, { table, cache })
+    await volume.read('/data/big.bin', { start: 0, end: MiB })
+    const told: number[] = []
+    const done = await volume.pin('/data', { onProgress: ({ bytes }) => told.push(bytes) })
+    expect(done).toEqual({ files: 2, totalFiles: 2, bytes: big.length + 12, totalBytes: big.length + 12 })
+    expect(told.at(-1)).toBe(big.length + 12)
+    expect(await volume.pins()).toEqual(['/data'])
+    expect((await volume.stats()).pinnedBytes).toBe(big.length)
+    await volume.close()
+
+    const network = new CountedFetch()
+    network.answer = () => Promise.reject(new TypeError('Failed to fetch'))
+    const offline = await openInNode(url, { table, network, cache })
+    expect(Buffer.compare(await offline.volume.read('/data/big.bin'), big)).toBe(0)
+    await offline.volume.unpin('/data')
+    await table.evict(MiB)
+    expect((await table.size()).bytes).toBeLessThanOrEqual(MiB)
+  })
+
+  test('without room for it pinning says so', async () => {
+    const table = new MemoryTable()
+    table.quotaBytes = 2 * MiB
+    const put = table.put.bind(table)
+    table.put = async (entries, limits) => {
+      if ((await table.size()).bytes > 2 * MiB) throw new DOMException('no room', 'QuotaExceededError')
+      return await put(entries, limits)
+    }
+    const { volume } = await openInNode(url, { table })
+    await expect(volume.pin('/')).rejects.toMatchObject({ code: 'exhausted', message: expect.stringContaining('the browser has no room') })
+    await expect((await openInNode(url, { cache: false, world: { table: undefined } })).volume.pin('/')).rejects.toMatchObject({ code: 'unsupported' })
+  })
 })

@@ -1,0 +1,60 @@
+/** Has the files of a directory kept for reading offline, and tells how far it is. Called by `volume.ts`. */
+import type { FileKind } from '../../shared/format/entry.ts'
+import type { Cache } from './cache.ts'
+import type { FileReader } from './file-reader.ts'
+
+export interface PinProgress {
+  readonly files: number
+  readonly totalFiles: number
+  readonly bytes: number
+  readonly totalBytes: number
+}
+
+interface Item {
+  readonly path: string
+  readonly name: string
+  readonly kind: FileKind
+  readonly size: number
+}
+
+export interface KeepRequest {
+  /** What lists names. */
+  readonly volume: {
+    list(path: string, options: { readonly signal: AbortSignal; readonly after: string | undefined }): Promise<{ readonly items: readonly Item[]; readonly isLast: boolean }>
+  }
+  readonly cache: Cache
+  readonly open: (path: string) => Promise<FileReader>
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: PinProgress) => void
+}
+
+export async function keepFiles(request: KeepRequest, top: Item): Promise<PinProgress> {
+  const { cache, open, signal, onProgress } = request
+  const files: Item[] = []
+  for await (const file of filesBelow(request, top)) files.push(file)
+  const totals = { totalFiles: files.length, totalBytes: files.reduce((sum, { size }) => sum + size, 0) }
+  const progress = { files: 0, bytes: 0 }
+  for (const file of files) {
+    const reader = await open(file.path)
+    await reader.keep(cache, signal, (bytes) => {
+      progress.bytes += bytes
+      onProgress({ ...totals, ...progress })
+    })
+    progress.files += 1
+    onProgress({ ...totals, ...progress })
+  }
+  await cache.flush()
+  return { ...totals, ...progress }
+}
+
+/** What symlinks lead to elsewhere is not in it. */
+async function* filesBelow(request: KeepRequest, top: Item): AsyncGenerator<Item> {
+  if (top.kind === 'file') yield top
+  if (top.kind !== 'directory') return
+  for (let after: string | undefined; ; ) {
+    const { items, isLast } = await request.volume.list(top.path, { after, signal: request.signal })
+    for (const item of items) yield* filesBelow(request, item)
+    if (isLast) return
+    after = items.at(-1)?.name
+  }
+}
