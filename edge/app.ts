@@ -154,7 +154,7 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { bytesBody = (bytes: Uint8Array) => bytes, isStreaming = false, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER, uploadPackBytesMax: packBytesMax } = settings
   const { listenersMax = listenersMaxDefault } = settings
   const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
-  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, chunkMs: storeCallMs, metrics, cache: settings.cache })
+  const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, waitMs: storeCallMs, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
   const accesses = new VolumeAccesses({ scope: (name) => volumes.scope(name), clock, memory: settings.access?.memory ?? new AccessMemory() })
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })

@@ -43,8 +43,8 @@ export interface VolumesParts {
   readonly readBytesMax: number | undefined
   /** Long bodies are read as streams. */
   readonly isStreaming: boolean | undefined
-  /** The longest that one chunk of such a stream may take. */
-  readonly chunkMs: number
+  /** The longest that one chunk of such a stream may take, and that a commit waits for its turn. */
+  readonly waitMs: number
   /** What all readers of all volumes may hold together. */
   readonly readBudget: ReadBudget
   readonly metrics: Metrics
@@ -168,11 +168,11 @@ export class Volumes {
 
   async #start(name: string): Promise<OpenVolume> {
     if (this.#isClosed) throw new EdgemountError('closed', `Cannot open the volume "${name}": the edge is shutting down`)
-    const { clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, chunkMs } = this.#parts
+    const { clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, waitMs } = this.#parts
     const { store, belongTo } = this.#cached(this.scope(name))
     let volume: Volume
     try {
-      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget, isStreaming, chunkMs })
+      volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget, isStreaming, waitMs })
     } catch (error) {
       if (codeOf(error) !== 'not-found') throw error
       throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })

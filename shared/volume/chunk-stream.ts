@@ -22,7 +22,7 @@ export interface ChunkStreamParts {
   readonly clock: Clock
   readonly hash: HashFunction
   /** The longest that one chunk of an answer may take. */
-  readonly chunkMs: number
+  readonly waitMs: number
   readonly readBudget: ReadBudget
 }
 
@@ -92,10 +92,10 @@ async function* answerOf(parts: ChunkStreamParts, request: StreamedRequest, { pa
   }
 }
 
-async function readChunk({ clock, chunkMs }: ChunkStreamParts, bytes: StreamBytes, request: StreamedRequest, { pack, length }: { readonly pack: string; readonly length: number }): Promise<Uint8Array> {
+async function readChunk({ clock, waitMs }: ChunkStreamParts, bytes: StreamBytes, request: StreamedRequest, { pack, length }: { readonly pack: string; readonly length: number }): Promise<Uint8Array> {
   let read: Uint8Array
   try {
-    read = await withDeadline(clock, chunkMs, `read a chunk of the pack ${pack}`, request.signal, () => bytes.take(length))
+    read = await withDeadline(clock, waitMs, `read a chunk of the pack ${pack}`, request.signal, () => bytes.take(length))
   } catch (cause) {
     throwIfAborted(request.signal)
     throw new EdgemountError('unavailable', `Cannot read "${request.label}": the pack ${pack} broke off: ${messageOf(cause)}`, { cause })

@@ -123,8 +123,8 @@ export class CommitLog {
       } catch (error) {
         if (!saysNothing(error)) throw error
         failure = error
-        if (isLate(error)) break
       }
+      if (isLate(failure)) break
     }
     const why = `the store did not answer (${messageOf(failure)}); the commit may have happened`
     throw new EdgemountError('unavailable', `Cannot commit ${record.seq} to "${this.#parts.store.label}": ${why}`, { cause: failure })

@@ -11,6 +11,7 @@ import type { CommitRecord } from '../format/commit.ts'
 import type { FileId, Pointer, Time } from '../format/entry.ts'
 import { type CommitOperation, planOperations } from '../format/commit-operation.ts'
 import type { PageIo } from '../format/page.ts'
+import { deadline } from '../lifetime.ts'
 import { randomFraction } from '../random.ts'
 import type { LoggedRecord } from './commit-log.ts'
 import { Moves } from './moves.ts'
@@ -95,7 +96,9 @@ export async function runCommit<A extends Attempt>(
 ): Promise<Committed<A>> {
   const { signal } = options
   const nonce = options.nonce ?? toHex(parts.random.bytes(16))
-  const release = await parts.turns.acquire(signal)
+  // Behind a store that is silent nobody waits for as many deadlines as there are commits before his.
+  const turn = deadline(parts.clock, parts.waitMs, `commit to "${parts.config.name}": others are before it`, signal)
+  const release = await parts.turns.acquire(turn.signal).finally(() => turn.dispose())
   try {
     for (let count = 1; count <= triesMax; count += 1) {
       const head = await readHead()

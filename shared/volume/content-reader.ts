@@ -39,7 +39,7 @@ export interface ContentReaderParts {
   readonly readBudget: ReadBudget
   /** What is longer than a small request is read as a stream, chunk by chunk. */
   readonly isStreaming: boolean
-  readonly chunkMs: number
+  readonly waitMs: number
   readonly chunks: ChunkCache
 }
 

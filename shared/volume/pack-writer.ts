@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts'
 import { EdgemountError, codeOf } from '../error.ts'
 import type { Hash, PackId, Pointer } from '../format/entry.ts'
 import { newPackId, packBytesMax } from '../format/pack-id.ts'
+import { isLate } from '../lifetime.ts'
 import type { Random } from '../random.ts'
 import { randomFraction } from '../random.ts'
 import type { ObjectStore } from '../store.ts'
@@ -85,6 +86,7 @@ export class PackUploads {
     const { store, clock, random } = this.#parts
     let waitedMs = 0
     for (let attempt = 1; ; attempt += 1) {
+      const startMs = clock.now()
       try {
         if ((await store.create(packKey(pack.id), pack.bytes, { signal: this.#signal })) || attempt > 1) {
           // A try that failed may still be reading the bytes.
@@ -95,6 +97,8 @@ export class PackUploads {
       } catch (error) {
         const code = codeOf(error)
         const isPassing = code === 'unavailable' || code === 'exhausted'
+        // A store that says nothing takes the time that it is given, each time.
+        if (isLate(error)) waitedMs += Math.max(0, clock.now() - startMs)
         if (!isPassing || waitedMs >= this.#patienceMs || this.#failure !== undefined) throw error
         const pauseMs = Math.min(retryMs * 2 ** attempt, retryMsMax) * (0.5 + randomFraction(random))
         waitedMs += pauseMs

@@ -28,8 +28,8 @@ export interface VolumeParts {
   readonly readBudget: ReadBudget
   /** Long bodies are read as streams. */
   readonly isStreaming: boolean
-  /** The longest that one chunk of such a stream may take. */
-  readonly chunkMs: number
+  /** The longest that one chunk of such a stream may take, and that a commit waits for its turn. */
+  readonly waitMs: number
   readonly chunks: ChunkCache
   readonly commits: CommitLog
   /** One commit of this process at a time: two would only race each other. */

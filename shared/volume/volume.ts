@@ -30,7 +30,7 @@ import { Snapshot } from './snapshot.ts'
 
 const commitsWaitingMax = 10_000
 const createTriesMax = 4
-const chunkMsDefault = 60_000
+const waitMsDefault = 60_000
 
 export interface Engine {
   /** Scoped to the volume. */
@@ -52,8 +52,8 @@ export interface Engine {
   readonly readBudget?: ReadBudget | undefined
   /** True where memory is short: what is longer than 1 MiB is read as a stream and held chunk by chunk. False unless given. */
   readonly isStreaming?: boolean | undefined
-  /** The longest that one chunk of such a stream may take; 60 s unless given. */
-  readonly chunkMs?: number | undefined
+  /** The longest that one chunk of such a stream may take, and that a commit waits for those before it; 60 s unless given. */
+  readonly waitMs?: number | undefined
 }
 
 export interface NewVolume {
@@ -178,7 +178,7 @@ function partsOf(engine: Engine, config: VolumeConfig): VolumeParts {
     readBytesMax: engine.readBytesMax ?? getBytesMax,
     readBudget: engine.readBudget ?? new ReadBudget(),
     isStreaming: engine.isStreaming ?? false,
-    chunkMs: engine.chunkMs ?? chunkMsDefault,
+    waitMs: engine.waitMs ?? waitMsDefault,
     commits: new CommitLog({ store, clock, random, hash, log }),
     turns: new Limiter(`commits to "${config.name}"`, { limit: 1, queueMax: commitsWaitingMax }),
   }
