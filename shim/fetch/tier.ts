@@ -10,16 +10,16 @@ import { packKey } from '../../shared/volume/keys.ts'
 export interface Tier {
   /** For messages and metrics: `peer`, `edge`, `store`. */
   readonly name: string
-  /** These bytes of a pack, fewer only where the pack ends. Throws `not-found` when it has no such pack, `unavailable` when it is away. */
-  get(pack: PackId, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>
+  /** These bytes of a pack, fewer only where the pack ends. Throws `not-found` when it has no such pack, `unavailable` when it is away. `isFresh`: what it gave was damaged, and may be so in a cache of its. */
+  get(pack: PackId, range: ByteRange, signal: AbortSignal, isFresh?: boolean): Promise<Uint8Array>
 }
 
 /** A volume's store (over HTTP: the edge) as a tier. */
 export function storeTier(name: string, store: ObjectStore): Tier {
   return {
     name,
-    get: async (pack, range, signal) => {
-      const object = await store.get(packKey(pack), { range, signal })
+    get: async (pack, range, signal, isFresh) => {
+      const object = await store.get(packKey(pack), { range, signal, isFresh })
       if (object === undefined) throw new EdgemountError('not-found', `Cannot read pack "${pack}" in ${store.label}: there is none`)
       return object.bytes()
     },

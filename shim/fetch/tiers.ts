@@ -135,7 +135,7 @@ export class Tiers {
     place.getCount += 1
     try {
       const bytes = await withDeadline(this.#clock, this.#deadlineMs + length / 1024, `reading pack "${pack}" from ${place.tier.name}`, signal, (limit) =>
-        place.tier.get(pack, range, limit),
+        place.tier.get(pack, range, limit, request.avoid.has(place.tier.name)),
       )
       place.breaker.succeeded()
       place.latency.observe(length, this.#clock.now() - startedMs)

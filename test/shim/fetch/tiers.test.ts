@@ -58,6 +58,14 @@ test('gives each tier a deadline of its own', async () => {
   expect(edge.abortedCount).toBe(1)
 })
 
+test('a tier that gave wrong bytes is asked for fresh ones: what is before it may have kept them', async () => {
+  const fresh: (boolean | undefined)[] = []
+  const only = new Tiers([{ name: 'edge', get: async (_pack, _range, _signal, isFresh) => (fresh.push(isFresh), new Uint8Array(100)) }], clock, 1000)
+  const request = { pack, range: { start: 0, end: 100 }, isDemand: true, signal: new AbortController().signal }
+  for (const avoid of [[], ['edge']]) await clock.runUntil(only.get({ ...request, avoid: new Set(avoid) }))
+  expect(fresh).toEqual([false, true])
+})
+
 test('leaves out tiers to be avoided, unless no other is there', async () => {
   expect((await get({ avoid: ['edge'] })).tier).toBe('store')
   expect((await get({ avoid: ['edge', 'store'] })).tier).toBe('edge')
