@@ -109,8 +109,10 @@ export class Cache {
 
   /** Resolves when all that was given to `keep` is kept, or given up. */
   async flush(): Promise<void> {
-    if (this.#touched.size > 0) this.#write()
-    await this.#writing
+    while (this.#hasWork || this.#writing !== undefined) {
+      this.#write()
+      await this.#writing
+    }
   }
 
   async close(): Promise<void> {
@@ -118,16 +120,22 @@ export class Cache {
     await this.flush()
   }
 
+  get #hasWork(): boolean {
+    return this.#waiting.length > 0 || this.#touched.size > 0
+  }
+
   #write(): void {
     this.#writing ??= this.#drain().finally(() => {
       this.#writing = undefined
+      // What came after the last look.
+      if (this.#hasWork) this.#write()
     })
   }
 
   async #drain(): Promise<void> {
     // One turn later, so that the chunks of one read go into one transaction.
     await Promise.resolve()
-    while (this.#waiting.length > 0 || this.#touched.size > 0) {
+    while (this.#hasWork) {
       const touched = [...this.#touched]
       this.#touched.clear()
       if (touched.length > 0) await this.#try(() => this.#table.touch(touched, this.#clock.now()))

@@ -100,6 +100,8 @@ export class Chunks {
     const begun: Job[] = []
     const reads = places.map((place) => this.#readOne(place, options, begun))
     if (begun.length > 0) void this.#begin(begun)
+    // What was only fetched ahead may be wanted now.
+    if (options.isDemand && begun.length < places.length) this.#pump()
     return await Promise.all(reads)
   }
 

@@ -98,6 +98,7 @@ export class Engine {
       cache: this.cache,
       base: url,
       label: address.edge,
+      scope: this.#isLimited ? `${address.edge}/#${this.prefix}` : address.edge,
       onRequest: () => (this.counts.requests += 1),
       onBytes: (bytes, from) => (this.counts[from === 'cache' ? 'bytesFromCache' : 'bytesFromNetwork'] += bytes),
     })
@@ -167,8 +168,13 @@ export class Engine {
     return { ...this.#readerParts, tree, placeOf }
   }
 
-  async close(): Promise<void> {
+  /** Ends all reads. */
+  stop(): void {
     this.#closing.abort(new EdgemountError('closed', `Cannot use "${this.volume}": the volume is closed`))
+  }
+
+  async close(): Promise<void> {
+    this.stop()
     await this.cache?.close()
   }
 

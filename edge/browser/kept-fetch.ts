@@ -13,16 +13,17 @@ export interface KeptFetchParts extends Omit<RetrySettings, 'signal'> {
   readonly fetch: Fetch
   readonly cache: Cache | undefined
   readonly hash: HashFunction
-  /** What addresses begin with, and what they are kept under instead: the edge's, without a token. */
+  /** What addresses begin with; the edge's name for messages; and what answers are kept under: what a token for one part lets see is not for those of others. */
   readonly base: string
   readonly label: string
+  readonly scope: string
   readonly onRequest: () => void
   readonly onBytes: (bytes: number, from: 'cache' | 'network') => void
 }
 
 /** Answers to these are the same for ever. */
 const immutable = /^\/v1\/[^/]+\/(?:log\/\d+$|packs\/m[^/]*\/|(?:stat|list|manifest)\/.*[?&]seq=\d)/
-const chunkSlice = /\/packs\/d|\/(?:files|@\d+)\//
+const chunkSlice = /^\/v1\/[^/]+\/(?:packs\/d|files\/|@\d+\/)/
 const noFile = { owner: '', version: '' }
 
 export function keptFetch(parts: KeptFetchParts): Fetch {
@@ -30,7 +31,7 @@ export function keptFetch(parts: KeptFetchParts): Fetch {
     const path = url.slice(parts.base.length)
     const isStream = new Headers(init.headers).get('accept') === 'text/event-stream'
     if (init.method !== 'GET' || isStream || chunkSlice.test(path)) return await send(parts, url, init)
-    const key = immutable.test(path) ? `a/${parts.label}${path}` : undefined
+    const key = immutable.test(path) ? `a/${parts.scope}${path}` : undefined
     const kept = key === undefined || init.cache === 'reload' ? undefined : await readKept(parts, key)
     return kept ?? (await retry({ ...parts, signal: init.signal ?? undefined }, () => take(parts, url, init, key)))
   }

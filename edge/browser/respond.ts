@@ -51,7 +51,8 @@ export async function respondFile(path: string, request: Request, open: () => Pr
     return new Response(body, { status: only === undefined ? 200 : 206, headers })
   } catch (error) {
     const code = codeOf(error)
-    if (code === 'aborted') throw error
+    // As `fetch` does: with what the caller gave as the reason.
+    if (request.signal.aborted) throw request.signal.reason
     return failure(httpStatusOfCode[code], code, messageOf(error), isHead)
   }
 }

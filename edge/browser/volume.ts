@@ -261,14 +261,19 @@ export class BrowserVolume {
     return asyncBufferOf(await this.file(path, options))
   }
 
-  /** The path of a file by its address at the edge; undefined for what is no file of this volume. */
+  /** The path of a file by its address at the edge; undefined for what is no file of this volume: other routes, directories, what no path can be. */
   pathOf(url: string): string | undefined {
-    const { pathname } = new URL(url)
-    const base = new URL(this.edge).pathname.replace(/\/$/, '')
-    if (new URL(url).origin !== new URL(this.edge).origin || !pathname.startsWith(`${base}/`)) return undefined
+    const { origin, pathname } = new URL(url)
+    const edge = new URL(this.edge)
+    const base = edge.pathname.replace(/\/$/, '')
+    if (origin !== edge.origin || !pathname.startsWith(`${base}/`) || pathname.endsWith('/')) return undefined
     const rest = pathname.slice(base.length).replace(/^\/t\/[^/]+/, '')
     const start = [`/v1/${this.name}/files/`, ...(this.#facts.isPinned ? [`/v1/${this.name}/@${this.seq}/`] : [])].find((text) => rest.startsWith(text))
-    return start === undefined ? undefined : percentDecodePath(rest.slice(start.length - 1))
+    try {
+      return start === undefined ? undefined : percentDecodePath(rest.slice(start.length - 1))
+    } catch {
+      return undefined
+    }
   }
 
   /** What the edge would answer to a request for a file, from here: ranges, ETags, statuses. */
@@ -384,6 +389,7 @@ export class BrowserVolume {
     for (const reader of this.#readers.values()) reader.then((open) => open.close()).catch(() => undefined)
     this.#readers.clear()
     if (!this.#facts.isOwner) return
+    this.#engine.stop()
     await Promise.all(this.#background)
     await this.#engine.close()
   }

@@ -62,10 +62,17 @@ test('what is no file of the volume goes elsewhere', async () => {
     elsewhere.push(input instanceof Request ? input.url : String(input))
     return new Response()
   })
-  const others = [`${url}/list/`, `${edge.url}/v1/other/files/small.txt`, 'https://elsewhere.example/files/small.txt']
+  const others = [`${url}/list/`, `${url}/files/`, `${url}/files/a%20b/`, `${url}/files/%zz`, `${edge.url}/v1/other/files/small.txt`, 'https://elsewhere.example/files/small.txt']
   for (const address of others) await fetch(address)
   await fetch(`${url}/files/small.txt`, { method: 'DELETE' })
   expect(elsewhere).toEqual([...others, `${url}/files/small.txt`])
+})
+
+test('who aborts gets his own reason back', async () => {
+  const stop = new AbortController()
+  const answer = createFetch((await openInNode(url, { cache: false })).volume)(`${url}/files/a%20b/big.mp4`, { headers: { range: 'bytes=0-99' }, signal: stop.signal })
+  stop.abort()
+  await expect(answer).rejects.toMatchObject({ name: 'AbortError' })
 })
 
 test('files as Blob-like values and as AsyncBuffers', async () => {

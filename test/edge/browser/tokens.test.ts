@@ -69,6 +69,32 @@ test('one for a part of a volume reads that part: verified chunks by ranges of f
   expect(again.network.take().map((asked) => asked.replace(/.*em1[^/]*/, ''))).toEqual([`/v1/${volumeName}/stat/part`])
 })
 
+test('what one of them has seen is not for one for another part, though the cache has it', async () => {
+  const table = new MemoryTable()
+  const wide = await openInNode(url, { token: await tokenFor({ prefix: '/part', rights: ['read', 'list'] }), table })
+  expect(await wide.volume.stat('/part/big.bin')).toMatchObject({ size: big.length })
+  await wide.volume.close()
+  const narrow = await openInNode(url, { token: await tokenFor({ prefix: '/part/small.txt', rights: ['read', 'list'] }), table })
+  expect(new TextDecoder().decode(await narrow.volume.read('/part/small.txt'))).toBe('hello')
+  await expect(narrow.volume.stat('/part/big.bin')).rejects.toMatchObject({ code: 'denied' })
+})
+
+test('it is told of commits that touch its part', async () => {
+  const token = await tokenFor({ prefix: '/part', rights: ['read', 'list'] })
+  const { volume } = await openInNode(url, { token })
+  const stop = new AbortController()
+  const told: string[] = []
+  const following = volume.follow(({ operations }) => {
+    told.push(...operations.map(({ op, path }) => `${op} ${path}`))
+    stop.abort()
+  }, stop)
+  await edge.commit(await fileOperation(edge.volume, '/other.txt', 'not seen'))
+  await edge.commit(await fileOperation(edge.volume, '/part/new.txt', 'seen'))
+  await following
+  expect(told).toEqual(['create /part/new.txt'])
+  expect(await volume.stat('/part/new.txt')).toMatchObject({ size: 4 })
+})
+
 test('bytes of a file that are not what the manifest says are not given out, whatever the edge answers', async () => {
   const token = await tokenFor({ prefix: '/part', rights: ['read'] })
   const { volume, network } = await openInNode(url, { token })
