@@ -4,6 +4,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type * as Edgemount from '../../edge/browser/volume.ts'
 import { type ChromiumBed, bundleForPage, startChromium } from '../support/chromium.ts'
+import { startCountingProxy } from '../support/counting-proxy.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { cacheTableChecks } from '../suites/cache-table.ts'
 import type { CacheTable } from '../../edge/browser/cache-table.ts'
@@ -193,6 +194,7 @@ test.each(runtimes.filter(([name]) => name !== 'Node'))('the edge on %s is read 
 
 test('with tokens, for all and for a part of a volume: no request asks first whether it may be sent', async () => {
   const closed = await startEdge({ access: { keys: testKeys } })
+  const proxy = await startCountingProxy(closed.url)
   try {
     await closed.commit(await fileOperation(closed.volume, '/part/big.bin', big), await fileOperation(closed.volume, '/secret.txt', 'no'))
     const { page, requests, problems } = await bed.visit()
@@ -205,7 +207,7 @@ test('with tokens, for all and for a part of a volume: no request asks first whe
           await volume.close()
           return { bytes: [...bytes], secret }
         },
-        { url: `${closed.url}/v1/${volumeName}`, token },
+        { url: `${proxy.url}/v1/${volumeName}`, token },
       )
     const bytes = [...big.subarray(1_000_000, 1_000_010)]
     expect(await read(await tokenFor({ rights: ['read'] }))).toEqual({ bytes, secret: expect.objectContaining({ size: 2 }) })
@@ -213,7 +215,9 @@ test('with tokens, for all and for a part of a volume: no request asks first whe
     expect(await read(await tokenFor({ rights: ['read'], prefix: '/part' }))).toEqual({ bytes, secret: expect.stringMatching(/^Cannot /) })
     expect(problems).toEqual([expect.stringContaining('403')])
     expect(requests.every((asked) => asked.includes('/t/em1.'))).toBe(true)
+    expect(proxy.taken()).toEqual({ GET: requests.length })
   } finally {
+    await proxy.stop()
     await closed.close()
   }
 })

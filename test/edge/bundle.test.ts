@@ -1,6 +1,7 @@
 /** What browsers load: that it is built, the same each time, and stays small. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { buildBundles } from '../../edge/bundle.ts'
@@ -17,4 +18,11 @@ test('edgemount/browser is at most 30 KB compressed, needs nothing else, and is 
   expect(gzipSync(text, { level: 9 }).length).toBeLessThanOrEqual(30_000)
   expect(text).not.toMatch(/\bimport *["'({*]|\brequire\(|process\.env|node:/)
   expect(text).toMatch(/export\{/)
+})
+
+test('it is a module that Node can load, too', async () => {
+  const directory = await tempDirectory()
+  await buildBundles(directory)
+  const loaded: unknown = await import(pathToFileURL(path.join(directory, 'browser.js')).href)
+  expect(Object.keys(loaded as object).toSorted()).toEqual(['BrowserVolume', 'createFetch', 'openVolume'])
 })
