@@ -9,11 +9,11 @@ import { type ByteRange, rangeLength } from '../../shared/range.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { requireRight, requireWithin } from '../access/grant.ts'
 import { openBody, openEndedBody } from '../body.ts'
-import { evaluatePreconditions, type Validators } from '../conditional.ts'
+import { evaluatePreconditions, type Validators } from '../../shared/http/conditional.ts'
 import { contentDisposition, contentTypeOf } from '../../shared/content-type.ts'
-import { type FileFacts, type FilePlan, planFile } from '../file-plan.ts'
+import { type FileFacts, type FilePlan, planFile } from '../../shared/http/file-plan.ts'
 import { listingPieces, pageHeaders, prefersHtml, renderListing, walksLinks } from '../listing.ts'
-import { writeMultipart } from '../multipart.ts'
+import { writeMultipart } from '../../shared/http/multipart.ts'
 import { parseInteger, queryInteger, queryName, queryValue } from '../query.ts'
 import { type HeaderMap, immutableCache, jsonType, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
 import { type Exchange, type Route, type RouteParameter, pathOf, volumeOf } from '../route.ts'
@@ -93,7 +93,7 @@ async function answerPath(exchange: Exchange, snapshot: Snapshot, isPinned: bool
   if (entry.kind !== 'file') throw new EdgemountError('unsupported', `Cannot read "${path}": it is a ${entry.kind}`)
   const name = path.slice(path.lastIndexOf('/') + 1)
   const { etag, lastModified } = await validatorsOf(exchange, entry)
-  const file: FileFacts = { etag, lastModified, size: entry.size, contentType: contentTypeOf(name), isPinned }
+  const file: FileFacts = { etag, lastModified, size: entry.size, contentType: contentTypeOf(name), cacheControl: isPinned ? immutableCache : revalidateCache }
   const { request, isHead, edge } = exchange
   const plan = planFile(
     { method: isHead ? 'HEAD' : 'GET', headers: request.headers, nowSeconds: nowSeconds(exchange), boundary: () => toHex(edge.random.bytes(16)) },

@@ -10,7 +10,7 @@ import type { FinishedUpload, OpenUpload } from '../../shared/format/upload-stat
 import { expiryOfUpload } from '../../shared/volume/keys.ts'
 import { receivedPieces } from '../body.ts'
 import { type DigestName, type ExpectedDigest, checkedPieces, digestOf } from '../digest.ts'
-import { formatHttpDate } from '../http-date.ts'
+import { formatHttpDate } from '../../shared/http/http-date.ts'
 import { leaseParameter, refuseLostLease } from '../lease-fence.ts'
 import { type HeldUpload, PendingUploads, uploadExpiresMs } from '../pending-uploads.ts'
 import { parseInteger, queryValue } from '../query.ts'

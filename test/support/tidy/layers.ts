@@ -74,6 +74,7 @@ function sharedLayer(path: string, second: string, isInFolder: boolean): Layer |
   if (path === 'shared/format/entry.ts') return layer('shared', 1)
   if (identity.has(path)) return layer('shared', 2)
   if (isInFolder && second === 'format') return layer('shared', 3)
+  if (isInFolder && second === 'http') return { area: 'shared', rank: 1, group: second }
   if (path === 'shared/store.ts') return layer('shared', 4)
   if (isInFolder && second === 'fetch') return { area: 'shared', rank: 4, group: second }
   if (isInFolder && second === 'volume') return layer('shared', 5)

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatHttpDate, parseHttpDate } from '../../edge/http-date.ts'
+import { formatHttpDate, parseHttpDate } from '../../../shared/http/http-date.ts'
 
 const now = Date.UTC(2026, 10, 21) / 1000
 const example = Date.UTC(1994, 10, 6, 8, 49, 37) / 1000

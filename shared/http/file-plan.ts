@@ -1,19 +1,19 @@
 /**
- * What to answer to a request for a file: a pure function over its headers and the file's attributes. `routes/files.ts` obeys it.
+ * What to answer to a request for a file: a pure function over its headers and the file's attributes. The edge obeys it, and so do service workers.
  */
-import type { ByteRange } from '../shared/range.ts'
-import { contentRange, planRanges, rangeLength, unsatisfiedRange } from '../shared/range.ts'
+import type { ByteRange } from '../range.ts'
+import { contentRange, planRanges, rangeLength, unsatisfiedRange } from '../range.ts'
 import { evaluatePreconditions, isRangeCurrent, type Validators } from './conditional.ts'
 import { formatHttpDate } from './http-date.ts'
 import { type MultipartPlan, planMultipart } from './multipart.ts'
-import { type HeaderMap, immutableCache, revalidateCache } from './respond.ts'
 
 export interface FileFacts extends Validators {
   readonly size: number
   readonly contentType: string
-  /** True for a file of a snapshot: its address never means other bytes. */
-  readonly isPinned: boolean
+  readonly cacheControl: string
 }
+
+type HeaderMap = Record<string, string>
 
 export type FilePlan =
   | { readonly kind: 'none'; readonly status: 200 | 206 | 304; readonly headers: HeaderMap } // HEAD, 304: no body is read
@@ -30,7 +30,7 @@ export interface FileRequest {
 }
 
 export function planFile(request: FileRequest, file: FileFacts): FilePlan {
-  const common: HeaderMap = { etag: file.etag, 'cache-control': file.isPinned ? immutableCache : revalidateCache }
+  const common: HeaderMap = { etag: file.etag, 'cache-control': file.cacheControl }
   const modified = file.lastModified === undefined ? undefined : formatHttpDate(file.lastModified)
   if (modified !== undefined) common['last-modified'] = modified
   const verdict = evaluatePreconditions(request.method, request.headers, file, request.nowSeconds)

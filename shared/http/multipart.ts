@@ -1,8 +1,8 @@
 /**
  * The body of a 206 with several ranges: multipart/byteranges (RFC 9110 section 14.6), planned first so that its length is known before a byte is read.
  */
-import type { ByteRange } from '../shared/range.ts'
-import { contentRange, rangeLength } from '../shared/range.ts'
+import type { ByteRange } from '../range.ts'
+import { contentRange, rangeLength } from '../range.ts'
 
 export interface MultipartPlan {
   readonly contentType: string

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { evaluatePreconditions, isRangeCurrent, parseTags } from '../../edge/conditional.ts'
+import { evaluatePreconditions, isRangeCurrent, parseTags } from '../../../shared/http/conditional.ts'
 
 const now = Date.UTC(2026, 10, 21, 12) / 1000
 const modified = Date.UTC(2026, 10, 20) / 1000

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { concatBytes } from '../../shared/bytes.ts'
-import { planMultipart, writeMultipart } from '../../edge/multipart.ts'
-import type { ByteRange } from '../../shared/range.ts'
+import { concatBytes } from '../../../shared/bytes.ts'
+import { planMultipart, writeMultipart } from '../../../shared/http/multipart.ts'
+import type { ByteRange } from '../../../shared/range.ts'
 
 const body = 'abcdefghijklmnopqrstuvwxyz'
 
