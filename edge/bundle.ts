@@ -1,6 +1,8 @@
 /**
  * Builds what browsers load, from TypeScript into `dist/`: run by `npm run build`, and by npm itself after an install. The same sources give the same bytes.
  */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { build } from 'esbuild'
@@ -33,4 +35,13 @@ export async function buildBundles(directory: string = path.join(root, 'dist')):
   }
 }
 
-if (process.argv[1] === import.meta.filename) await buildBundles()
+/** Declarations for those who write TypeScript; where the compiler is not installed, as in production, there are none. */
+function buildTypes(): void {
+  const compiler = path.join(root, 'node_modules/.bin/tsc')
+  if (existsSync(compiler)) execFileSync(compiler, ['-p', 'edge/browser'], { cwd: root, stdio: 'inherit' })
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await buildBundles()
+  buildTypes()
+}

@@ -89,6 +89,7 @@ export class Chunks {
   /** Those that wait for a place, in the order they came. */
   readonly #queue = new Set<Job>()
   readonly #gets = new Set<Get>()
+  readonly #beginning: Job[] = []
 
   constructor(parts: ChunkParts) {
     this.#parts = parts
@@ -99,7 +100,7 @@ export class Chunks {
     throwIfAborted(options.signal)
     const begun: Job[] = []
     const reads = places.map((place) => this.#readOne(place, options, begun))
-    if (begun.length > 0) void this.#begin(begun)
+    if (begun.length > 0) this.#beginSoon(begun)
     // What was only fetched ahead may be wanted now.
     if (options.isDemand && begun.length < places.length) this.#pump()
     return await Promise.all(reads)
@@ -139,6 +140,13 @@ export class Chunks {
   #forget(job: Job): void {
     this.#queue.delete(job)
     if (this.#jobs.get(job.place.hash) === job) this.#jobs.delete(job.place.hash)
+  }
+
+  /** All that is asked for in one turn is looked for at once, and fetched together. */
+  #beginSoon(jobs: readonly Job[]): void {
+    this.#beginning.push(...jobs)
+    if (this.#beginning.length > jobs.length) return
+    queueMicrotask(() => void this.#begin(this.#beginning.splice(0)))
   }
 
   /** Looks into the cache first; never rejects. */

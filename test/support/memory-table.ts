@@ -8,6 +8,7 @@ export class MemoryTable implements CacheTable {
   quotaBytes = Infinity
   /** Thrown by every call, if any. */
   failure: Error | undefined
+  /** Transactions that read. */
   getCount = 0
 
   #pins: readonly string[] = []
@@ -19,7 +20,7 @@ export class MemoryTable implements CacheTable {
 
   async get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     await this.#turn()
-    this.getCount += keys.length
+    this.getCount += 1
     return keys.map((key) => this.bodies.get(key))
   }
 

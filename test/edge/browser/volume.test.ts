@@ -149,6 +149,19 @@ describe('bytes', () => {
     expect(network.take().filter((asked) => asked.includes('/packs/d'))).toHaveLength(2)
   })
 
+  test('many small reads at once become few requests', async () => {
+    const { volume, network, table } = await openInNode(url)
+    await volume.read('/data/big.bin', { start: 5 * MiB, end: 5 * MiB + 1 })
+    await volume.flush()
+    network.take()
+    table.getCount = 0
+    const starts = Array.from({ length: 30 }, (_, index) => index * 100_000)
+    await Promise.all(starts.map((start) => volume.read('/data/big.bin', { start, end: start + 100 })))
+    // 3 MB in parts of a megabyte or so, side by side, and what the governor adds.
+    expect(network.take().length).toBeLessThanOrEqual(5)
+    expect(table.getCount).toBeLessThanOrEqual(2)
+  })
+
   test('who reads on gets what the governor fetched ahead; who jumps around gets nothing that he did not ask for', async () => {
     const { volume, network } = await openInNode(url)
     const step = 128 * 1024
