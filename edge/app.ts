@@ -31,12 +31,15 @@ import { aboutRoutes } from './routes/about.ts'
 import { accessRoutes } from './routes/access.ts'
 import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
+import { historyRoutes } from './routes/history.ts'
 import { leaseRoutes } from './routes/leases.ts'
 import { logRoutes } from './routes/log.ts'
 import { lookupRoutes } from './routes/lookup.ts'
 import { packRoutes } from './routes/packs.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { resumableRoutes } from './routes/resumable.ts'
+import { restoreRoutes } from './routes/restore.ts'
+import { shareRoutes } from './routes/share.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { volumeRoutes } from './routes/volumes.ts'
 import type { EdgeCache } from './store/cache/edge-cache.ts'
@@ -132,7 +135,7 @@ let routing: Routing | undefined
 function createRouting(): Routing {
   const documented = [
     ...fileRoutes, ...uploadRoutes, ...resumableRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
-    ...eventRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes,
+    ...eventRoutes, ...historyRoutes, ...restoreRoutes, ...shareRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes,
   ]
   const routes = [...documented, ...aboutRoutes(documented)]
   const hono = new Hono<{ Bindings: Bindings }>({ getPath: (request) => readAddress(request.url).path })
@@ -160,7 +163,7 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const uploadMemory = { stepBytes: Math.min(packBytesMax ?? uploadStepBytes, uploadStepBytes), packBytesMax }
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, accesses, bytesBody, isStreaming, storeCallMs, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, keys: settings.access?.keys, bytesBody, isStreaming, storeCallMs, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */
@@ -221,7 +224,7 @@ class Handling {
   async #handle(route: Route, request: Request, { path, query, base }: Address, grant: Grant): Promise<Response> {
     // A page has no token but the one that somebody gave it.
     if (route.method !== 'GET' && !grant.isByToken && !this.#allowsForeignWrites) refuseForeign(request)
-    if (route.method !== 'GET' && this.#isReadOnly) throw new EdgemountError('denied', `Cannot ${request.method} "${path}": this edge only reads`)
+    if (route.method !== 'GET' && route.changesNothing !== true && this.#isReadOnly) throw new EdgemountError('denied', `Cannot ${request.method} "${path}": this edge only reads`)
     const parameters = parametersOf(route.template, path)
     const { signal } = request
     return await route.handle({ edge: this.#edge, request, isHead: request.method === 'HEAD', grant, base, path, query, parameters, signal })

@@ -3,7 +3,7 @@
  * none of them, so paths and query values are cut from the text and decoded here.
  */
 import { EdgemountError } from '../shared/error.ts'
-import { percentDecodeName } from '../shared/path.ts'
+import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
 
 export interface RawUrl {
   /** Begins with `/`; still percent-encoded. */
@@ -45,6 +45,12 @@ export function queryValue(query: string, name: string): string | undefined {
 export function queryName(query: string, name: string): string | undefined {
   const value = queryValue(query, name)
   return value === undefined || value === '' ? undefined : percentDecodeName(value)
+}
+
+/** A canonical path in the query, or undefined when it is absent or empty. Its slashes may be escaped: no name has one. */
+export function queryPath(query: string, name: string): string | undefined {
+  const value = queryValue(query, name)
+  return value === undefined || value === '' ? undefined : percentDecodePath(value.replaceAll(/%2f/gi, '/'))
 }
 
 /** A whole number in the query. Throws `invalid` for anything else, and outside its bounds. */

@@ -9,6 +9,7 @@ import type { Logger } from '../shared/log.ts'
 import type { Metrics } from '../shared/metrics.ts'
 import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
 import type { Random } from '../shared/random.ts'
+import type { KeyRing } from '../shared/wire/key-ring.ts'
 import type { Right } from '../shared/wire/token.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
 import type { Grant } from './access/grant.ts'
@@ -29,6 +30,8 @@ export interface Edge {
   readonly volumes: Volumes
   /** Who may read a volume without a token, and which tokens it has revoked. */
   readonly accesses: VolumeAccesses
+  /** What tokens are signed with; undefined where everybody may everything. */
+  readonly keys: KeyRing | undefined
   readonly bytesBody: BytesBody
   /** Memory is short: what is long is streamed. */
   readonly isStreaming: boolean
@@ -101,6 +104,8 @@ export interface Route {
   readonly isFiltered?: boolean
   /** Also of a public volume it is only for who has a token: who works on it, and from where. */
   readonly isNeverPublic?: boolean
+  /** Nothing of a volume is other than before, whatever the method: an edge that only reads answers it, too. */
+  readonly changesNothing?: boolean
   readonly summary: string
   readonly parameters?: readonly RouteParameter[]
   /** The content type of the request's body, if it takes one. */

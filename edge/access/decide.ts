@@ -46,10 +46,10 @@ export function decide(asked: Asked, claims: Claims | undefined, isPublic: boole
   if (!isReached(asked, claims)) return { kind: 'refused', why: reachText(claims, asked) }
   if (!claims.rights.includes(asked.needs)) return { kind: 'refused', why: `the token allows to ${claims.rights.join(', ')}, and not to ${asked.needs}` }
   const isSigned = claims.reach.kind === 'file' && isInAddress
-  return { kind: 'granted', grant: { rights: claims.rights, prefix: claims.prefix, isByToken: true, expiry: claims.expiry, caches: isSigned ? 'shared' : 'private' } }
+  return { kind: 'granted', grant: { rights: claims.rights, prefix: claims.prefix, isByToken: true, tokenId: claims.id, expiry: claims.expiry, caches: isSigned ? 'shared' : 'private' } }
 }
 
-const publicGrant: Grant = { rights: ['read', 'list'], prefix: '/', isByToken: false, expiry: undefined, caches: 'shared' }
+const publicGrant: Grant = { rights: ['read', 'list'], prefix: '/', isByToken: false, tokenId: undefined, expiry: undefined, caches: 'shared' }
 
 function isReached({ volume, path, isFiltered, file }: Asked, claims: Claims): boolean {
   if (!reaches(claims, volume, isFiltered ? claims.prefix : path)) return false

@@ -11,6 +11,8 @@ export interface Grant {
   readonly prefix: string
   /** Somebody brought a token that allows it; no page can do that by itself. */
   readonly isByToken: boolean
+  /** What revocation lists know the token by. */
+  readonly tokenId: string | undefined
   /** Seconds since 1970, of the token. */
   readonly expiry: number | undefined
   /** Who may keep an answer: shared caches too, or only who asked. */
@@ -18,7 +20,7 @@ export interface Grant {
 }
 
 /** On an edge without secrets. */
-export const fullGrant: Grant = { rights, prefix: '/', isByToken: false, expiry: undefined, caches: 'shared' }
+export const fullGrant: Grant = { rights, prefix: '/', isByToken: false, tokenId: undefined, expiry: undefined, caches: 'shared' }
 
 /** Throws `denied` unless the caller has a right that its address alone does not need. */
 export function requireRight(grant: Grant, right: Right, path: string): void {

@@ -12,6 +12,7 @@ import { openBody, openEndedBody } from '../body.ts'
 import { evaluatePreconditions, type Validators } from '../../shared/http/conditional.ts'
 import { contentDisposition, contentTypeOf } from '../../shared/content-type.ts'
 import { type FileFacts, type FilePlan, planFile } from '../../shared/http/file-plan.ts'
+import { type Opened, documentPolicy } from '../document-policy.ts'
 import { listingPieces, pageHeaders, prefersHtml, renderListing, walksLinks } from '../listing.ts'
 import { writeMultipart } from '../../shared/http/multipart.ts'
 import { parseInteger, queryInteger, queryName, queryValue } from '../query.ts'
@@ -100,9 +101,15 @@ async function answerPath(exchange: Exchange, snapshot: Snapshot, isPinned: bool
     file,
   )
   const more: HeaderMap = { 'edgemount-seq': String(snapshot.seq) }
+  const policy = documentPolicy(file.contentType, openedBy(exchange))
+  if (policy !== undefined) more['content-security-policy'] = policy
   if (queryValue(exchange.query, 'download') !== undefined) more['content-disposition'] = contentDisposition('attachment', name)
   const read = (range: ByteRange): AsyncIterable<Uint8Array> => snapshot.read(entry, range, { signal, label: path })
   return await execute(exchange, { plan, path, more, read })
+}
+
+function openedBy({ grant, base, query }: Exchange): Opened {
+  return { rights: grant.rights, hasToken: grant.isByToken || base !== '' || queryValue(query, 't') !== undefined, hasConsole: false }
 }
 
 interface Execution {

@@ -92,12 +92,12 @@ export async function listItems(items: readonly { name: string; entry: Entry }[]
   return messages
 }
 
-async function versionOf(entry: Entry, hash: HashFunction): Promise<Hash | undefined> {
+export async function versionOf(entry: Entry, hash: HashFunction): Promise<Hash | undefined> {
   return entry.kind === 'file' ? await contentVersionOf(entry, hash) : undefined
 }
 
 /** What GET says without its content: whether there is such a path is known, what a body would hold is not read. So its length is left out, too. */
-function respondHead(exchange: Exchange): Response {
+export function respondHead(exchange: Exchange): Response {
   return respond(200, { ...cacheOf(exchange), 'content-type': jsonType })
 }
 

@@ -112,12 +112,7 @@ async function remove(exchange: Exchange): Promise<Response> {
   if (path === '/') throw new EdgemountError('invalid', 'Cannot remove "/": it is the root')
   const { volume, store } = await volumeOf(exchange)
   const snapshot = await volume.head({ signal })
-  // The name itself goes, not what a symlink leads to; so only the directories on the way are followed.
-  const names = splitPath(path)
-  const parent = await snapshot.follow(joinPath(names.slice(0, -1)), { signal, within: exchange.grant.prefix })
-  const reached = joinPath([...splitPath(parent.path), names.at(-1)!])
-  requireWithin(exchange.grant, reached, path)
-  const target = await targetAt(exchange, snapshot, reached)
+  const target = await targetAt(exchange, snapshot, await nameAt(exchange, snapshot, path))
   if (target.entry === undefined) throw new EdgemountError('not-found', `Cannot remove "${path}": it does not exist`)
   if (isRefused(exchange, target)) return refused(path)
   const expected = expectationOf(exchange, target)
@@ -129,6 +124,15 @@ async function remove(exchange: Exchange): Promise<Response> {
   if (lost !== undefined) return lost
   const { seq } = await commit(volume.writer({ signal, patienceMs: uploadPatienceMs }), operation, signal)
   return respond(204, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
+}
+
+/** Where a name is, not where a symlink of that name leads to: only the directories on the way are followed. */
+export async function nameAt({ signal, grant }: Exchange, snapshot: Snapshot, path: string): Promise<string> {
+  const names = splitPath(path)
+  const parent = await snapshot.follow(joinPath(names.slice(0, -1)), { signal, within: grant.prefix })
+  const reached = joinPath([...splitPath(parent.path), names.at(-1)!])
+  requireWithin(grant, reached, path)
+  return reached
 }
 
 /** A lost race is told (`stale`), not resolved by a conflict name: the client can decide. */
@@ -164,7 +168,7 @@ export function refuseDirectory({ path, entry }: Target): void {
   if (entry?.kind === 'directory') throw new EdgemountError('conflict', `Cannot write "${path}": a directory is there`)
 }
 
-async function targetAt(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
+export async function targetAt(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
   try {
     const entry = await snapshot.resolve(path, { signal: exchange.signal })
     const validators = entry.kind === 'file' ? await validatorsOf(exchange, entry) : { etag: '""', lastModified: undefined }
@@ -184,7 +188,7 @@ export function refused(path: string): Response {
 }
 
 /** A precondition must hold when the commit happens; without one the last writer wins. */
-function expectationOf({ request: { headers } }: Exchange, { validators }: Target): Operation['expected'] {
+export function expectationOf({ request: { headers } }: Exchange, { validators }: Target): Operation['expected'] {
   const isConditional = headers.has('if-match') || headers.has('if-none-match') || headers.has('if-unmodified-since')
   if (!isConditional) return 'any'
   return validators === undefined ? 'absent' : { version: versionOfTag(validators.etag) }

@@ -88,6 +88,77 @@ export interface EventsMessage {
   readonly position: number
 }
 
+/** What stood at a path, as `history` and `diff` tell it. */
+export interface SideMessage {
+  readonly kind: FileKind
+  readonly size: number
+  readonly mtime: string | null
+  /** Files only. Equal versions are equal bytes. */
+  readonly version?: Hash
+}
+
+/** One commit that changed a path. */
+export interface PathChangeMessage {
+  readonly seq: number
+  /** Milliseconds since 1970. */
+  readonly time: number
+  readonly author: string
+  /** Left out for who may see only a part of the volume. */
+  readonly message?: string
+  readonly change: 'added' | 'changed' | 'removed' | 'renamed'
+  /** As the commit left it. */
+  readonly path: string
+  /** Where it was before it was renamed. */
+  readonly from?: string
+  /** Missing where it was removed. */
+  readonly entry?: SideMessage
+}
+
+/** Answer of `history`: newest first, and where to go on, or null at the end of the log. */
+export interface HistoryMessage {
+  readonly items: readonly PathChangeMessage[]
+  readonly next: { readonly before: number; readonly path: string } | null
+}
+
+export interface DifferenceMessage {
+  readonly path: string
+  readonly change: 'added' | 'changed' | 'removed'
+  readonly before?: SideMessage
+  readonly after?: SideMessage
+}
+
+/** Answer of `diff`; the next page is asked for with `after` = the last path. */
+export interface DiffMessage {
+  readonly from: number
+  readonly to: number
+  readonly items: readonly DifferenceMessage[]
+  readonly isLast: boolean
+  /** Files with several names changed: where such a file has other content now, no name of it need be among the items. */
+  readonly hasLinkedChanges: boolean
+}
+
+/** Answer of `restore`. */
+export interface RestoreMessage {
+  readonly seq: number
+  readonly path: string
+  /** Files and directories that were made or replaced; 0 when nothing was different. */
+  readonly count: number
+}
+
+/** Answer of `share`. */
+export interface ShareMessage {
+  /** Below the edge's own address. */
+  readonly url: string
+  readonly token: string
+  /** What revocation lists know it by. */
+  readonly id: string
+  /** Where symlinks led to. */
+  readonly path: string
+  readonly rights: readonly string[]
+  /** RFC 3339. */
+  readonly expires: string
+}
+
 /** A lease, held or released. */
 export interface LeaseMessage {
   readonly name: string

@@ -62,6 +62,15 @@ export const routes = {
     const prefix = query.prefix === undefined ? '' : `${text === '' ? '?' : '&'}prefix=${percentEncodePath(query.prefix)}`
     return `/v1/${volume}/events${text}${prefix}`
   },
+  /** Commits below `before` that changed a path, newest first. */
+  history: (volume: string, path: string, query: { readonly before?: number | undefined; readonly limit?: number | undefined } = {}): string =>
+    `/v1/${volume}/history${percentEncodePath(path)}${queryText(query)}`,
+  diff: (volume: string, path: string, query: { readonly from: number; readonly to: number; readonly after?: string | undefined; readonly limit?: number | undefined }): string =>
+    `/v1/${volume}/diff${percentEncodePath(path)}${queryText({ ...query, after: undefined })}${query.after === undefined ? '' : `&after=${percentEncodePath(query.after)}`}`,
+  /** Brings back what commit `seq` had at a path, there or at another one. */
+  restore: (volume: string, path: string, query: { readonly seq: number; readonly to?: string | undefined }): string =>
+    `/v1/${volume}/restore${percentEncodePath(path)}?seq=${query.seq}${query.to === undefined ? '' : `&to=${percentEncodePath(query.to)}`}`,
+  share: (volume: string, path: string): string => `/v1/${volume}/share${percentEncodePath(path)}`,
   peers: (volume: string): string => `/v1/${volume}/peers`,
   peer: (volume: string, id: string): string => `/v1/${volume}/peers/${percentEncodeName(id)}`,
   lease: (volume: string, name: string): string => `/v1/${volume}/leases/${percentEncodeName(name)}`,
