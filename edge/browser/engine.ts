@@ -19,8 +19,9 @@ import { PageStore } from '../../shared/volume/page-store.ts'
 import { SnapshotNames } from '../../shared/volume/snapshot-names.ts'
 import { VolumeClient } from '../../shared/wire/client.ts'
 import { EdgeConnection, type Fetch } from '../../shared/wire/connection.ts'
+import { fieldOf } from '../../shared/wire/messages.ts'
 import { routes } from '../../shared/wire/routes.ts'
-import { readToken } from '../../shared/wire/token.ts'
+import { readClaims } from '../../shared/wire/token.ts'
 import type { VolumeAddress } from './address.ts'
 import { Cache } from './cache.ts'
 import type { CacheTable } from './cache-table.ts'
@@ -58,6 +59,8 @@ export interface Head {
   readonly isOffline: boolean
   /** It is another one than was seen last, perhaps days ago: what is kept may be of older versions. */
   readonly hasMoved: boolean
+  /** The volume was made anew since this page opened it. */
+  readonly isOther: boolean
 }
 
 const pageBytesMax = 16 * 1024 * 1024
@@ -80,6 +83,8 @@ export class Engine {
   readonly #pages: PageStore
   readonly #readerParts: Omit<FileReaderParts, 'tree' | 'placeOf'>
   readonly #closing = new AbortController()
+  /** Tells the volume from another one that had its name, perhaps on another day: the same seqs are other commits there. */
+  #generation: string | undefined
 
   constructor(world: World, settings: EngineSettings) {
     const { address, token, cacheBytes, memoryBytes, pin } = settings
@@ -98,7 +103,8 @@ export class Engine {
       cache: this.cache,
       base: url,
       label: address.edge,
-      scope: this.#isLimited ? `${address.edge}/#${this.prefix}` : address.edge,
+      // What a token for one part lets see is not for who has one for another.
+      scope: () => (this.#generation === undefined ? undefined : `${address.edge}#${this.#generation}#${this.prefix}`),
       onRequest: () => (this.counts.requests += 1),
       onBytes: (bytes, from) => (this.counts[from === 'cache' ? 'bytesFromCache' : 'bytesFromNetwork'] += bytes),
     })
@@ -124,18 +130,33 @@ export class Engine {
   /** The newest commit; what was seen last when the edge is away. */
   async head(signal: AbortSignal | undefined): Promise<Head> {
     const key = `h/${this.edge}/${this.volume}${this.prefix}`
-    const options = signal === undefined ? {} : { signal }
     const [kept] = (await this.cache?.get([key])) ?? []
-    const seenSeq = Number(kept === undefined ? 'none' : new TextDecoder().decode(kept))
-    const hasSeen = Number.isSafeInteger(seenSeq)
+    const seen = kept === undefined ? undefined : readSeen(kept)
     try {
-      const seq = this.#isLimited ? (await this.client.stat(this.prefix, options)).seq : await this.client.head(options)
-      this.cache?.keep(key, new TextEncoder().encode(String(seq)), noFile)
-      return { seq, isOffline: false, hasMoved: hasSeen && seq !== seenSeq }
+      const { seq, generation } = await this.#askHead(signal)
+      const hasMoved = seen !== undefined && (seen.seq !== seq || seen.generation !== generation)
+      const isOther = this.#generation !== undefined && this.#generation !== generation
+      this.#generation = generation
+      this.cache?.keep(key, new TextEncoder().encode(`${seq} ${generation}`), noFile)
+      return { seq, isOffline: false, hasMoved, isOther }
     } catch (error) {
-      if (codeOf(error) !== 'unavailable' || !hasSeen) throw error
-      return { seq: seenSeq, isOffline: true, hasMoved: false }
+      if (codeOf(error) !== 'unavailable' || seen === undefined) throw error
+      this.#generation ??= seen.generation
+      return { seq: seen.seq, isOffline: true, hasMoved: false, isOther: false }
     }
+  }
+
+  /** Who may not ask for the whole volume's knows it by the directory that he may see. */
+  async #askHead(signal: AbortSignal | undefined): Promise<{ readonly seq: number; readonly generation: string }> {
+    if (this.#isLimited) {
+      const { seq, entry } = await this.client.stat(this.prefix, { signal })
+      return { seq, generation: String(entry.id) }
+    }
+    const answer = await this.#connection.readJson({ method: 'GET', path: routes.head(this.volume), signal })
+    const seq = fieldOf(answer, 'seq')
+    const volume = fieldOf(answer, 'volume')
+    if (typeof seq !== 'number' || !Number.isSafeInteger(seq)) throw new EdgemountError('unavailable', `Cannot open "${this.volume}": what answers at ${this.edge} is perhaps no edge`)
+    return { seq, generation: typeof volume === 'string' ? volume : '' }
   }
 
   /** Throws `not-found` for a commit that is not there, `corrupt` when it is not the pinned one. */
@@ -200,6 +221,11 @@ export class Engine {
   }
 }
 
+function readSeen(kept: Uint8Array): { readonly seq: number; readonly generation: string } | undefined {
+  const [, seq, generation] = /^(\d{1,15}) (.*)$/.exec(new TextDecoder().decode(kept)) ?? []
+  return seq === undefined || generation === undefined ? undefined : { seq: Number(seq), generation }
+}
+
 function isPack(source: string): source is PackId {
   return isPackId(source)
 }
@@ -207,7 +233,7 @@ function isPack(source: string): source is PackId {
 /** What a token lets its bearer see. One that is none of ours is the edge's to judge. */
 function prefixOf(token: string | undefined, volume: string): string {
   if (token === undefined || !token.startsWith('em1.')) return rootPath
-  const { claims } = readToken(token)
+  const claims = readClaims(token)
   if (claims.reach.kind === 'tree') return claims.prefix
   throw new EdgemountError('unsupported', `Cannot open "${volume}" with this token: it is for one address alone; fetch that as it is`)
 }

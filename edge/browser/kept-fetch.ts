@@ -13,10 +13,12 @@ export interface KeptFetchParts extends Omit<RetrySettings, 'signal'> {
   readonly fetch: Fetch
   readonly cache: Cache | undefined
   readonly hash: HashFunction
-  /** What addresses begin with; the edge's name for messages; and what answers are kept under: what a token for one part lets see is not for those of others. */
+  /** What addresses begin with. */
   readonly base: string
+  /** The edge's name for messages. */
   readonly label: string
-  readonly scope: string
+  /** What answers are kept under; undefined while that is not known, when nothing is. */
+  readonly scope: () => string | undefined
   readonly onRequest: () => void
   readonly onBytes: (bytes: number, from: 'cache' | 'network') => void
 }
@@ -31,7 +33,8 @@ export function keptFetch(parts: KeptFetchParts): Fetch {
     const path = url.slice(parts.base.length)
     const isStream = new Headers(init.headers).get('accept') === 'text/event-stream'
     if (init.method !== 'GET' || isStream || chunkSlice.test(path)) return await send(parts, url, init)
-    const key = immutable.test(path) ? `a/${parts.scope}${path}` : undefined
+    const scope = parts.scope()
+    const key = scope !== undefined && immutable.test(path) ? `a/${scope}${path}` : undefined
     const kept = key === undefined || init.cache === 'reload' ? undefined : await readKept(parts, key)
     return kept ?? (await retry({ ...parts, signal: init.signal ?? undefined }, () => take(parts, url, init, key)))
   }

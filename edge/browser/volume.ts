@@ -148,8 +148,9 @@ export async function openVolume(url: string | URL, options: OpenOptions = {}): 
     pin: recordHash === undefined || seq === undefined ? undefined : { seq, recordHash },
   })
   if (world.table !== undefined && cache?.persist !== false) void askToPersist()
-  const head = seq === undefined ? await engine.head(options.signal) : { seq, isOffline: false, hasMoved: false }
-  return new BrowserVolume(engine, await engine.tree(head.seq, options.signal), { ...head, isPinned: seq !== undefined, isOwner: true })
+  const head = await engine.head(options.signal)
+  const tree = await engine.tree(seq ?? head.seq, options.signal)
+  return new BrowserVolume(engine, tree, { ...head, isPinned: seq !== undefined, isOwner: true })
 }
 
 /** A `fetch` that answers for the files of a volume (`…/v1/{volume}/files/…`) with verified bytes, and hands everything else on. */
@@ -291,9 +292,9 @@ export class BrowserVolume {
     if (this.#facts.isPinned) return false
     const head = await this.#engine.head(this.#signal(signal))
     this.#isOffline = head.isOffline
-    if (head.seq <= this.seq) return false
+    if (head.seq <= this.seq && !head.isOther) return false
     const tree = await this.#engine.tree(head.seq, this.#signal(signal))
-    if (tree.seq <= this.seq) return false
+    if (tree.seq <= this.seq && !head.isOther) return false
     this.#tree = tree
     this.#hasMoved = true
     const paths = [...this.#readers.keys()]

@@ -35,7 +35,7 @@ export const logRoutes: readonly Route[] = [
     handle: async (exchange) => {
       const { volume } = await volumeOf(exchange)
       const { record } = await volume.head({ signal: exchange.signal })
-      const message: HeadMessage = { seq: record.seq, time: record.time, author: record.author }
+      const message: HeadMessage = { seq: record.seq, time: record.time, author: record.author, volume: volume.config.id }
       return respondJson(200, message, { 'cache-control': revalidateCache, etag: `"${record.seq}"` })
     },
   },

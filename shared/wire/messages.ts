@@ -69,6 +69,8 @@ export interface HeadMessage {
   readonly seq: number
   readonly time: number
   readonly author: string
+  /** The volume's id: another one that later gets its name has another. */
+  readonly volume: string
 }
 
 export interface VolumesMessage {

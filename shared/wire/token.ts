@@ -61,15 +61,25 @@ export interface ReadToken {
 
 /** Throws `invalid` for anything but a whole token in its one spelling. Never names its text: what was mistyped may be genuine. */
 export function readToken(text: string): ReadToken {
+  return readParts(text, (body, mac) => {
+    const claims = decodeClaims(body)
+    if (!equalBytes(encodeClaims(claims), body)) throw malformed('it is not in its canonical form')
+    return { claims, signed: concatBytes([domain, body]), mac }
+  })
+}
+
+/** What a token says, for who brings it: whether it counts, and is in its canonical form, is the edge's to say. */
+export function readClaims(text: string): Claims {
+  return readParts(text, decodeClaims)
+}
+
+function readParts<T>(text: string, read: (body: Uint8Array, mac: Uint8Array) => T): T {
   if (text.length > tokenTextMax) throw malformed(`it has ${text.length} characters, more than ${tokenTextMax}`)
   if (!text.startsWith(textPrefix)) throw malformed(`it does not begin with "${textPrefix}"`)
   try {
     const bytes = fromBase64Url(text.slice(textPrefix.length))
     if (bytes.length <= macBytes) throw malformed('it is too short')
-    const body = bytes.subarray(0, bytes.length - macBytes)
-    const claims = decodeClaims(body)
-    if (!equalBytes(encodeClaims(claims), body)) throw malformed('it is not in its canonical form')
-    return { claims, signed: concatBytes([domain, body]), mac: bytes.slice(bytes.length - macBytes) }
+    return read(bytes.subarray(0, bytes.length - macBytes), bytes.slice(bytes.length - macBytes))
   } catch (error) {
     if (codeOf(error) === 'internal') throw error
     throw malformed(messageOf(error))

@@ -42,13 +42,15 @@ export interface EdgeTestSettings {
   readonly access?: AccessSettings
   readonly cache?: EdgeCache
   readonly metrics?: Metrics
+  /** Of what is drawn: volumes of one seed have one id. */
+  readonly seed?: number
 }
 
 export const volumeName = 'demo'
 
 export async function startEdge(settings: EdgeTestSettings = {}): Promise<EdgeUnderTest> {
-  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs, access, cache, metrics } = settings
-  const engine: Engine = { store: new ScopedStore(store, volumeName), clock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
+  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs, access, cache, metrics, seed = 1 } = settings
+  const engine: Engine = { store: new ScopedStore(store, volumeName), clock, random: new SeededRandom(seed), hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
   const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs, access, cache, metrics })
   const server = await serveNode({ app, port: 0, closeMs: 1000 })

@@ -63,6 +63,27 @@ describe('names', () => {
   })
 })
 
+test('a volume that was made anew under its name shows nothing of the old one, whatever is kept', async () => {
+  const [before, after] = [await startEdge({ seed: 21 }), await startEdge({ seed: 22 })]
+  const network = new CountedFetch()
+  let isAnew = false
+  network.answer = (address, init) => (isAnew ? fetch(address.replace(before.url, after.url), init) : undefined)
+  await before.commit(await fileOperation(before.volume, '/old', 'old'))
+  await after.commit(await fileOperation(after.volume, '/new', 'new'))
+  const address = `${before.url}/v1/${volumeName}`
+  const { volume, table } = await openInNode(address, { network })
+  expect(await volume.stat('/old')).toMatchObject({ size: 3 })
+  await volume.flush()
+  isAnew = true
+  expect(await volume.refresh()).toBe(true)
+  expect((await volume.list('/')).items.map(({ name }) => name)).toEqual(['new'])
+  const later = await openInNode(address, { network, table })
+  expect((await later.volume.list('/')).items.map(({ name }) => name)).toEqual(['new'])
+  expect((await (await later.volume.at(2)).list('/')).items.map(({ name }) => name)).toEqual(['new'])
+  await before.close()
+  await after.close()
+})
+
 test('follow moves on with every commit, and tells what it changed', async () => {
   const own = await startEdge()
   const { volume } = await openInNode(`${own.url}/v1/${volumeName}`)
