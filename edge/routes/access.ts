@@ -1,12 +1,12 @@
 /**
  * Who may read a volume without a token, and which tokens it has revoked: `access.json`, read and written by compare-and-set, so that of two who revoke neither is lost.
  */
-import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import { type VolumeAccess, accessBytesMax, closedAccess, decodeAccess, encodeAccess } from '../../shared/format/access.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { accessKey } from '../../shared/volume/keys.ts'
 import { absentTag } from '../../shared/wire/routes.ts'
 import { receiveBytes } from '../body.ts'
+import { refusalOfPosted } from '../refusal.ts'
 import { jsonType, respond, respondError } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 import { nowSeconds } from './files.ts'
@@ -75,7 +75,6 @@ function readPosted(body: Uint8Array, name: string): VolumeAccess {
   try {
     return decodeAccess(body)
   } catch (error) {
-    if (codeOf(error) !== 'corrupt') throw error
-    throw new EdgemountError('invalid', `Cannot change who may read "${name}": ${messageOf(error)}`, { cause: error })
+    throw refusalOfPosted(error, `change who may read "${name}"`)
   }
 }

@@ -176,7 +176,9 @@ async function answerDirectory(exchange: Exchange, { snapshot, path, entry, isSl
 
 /** Relative to the address that was asked for, so that it also holds behind a proxy that takes a prefix away. */
 function withSlash({ path, query }: Exchange): string {
-  return `./${path.slice(path.lastIndexOf('/') + 1)}/${query === '' ? '' : `?${query}`}`
+  const address = `./${path.slice(path.lastIndexOf('/') + 1)}/${query === '' ? '' : `?${query}`}`
+  // Some servers give bytes that should have been encoded as they came.
+  return address.replaceAll(/[^\x21-\x7e]/gu, (character) => (character <= '\xff' ? `%${character.charCodeAt(0).toString(16).padStart(2, '0')}` : encodeURIComponent(character.toWellFormed())))
 }
 
 /** What a listing shows is the directory's tree and the inodes of files with several links; equal pointers are equal listings. */

@@ -19,6 +19,7 @@ import type { HeadMessage, LogMessage } from '../../shared/wire/messages.ts'
 import { receiveBytes } from '../body.ts'
 import { leaseParameter, refuseLostLease } from '../lease-fence.ts'
 import { parseInteger, queryInteger } from '../query.ts'
+import { refusalOfPosted } from '../refusal.ts'
 import { immutableCache, respond, respondError, respondJson, revalidateCache } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 
@@ -125,8 +126,7 @@ function readPosted(body: Uint8Array, seq: number): CommitRecord {
   try {
     record = decodeRecord(body)
   } catch (error) {
-    if (codeOf(error) !== 'corrupt') throw error
-    throw new EdgemountError('invalid', `Cannot publish commit ${seq}: ${messageOf(error)}`, { cause: error })
+    throw refusalOfPosted(error, `publish commit ${seq}`)
   }
   if (record.seq !== seq) throw new EdgemountError('invalid', `Cannot publish commit ${seq}: the record is of seq ${record.seq}`)
   if (!equalBytes(encodeRecord(record), body)) throw new EdgemountError('invalid', `Cannot publish commit ${seq}: the record is not in its canonical form`)

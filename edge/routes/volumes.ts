@@ -11,6 +11,7 @@ import { fieldOf } from '../../shared/wire/messages.ts'
 import type { VolumesMessage } from '../../shared/wire/messages.ts'
 import { receiveBytes } from '../body.ts'
 import { queryInteger, queryName } from '../query.ts'
+import { refusalOfPosted } from '../refusal.ts'
 import { respond, respondError, respondJson, revalidateCache } from '../respond.ts'
 import { type Exchange, type Route, volumeNameOf } from '../route.ts'
 
@@ -95,7 +96,7 @@ function readAsked(body: Uint8Array, name: string): { config: VolumeConfig } | {
     if (config.name !== name) throw new EdgemountError('invalid', `volume.json names it "${config.name}"`)
     return { config }
   } catch (error) {
-    if (codeOf(error) === 'unsupported') throw error
+    if (codeOf(error) === 'unsupported') throw refusalOfPosted(error, `create the volume "${name}"`)
     throw new EdgemountError('invalid', `Cannot create the volume "${name}": ${messageOf(error)}`, { cause: error })
   }
 }
