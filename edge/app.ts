@@ -5,7 +5,7 @@
  */
 import { Hono } from 'hono'
 import type { Clock } from '../shared/clock.ts'
-import { EdgemountError, codeOf, httpStatusOfCode } from '../shared/error.ts'
+import { EdgemountError, codeOf, httpStatusOfCode, messageOf } from '../shared/error.ts'
 import type { HashFunction } from '../shared/hash.ts'
 import { webHash } from '../shared/hash.ts'
 import { Lifetime } from '../shared/lifetime.ts'
@@ -23,12 +23,14 @@ import { type AccessSettings, type Client, type Guard, createGuard } from './acc
 import { AccessMemory, VolumeAccesses } from './access/volume-access.ts'
 import { BodyTooLarge, type BytesBody } from './body.ts'
 import { BodyPlaces } from './body-places.ts'
-import { authorityOf } from './host.ts'
+import type { ConsoleFiles } from './console-files.ts'
 import type { StartDigest } from './digest.ts'
+import { authorityOf } from './host.ts'
 import { type HeaderMap, respondError, respondPreflight, respondThrown } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern, snapshotHint } from './route.ts'
 import { aboutRoutes } from './routes/about.ts'
 import { accessRoutes } from './routes/access.ts'
+import { consoleRoutes } from './routes/console.ts'
 import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { historyRoutes } from './routes/history.ts'
@@ -37,11 +39,13 @@ import { logRoutes } from './routes/log.ts'
 import { lookupRoutes } from './routes/lookup.ts'
 import { packRoutes } from './routes/packs.ts'
 import { peerRoutes } from './routes/peers.ts'
+import { renameRoutes } from './routes/rename.ts'
 import { resumableRoutes } from './routes/resumable.ts'
 import { restoreRoutes } from './routes/restore.ts'
 import { shareRoutes } from './routes/share.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { volumeRoutes } from './routes/volumes.ts'
+import { zipRoutes } from './routes/zip.ts'
 import type { EdgeCache } from './store/cache/edge-cache.ts'
 import { deadlineStore } from './store/deadline.ts'
 import { Volumes } from './volumes.ts'
@@ -95,13 +99,15 @@ export interface AppSettings {
   readonly access?: AccessSettings | undefined
   /** The largest file that may be uploaded, in one request or in parts; any unless given. */
   readonly uploadBytesMax?: number | undefined
+  /** What people see at `/`; the plain list of addresses unless given. */
+  readonly console?: ConsoleFiles | undefined
 }
 
 export interface App {
   /** Never rejects. */
   fetch(request: Request, client?: Client): Promise<Response>
   /** What the router knows, for tests of the documents. */
-  readonly routes: readonly { readonly method: string; readonly pattern: string; readonly needs: Right | undefined }[]
+  readonly routes: readonly { readonly method: string; readonly pattern: string; readonly needs: Right | undefined; readonly isForEveryToken: boolean }[]
   /** Ends event streams; requests under way go on. */
   dispose(): Promise<void>
 }
@@ -134,8 +140,8 @@ let routing: Routing | undefined
 
 function createRouting(): Routing {
   const documented = [
-    ...fileRoutes, ...uploadRoutes, ...resumableRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
-    ...eventRoutes, ...historyRoutes, ...restoreRoutes, ...shareRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes,
+    ...fileRoutes, ...uploadRoutes, ...resumableRoutes, ...renameRoutes, ...zipRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
+    ...eventRoutes, ...historyRoutes, ...restoreRoutes, ...shareRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes, ...consoleRoutes,
   ]
   const routes = [...documented, ...aboutRoutes(documented)]
   const hono = new Hono<{ Bindings: Bindings }>({ getPath: (request) => readAddress(request.url).path })
@@ -149,7 +155,7 @@ function createRouting(): Routing {
     return respondError(404, 'not-found', `Cannot find "${shownPath(path)}": ${snapshotHint(path.split('/')[2] ?? '') ?? 'there is no such address; / lists them'}`)
   })
   hono.onError((error, { env }) => env.handling.failure('router', error))
-  return { hono, routes: routes.map(({ method, template, needs }) => ({ method, pattern: template, needs })) }
+  return { hono, routes: routes.map(({ method, template, needs, isForEveryToken = false }) => ({ method, pattern: template, needs, isForEveryToken })) }
 }
 
 function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
@@ -163,7 +169,7 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const uploadMemory = { stepBytes: Math.min(packBytesMax ?? uploadStepBytes, uploadStepBytes), packBytesMax }
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, accesses, keys: settings.access?.keys, bytesBody, isStreaming, storeCallMs, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, keys: settings.access?.keys, bytesBody, isStreaming, storeCallMs, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, console: settings.console, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */
@@ -211,6 +217,7 @@ class Handling {
     } catch (error) {
       if (codeOf(error) === 'corrupt') this.#doubt(request)
       response = this.failure(route.template, error)
+      response = route.showError?.({ request, base: readAddress(request.url).base, response, message: messageOf(error) }) ?? response
     }
     if (this.#guard !== undefined && route.needs !== undefined) restrictCaching(response.headers, grant, Math.floor(this.#edge.clock.now() / 1000))
     return response

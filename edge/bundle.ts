@@ -2,10 +2,12 @@
  * Builds what browsers load, from TypeScript into `dist/`: run by `npm run build`, and by npm itself after an install. The same sources give the same bytes.
  */
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { build } from 'esbuild'
+import type { ConsoleFile, ConsoleFiles } from './console-files.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 
@@ -31,8 +33,48 @@ export async function buildBundles(directory: string = path.join(root, 'dist')):
       legalComments: 'none',
       write: false,
     })
-    await writeFile(path.join(directory, name), outputFiles[0]!.contents)
+    await place(path.join(directory, name), outputFiles[0]!.contents)
   }
+  const { page, files } = await buildConsole()
+  await place(path.join(directory, 'console.js'), `export const page = ${JSON.stringify(page)}\nexport const files = ${JSON.stringify(files)}\n`)
+}
+
+const types: Readonly<Record<string, string>> = { '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' }
+
+/** The console's page and what it loads, each by a name that says what is in it. */
+export async function buildConsole(): Promise<ConsoleFiles> {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { console: 'edge/console/main.ts', style: 'edge/console/console.css' },
+    outdir: 'dist/console',
+    entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target,
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+  })
+  const files: Record<string, ConsoleFile> = {}
+  for (const { path: name, text } of outputFiles) files[path.basename(name)] = { type: types[path.extname(name)] ?? 'text/plain', text }
+  const icon = await readFile(path.join(root, 'edge/console/icon.svg'), 'utf8')
+  const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`
+  files[iconName] = { type: types['.svg']!, text: icon }
+  const entry = (source: string): string => path.basename(Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === source)?.[0] ?? '')
+  const page = await readFile(path.join(root, 'edge/console/console.html'), 'utf8')
+  const names = { icon: iconName, style: entry('edge/console/console.css'), script: entry('edge/console/main.ts') }
+  return { page: page.replace('{icon}', names.icon).replace('{style}', names.style).replace('{script}', names.script), files }
+}
+
+/** At once: whoever reads it meanwhile gets the old one or the new one. */
+async function place(file: string, contents: string | Uint8Array): Promise<void> {
+  const part = `${file}.${process.pid}.part`
+  await writeFile(part, contents)
+  await rename(part, file)
 }
 
 /** Declarations for those who write TypeScript; where the compiler is not installed, as in production, there are none. */

@@ -11,6 +11,7 @@ import { accessOfEnvironment } from './access/environment.ts'
 import { refuseOpenListening } from './access/listening.ts'
 import { ReadBudget } from '../shared/volume/read-budget.ts'
 import { createApp } from './app.ts'
+import { builtConsole } from './console-files.ts'
 import { refuseForeignAddress } from './host.ts'
 import { nodeDigest } from './node-digest.ts'
 import { CacheCounts } from './store/cache/cache-counts.ts'
@@ -95,7 +96,7 @@ async function main(): Promise<void> {
   const counts = { onEvict: (): void => evictions.add(), onFailure: (): void => failures.add() }
   const kept = await RotatedBlocks.open({ caches, name: 'edgemount', bytesMax: cacheBytes, ...counts })
   const cache = { blocks: tieredBlocks(new MemoryBlocks({ bytesMax: memoryBytesMax, ...counts }), kept), fills: new ReadBudget(fillBytesDefault) }
-  const app = createApp({ cache, store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics, access })
+  const app = createApp({ cache, store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics, access, console: await builtConsole() })
   const stop = new AbortController()
   const server = Deno.serve(
     { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },

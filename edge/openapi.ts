@@ -12,6 +12,7 @@ const pathParameters: Readonly<Record<string, string>> = {
   end: 'The byte after the last',
   peer: 'The id of a shim',
   lease: "A lease's name: letters, digits, dots, underscores and dashes",
+  name: 'A name from the page at /',
 }
 
 export function openApiDocument(routes: readonly Route[]): object {

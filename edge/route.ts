@@ -17,6 +17,7 @@ import type { VolumeAccesses } from './access/volume-access.ts'
 import type { BytesBody } from './body.ts'
 import type { BodyPlaces } from './body-places.ts'
 import type { StartDigest } from './digest.ts'
+import type { ConsoleFiles } from './console-files.ts'
 import type { HeaderMap } from './respond.ts'
 import type { OpenVolume, Volumes } from './volumes.ts'
 
@@ -48,6 +49,8 @@ export interface Edge {
   readonly uploadBytesMax: number
   /** Event streams and long polls at once. */
   readonly listenersMax: number
+  /** What people see at `/`; undefined where it was not built. */
+  readonly console: ConsoleFiles | undefined
   /** Fires when the edge shuts down. */
   readonly closing: AbortSignal
 }
@@ -106,6 +109,8 @@ export interface Route {
   readonly isNeverPublic?: boolean
   /** Nothing of a volume is other than before, whatever the method: an edge that only reads answers it, too. */
   readonly changesNothing?: boolean
+  /** It tells nothing that is anybody's: whoever has a token that counts may ask, whatever that is for. */
+  readonly isForEveryToken?: boolean
   readonly summary: string
   readonly parameters?: readonly RouteParameter[]
   /** The content type of the request's body, if it takes one. */
@@ -113,6 +118,8 @@ export interface Route {
   readonly protocol?: Protocol
   /** Status → what it means. */
   readonly responses: Readonly<Record<number, string>>
+  /** What stands for an error where people look at it; undefined leaves the JSON. */
+  readonly showError?: (refused: { readonly request: Request; readonly base: string; readonly response: Response; readonly message: string }) => Response | undefined
   readonly handle: (exchange: Exchange) => Promise<Response> | Response
 }
 

@@ -19,6 +19,7 @@ import type { AccessSettings } from './access/guard.ts'
 import { RateLimiter } from './access/rate-limit.ts'
 import { AccessMemory } from './access/volume-access.ts'
 import { type App, createApp } from './app.ts'
+import { builtConsole } from './console-files.ts'
 import type { DigestName, StartDigest } from './digest.ts'
 import { authorityOf, refuseForeignAddress } from './host.ts'
 import { CacheCounts } from './store/cache/cache-counts.ts'
@@ -86,6 +87,9 @@ const memory = new AccessMemory()
 const limiter = new RateLimiter()
 let known: { readonly texts: string; readonly access: AccessSettings | undefined } | undefined
 
+/** Text, which all requests share. */
+const pages = await builtConsole()
+
 const log = lineLogger({ write: (line) => console.log(withoutTokens(line)), clock: systemClock, level: 'warn', format: 'json' })
 
 /** The answer, and everything that goes on after it. */
@@ -100,7 +104,7 @@ export async function answer(plain: ObjectStore, request: Request, environment: 
   const owner = authorityOf(request.url)?.toLowerCase() ?? ''
   const cache = { blocks, fills, owner, wholeBytesMax: readBytesMax, recent, background: (work: Promise<unknown>): void => context.waitUntil(work) }
   const settings = { store, clock: systemClock, random: systemRandom, startDigest: workerDigest, log, metrics, readBytesMax, readBudget, uploadPackBytesMax, isStreaming: true, cache }
-  const app = createApp({ ...settings, access: accessOf(environment) })
+  const app = createApp({ ...settings, access: accessOf(environment), console: pages })
   const answering = app.fetch(request, { address: request.headers.get('cf-connecting-ip') ?? undefined })
   // A Worker ends with its client, unless somebody waits: what an upload has sent until then is kept.
   if (request.method !== 'GET') context.waitUntil(answering)

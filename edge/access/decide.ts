@@ -19,6 +19,8 @@ export interface Asked {
   readonly isFiltered: boolean
   /** A part of what everybody may read in a volume that is public. */
   readonly isContent: boolean
+  /** Everybody who has a token may know it. */
+  readonly isForEveryToken: boolean
   /** What a signed URL may be for: the bytes of a file. */
   readonly file: { readonly seq: number | undefined } | undefined
 }
@@ -26,11 +28,11 @@ export interface Asked {
 export type Decision = { readonly kind: 'granted'; readonly grant: Grant } | { readonly kind: 'refused'; readonly why: string }
 
 /** Throws `invalid` for an address that cannot be. */
-export function askedOf(route: Pick<Route, 'template' | 'method' | 'needs' | 'isFiltered' | 'isNeverPublic'>, parameters: Readonly<Record<string, string>>): Asked {
-  const { template, method, needs = 'admin', isFiltered = false, isNeverPublic = false } = route
+export function askedOf(route: Pick<Route, 'template' | 'method' | 'needs' | 'isFiltered' | 'isNeverPublic' | 'isForEveryToken'>, parameters: Readonly<Record<string, string>>): Asked {
+  const { template, method, needs = 'admin', isFiltered = false, isNeverPublic = false, isForEveryToken = false } = route
   const volume = template.includes('{volume}') ? volumeNameOf(parameters) : undefined
   const path = template.endsWith('/{path}') ? percentDecodePath(parameters['path'] ?? '') : undefined
-  return { needs, volume, path, isFiltered, isContent: !isNeverPublic && (needs === 'read' || needs === 'list'), file: method === 'GET' ? fileOf(template, parameters) : undefined }
+  return { needs, volume, path, isFiltered, isContent: !isNeverPublic && (needs === 'read' || needs === 'list'), isForEveryToken, file: method === 'GET' ? fileOf(template, parameters) : undefined }
 }
 
 function fileOf(template: string, parameters: Readonly<Record<string, string>>): Asked['file'] {
@@ -43,8 +45,8 @@ function fileOf(template: string, parameters: Readonly<Record<string, string>>):
 export function decide(asked: Asked, claims: Claims | undefined, isPublic: boolean, isInAddress: boolean): Decision {
   if (isPublic && asked.isContent) return { kind: 'granted', grant: publicGrant }
   if (claims === undefined) return { kind: 'refused', why: 'a token is needed' }
-  if (!isReached(asked, claims)) return { kind: 'refused', why: reachText(claims, asked) }
-  if (!claims.rights.includes(asked.needs)) return { kind: 'refused', why: `the token allows to ${claims.rights.join(', ')}, and not to ${asked.needs}` }
+  if (!asked.isForEveryToken && !isReached(asked, claims)) return { kind: 'refused', why: reachText(claims, asked) }
+  if (!asked.isForEveryToken && !claims.rights.includes(asked.needs)) return { kind: 'refused', why: `the token allows to ${claims.rights.join(', ')}, and not to ${asked.needs}` }
   const isSigned = claims.reach.kind === 'file' && isInAddress
   return { kind: 'granted', grant: { rights: claims.rights, prefix: claims.prefix, isByToken: true, tokenId: claims.id, expiry: claims.expiry, caches: isSigned ? 'shared' : 'private' } }
 }

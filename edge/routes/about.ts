@@ -3,7 +3,10 @@
  */
 import { escapeHtml, pageHeaders, prefersHtml } from '../listing.ts'
 import { openApiDocument } from '../openapi.ts'
+import { consolePolicy } from '../console-files.ts'
+import { queryValue } from '../query.ts'
 import { respond, respondJson } from '../respond.ts'
+import { signInPage } from '../sign-in.ts'
 import type { Route } from '../route.ts'
 
 export function aboutRoutes(others: readonly Route[]): readonly Route[] {
@@ -40,11 +43,17 @@ export function aboutRoutes(others: readonly Route[]): readonly Route[] {
       method: 'GET',
       template: '/',
       needs: 'read',
-      summary: 'What this is and where things are',
-      responses: { 200: 'A page, or plain text, by Accept' },
-      handle: ({ request }) => {
+      isForEveryToken: true,
+      summary: 'The console, for people; for programs what this is and where things are',
+      responses: { 200: 'A page, or plain text, by Accept', 302: 'A page was asked for with ?t=: the same at /t/{token}/' },
+      showError: ({ request, base, response, message }) => (prefersHtml(request.headers.get('accept')) ? signInPage(response, message, base) : undefined),
+      handle: ({ edge, request, query, base }) => {
         const headers = { vary: 'Accept', 'cache-control': 'no-cache' }
         if (!prefersHtml(request.headers.get('accept'))) return respond(200, { ...headers, 'content-type': 'text/plain; charset=utf-8' }, plainPage(all))
+        const token = queryValue(query, 't')
+        // Everything that the page loads is addressed relative to it, and so keeps a token that stands in the path.
+        if (token !== undefined && token !== '' && base === '') return respond(302, { ...headers, 'cache-control': 'no-store', location: `./t/${token}/` })
+        if (edge.console !== undefined) return respond(200, { ...headers, ...pageHeaders, 'content-security-policy': consolePolicy }, edge.console.page)
         return respond(200, { ...headers, ...pageHeaders }, htmlPage(all))
       },
     },

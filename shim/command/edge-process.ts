@@ -78,10 +78,16 @@ export async function startEdge(store: ObjectStore, address: EdgeAddress, log: L
   const { keys, isOpen = false, tokenRate, anonymousRate, ...others } = options
   refuseOpenListening(address.host, keys, isOpen)
   // Loaded when an edge is wanted: most commands end sooner than this takes.
-  const [{ createApp }, { nodeBytesBody, serveNode }, { nodeDigest }] = await Promise.all([import('../../edge/app.ts'), import('../../edge/node.ts'), import('../../edge/node-digest.ts')])
+  const [{ createApp }, { nodeBytesBody, serveNode }, { nodeDigest }, { builtConsole }] = await Promise.all([
+    import('../../edge/app.ts'),
+    import('../../edge/node.ts'),
+    import('../../edge/node-digest.ts'),
+    import('../../edge/console-files.ts'),
+  ])
+  const console = await builtConsole()
   const access = keys && { keys, tokenRate, anonymousRate }
   for (let tried = 0; ; tried += 1) {
-    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, access, ...others })
+    const app = createApp({ store, clock: systemClock, random: systemRandom, hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, access, console, ...others })
     try {
       const port = address.port + tried
       return await serveNode({ app, host: address.host, hostNames: address.hostNames, port: address.port === 0 ? 0 : port })

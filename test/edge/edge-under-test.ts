@@ -3,6 +3,7 @@
  */
 import type { AccessSettings } from '../../edge/access/guard.ts'
 import { createApp } from '../../edge/app.ts'
+import type { ConsoleFiles } from '../../edge/console-files.ts'
 import { nodeDigest } from '../../edge/node-digest.ts'
 import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
 import type { EdgeCache } from '../../edge/store/cache/edge-cache.ts'
@@ -44,15 +45,16 @@ export interface EdgeTestSettings {
   readonly metrics?: Metrics
   /** Of what is drawn: volumes of one seed have one id. */
   readonly seed?: number
+  readonly console?: ConsoleFiles
 }
 
 export const volumeName = 'demo'
 
 export async function startEdge(settings: EdgeTestSettings = {}): Promise<EdgeUnderTest> {
-  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs, access, cache, metrics, seed = 1 } = settings
+  const { store = new MemoryStore(), wrap = (same) => same, clock = systemClock, log = silentLogger, pollMs = 50, storeCallMs, access, cache, metrics, seed = 1, console } = settings
   const engine: Engine = { store: new ScopedStore(store, volumeName), clock, random: new SeededRandom(seed), hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
-  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs, access, cache, metrics })
+  const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs, access, cache, metrics, console })
   const server = await serveNode({ app, port: 0, closeMs: 1000 })
   return {
     url: server.url,

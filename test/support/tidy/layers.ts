@@ -31,6 +31,8 @@ const packageHomes: readonly (readonly [name: RegExp, home: RegExp])[] = [
   [/^fuse-native$/, /^shim\/fuse\//],
   [/^lmdb$/, /^shim\//],
   [/^idb-keyval$/, /^edge\/browser\//],
+  [/^hyparquet$/, /^edge\/console\//],
+  [/^#console$/, /^edge\/console-files\.ts$/],
   [/^esbuild$/, /^edge\/bundle\.ts$/],
   [/^node:/, /^(edge(?!\/(browser|console)\/)|shim)\//],
 ]

@@ -1,0 +1,58 @@
+/**
+ * Questions before something is done, as the browser's own modal dialogs: they hold the focus, end with Escape, and give the focus back.
+ */
+import { type Child, button, element, fill } from './element.ts'
+import { sentenceOf } from './notices.ts'
+
+export interface Question {
+  readonly title: string
+  readonly content: readonly Child[]
+  /** What the button says. */
+  readonly action: string
+  readonly isDangerous?: boolean
+  /** Does it; what it throws is shown in the dialog, which stays open. */
+  readonly run: (signal: AbortSignal) => Promise<void>
+}
+
+/** Fires its signal when the dialog is closed. */
+export function ask(make: (signal: AbortSignal) => Question): void {
+  const closing = new AbortController()
+  const question = make(closing.signal)
+  const failure = element('p', { class: 'dialog-failure', role: 'alert' })
+  const act = element('button', { type: 'submit', class: `button ${question.isDangerous === true ? 'button-danger' : 'button-primary'}` }, question.action)
+  const cancel = button({ label: 'Cancel', onClick: () => dialog.close() })
+  const form = element('form', { method: 'dialog' }, ...question.content, failure, element('div', { class: 'dialog-buttons' }, cancel, act))
+  const dialog = showDialog(question.title, [form], () => closing.abort())
+  const run = async (): Promise<void> => {
+    act.disabled = true
+    fill(failure)
+    try {
+      await question.run(closing.signal)
+      dialog.close()
+    } catch (error) {
+      failure.textContent = sentenceOf(error)
+      act.disabled = false
+    }
+  }
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    void run()
+  })
+}
+
+/** A dialog that says something. */
+export function showDialog(title: string, content: readonly Child[], onClose: () => void = () => undefined): HTMLDialogElement {
+  const heading = element('h2', { id: 'dialog-title' }, title)
+  const dialog = element('dialog', { 'aria-labelledby': 'dialog-title' }, heading, ...content)
+  dialog.addEventListener('close', () => {
+    dialog.remove()
+    onClose()
+  })
+  // Outside of it is the dialog itself, too: its inside has other targets.
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close()
+  })
+  document.body.append(dialog)
+  dialog.showModal()
+  return dialog
+}

@@ -1,0 +1,48 @@
+/**
+ * What the console says besides what it shows: errors, which stay until somebody closes them, and progress, which is heard as it goes. One of a page.
+ */
+import { codeOf, messageOf } from '../../shared/error.ts'
+import { button, element, fill, icon } from './element.ts'
+
+/** Older ones go: nobody reads ten. */
+const noticesMax = 4
+
+export class Notices {
+  readonly element = element('div', { class: 'notices' })
+  readonly #status = element('div', { class: 'hidden', role: 'status', 'aria-live': 'polite' })
+  readonly #list = element('div', { class: 'notice-list' })
+
+  constructor() {
+    this.element.append(this.#status, this.#list)
+  }
+
+  /** For who listens; not shown. */
+  say(text: string): void {
+    this.#status.textContent = text
+  }
+
+  /** Something was done. */
+  tell(text: string): void {
+    this.#add(text, 'info')
+  }
+
+  /** What failed, in a sentence. What somebody gave up is no failure. */
+  fail(error: unknown): void {
+    if (codeOf(error) === 'aborted' || codeOf(error) === 'closed') return
+    this.#add(sentenceOf(error), 'error')
+  }
+
+  #add(text: string, kind: 'info' | 'error'): void {
+    const notice = element('div', { class: `notice notice-${kind}`, role: kind === 'error' ? 'alert' : 'status' })
+    const close = button({ icon: 'close', label: 'Close this message', isIconOnly: true, onClick: () => notice.remove() })
+    fill(notice, icon(kind === 'error' ? 'warning' : 'info'), element('p', {}, text), close)
+    this.#list.append(notice)
+    while (this.#list.childElementCount > noticesMax) this.#list.firstElementChild?.remove()
+  }
+}
+
+/** Ends like a sentence. */
+export function sentenceOf(error: unknown): string {
+  const message = messageOf(error)
+  return /[.!?]$/.test(message) ? message : `${message}.`
+}

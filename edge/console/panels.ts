@@ -1,0 +1,9 @@
+/**
+ * The panels, in the order of their tabs. A new one is a module in `panels/` and a line here.
+ */
+import type { Panel } from './panel.ts'
+import { detailsPanel } from './panels/details.ts'
+import { filesPanel } from './panels/files.ts'
+import { previewPanel } from './panels/preview.ts'
+
+export const panels: readonly Panel[] = [filesPanel, previewPanel, detailsPanel]
