@@ -45,8 +45,10 @@ function fileOf(template: string, parameters: Readonly<Record<string, string>>):
 export function decide(asked: Asked, claims: Claims | undefined, isPublic: boolean, isInAddress: boolean): Decision {
   if (isPublic && asked.isContent) return { kind: 'granted', grant: publicGrant }
   if (claims === undefined) return { kind: 'refused', why: 'a token is needed' }
-  if (!asked.isForEveryToken && !isReached(asked, claims)) return { kind: 'refused', why: reachText(claims, asked) }
-  if (!asked.isForEveryToken && !claims.rights.includes(asked.needs)) return { kind: 'refused', why: `the token allows to ${claims.rights.join(', ')}, and not to ${asked.needs}` }
+  // A signed URL is good for its address alone.
+  const isForAll = asked.isForEveryToken && claims.reach.kind === 'tree'
+  if (!isForAll && !isReached(asked, claims)) return { kind: 'refused', why: reachText(claims, asked) }
+  if (!isForAll && !claims.rights.includes(asked.needs)) return { kind: 'refused', why: `the token allows to ${claims.rights.join(', ')}, and not to ${asked.needs}` }
   const isSigned = claims.reach.kind === 'file' && isInAddress
   return { kind: 'granted', grant: { rights: claims.rights, prefix: claims.prefix, isByToken: true, tokenId: claims.id, expiry: claims.expiry, caches: isSigned ? 'shared' : 'private' } }
 }

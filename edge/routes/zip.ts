@@ -37,12 +37,12 @@ interface ArchivedEntry extends ZipEntry {
 async function archive(exchange: Exchange): Promise<Response> {
   const { signal, grant, query, isHead, edge } = exchange
   const { path: asked } = pathOf(exchange)
-  requireRight(grant, 'list', asked)
   const seq = queryInteger(query, 'seq', { min: 1, max: Number.MAX_SAFE_INTEGER })
   const { volume, name: volumeName } = await volumeOf(exchange)
   const snapshot = seq === undefined ? await volume.head({ signal }) : await volume.at(seq, { signal })
   const { path, entry } = await snapshot.follow(asked, { signal, within: grant.prefix })
   requireWithin(grant, path, asked)
+  if (entry.kind === 'directory') requireRight(grant, 'list', asked)
   if (kindBits[entry.kind] === undefined) throw new EdgemountError('unsupported', `Cannot archive "${asked}": it is a ${entry.kind}`)
   const top = baseName(asked === rootPath ? path : asked) || volumeName
   const headers = {

@@ -41,16 +41,18 @@ function fitting({ pattern, needs }: Route): Partial<Claims> {
 const hour = 3600
 const nowSeconds = (): number => Math.floor(systemClock.now() / 1000)
 
+const refusedUnlessForAll = ({ isForEveryToken }: Route): number | undefined => (isForEveryToken ? undefined : 403)
+
 /** Each kind of token, and the status that it gets; undefined where the request is let in. */
 const kinds: readonly (readonly [string, (route: Route) => Promise<string>, (route: Route) => number | undefined])[] = [
-  ['a wrong volume', (route) => tokenFor({ ...fitting(route), volume: 'other' }), () => 403],
-  ['a wrong prefix', (route) => tokenFor({ ...fitting(route), volume: 'demo', prefix: '/elsewhere' }), () => 403],
-  ['a right prefix', (route) => tokenFor({ ...fitting(route), volume: 'demo', prefix: '/docs' }), (route) => (route.pattern.endsWith('/{path}') ? undefined : 403)],
+  ['a wrong volume', (route) => tokenFor({ ...fitting(route), volume: 'other' }), refusedUnlessForAll],
+  ['a wrong prefix', (route) => tokenFor({ ...fitting(route), volume: 'demo', prefix: '/elsewhere' }), refusedUnlessForAll],
+  ['a right prefix', (route) => tokenFor({ ...fitting(route), volume: 'demo', prefix: '/docs' }), (route) => (route.pattern.endsWith('/{path}') ? undefined : refusedUnlessForAll(route))],
   ['an expired token', (route) => tokenFor({ ...fitting(route), expiry: nowSeconds() - 1 }), () => 401],
   ['a wrong key', (route) => tokenFor(fitting(route), ringOf(`k1:${otherSecret}`)), () => 401],
   ['an unknown key', (route) => tokenFor(fitting(route), ringOf(`k9:${otherSecret}`)), () => 401],
   ['no token at all', () => Promise.resolve('em1.nonsense'), () => 401],
-  ['every right but that', (route) => tokenFor({ ...fitting(route), rights: rights.filter((right) => right !== route.needs) }), () => 403],
+  ['every right but that', (route) => tokenFor({ ...fitting(route), rights: rights.filter((right) => right !== route.needs) }), refusedUnlessForAll],
   ['just that', (route) => tokenFor(fitting(route)), () => undefined],
 ]
 

@@ -73,10 +73,21 @@ describe('a decision', () => {
     path: fc.option(path, { nil: undefined }),
     isFiltered: fc.boolean(),
     isContent: fc.boolean(),
+    isForEveryToken: fc.constant(false),
     file: fc.option(fc.record({ seq }), { nil: undefined }),
   })
   const reach: fc.Arbitrary<Claims['reach']> = fc.oneof(fc.constant({ kind: 'tree' as const }), fc.record({ kind: fc.constant('file' as const), seq }))
   const claims: fc.Arbitrary<Claims> = fc.record({ keyId: fc.constant('k'), id: fc.constant('i'), volume: fc.oneof(volume, fc.constant(everyVolume)), prefix: path, reach, rights: fc.subarray([...rights], { minLength: 1 }), expiry: fc.constant(9) })
+
+  it('lets every token of a tree have what tells nothing of anybody, and no signed address', () => {
+    fc.assert(
+      fc.property(claims, fc.boolean(), (token, isInAddress) => {
+        const about: Asked = { needs: 'read', volume: undefined, path: undefined, isFiltered: false, isContent: true, isForEveryToken: true, file: undefined }
+        expect(decide(about, token, false, isInAddress).kind).toBe(token.reach.kind === 'tree' ? 'granted' : 'refused')
+        expect(decide(about, undefined, false, isInAddress).kind).toBe('refused')
+      }),
+    )
+  })
 
   it('grants by a token only what that says, and to everybody only the content of what is public', () => {
     const counts = { granted: 0, refused: 0, open: 0 }

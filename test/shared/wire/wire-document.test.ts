@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../../edge/app.ts'
+import { buildConsole } from '../../../edge/bundle.ts'
 import { nodeDigest } from '../../../edge/node-digest.ts'
 import { type NodeServer, nodeBytesBody, nodeHash, serveNode } from '../../../edge/node.ts'
 import { MemoryStore } from '../../../edge/store/memory.ts'
@@ -25,7 +26,7 @@ const document = readFileSync(new URL('../../../shared/WIRE.md', import.meta.url
 const examples = Array.from(document.matchAll(/^```http\n(.*?)^```$/gms), ([, text]) => parseExample(text ?? ''))
 const random = new SeededRandom(1)
 const store = new MemoryStore()
-const app = createApp({ store, clock: systemClock, random, hash: nodeHash, startDigest: nodeDigest, bytesBody: nodeBytesBody })
+const app = createApp({ console: await buildConsole(), store, clock: systemClock, random, hash: nodeHash, startDigest: nodeDigest, bytesBody: nodeBytesBody })
 let server: NodeServer
 /** Of the upload that was begun last: the document cannot say it. */
 let uploadId = ''
