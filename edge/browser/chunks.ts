@@ -5,10 +5,8 @@
  * INVARIANT: nothing is given out, kept or counted as a hit that was not hashed by us.
  */
 import { abortError, throwIfAborted, untilAborted } from '../../shared/abort.ts'
-import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import { getBytesMax, gather } from '../../shared/fetch/gather.ts'
-import type { NetworkEstimate } from '../../shared/fetch/network-estimate.ts'
 import type { Hash } from '../../shared/format/entry.ts'
 import type { HashFunction } from '../../shared/hash.ts'
 import type { ByteRange } from '../../shared/range.ts'
@@ -39,8 +37,6 @@ export interface ChunkParts {
   readonly memory: ChunkCache
   readonly cache: Cache | undefined
   readonly hash: HashFunction
-  readonly clock: Clock
-  readonly network: NetworkEstimate
   /** Bytes of a source, all of the range. Tries again by itself. */
   readonly readSlice: (source: string, range: ByteRange, signal: AbortSignal) => Promise<Uint8Array>
 }
@@ -205,12 +201,9 @@ export class Chunks {
 
   /** Never rejects. Twice: bytes that were damaged on the way are right the second time, bytes damaged at rest are not. */
   async #run({ source, range, get }: { readonly source: string; readonly range: ByteRange; readonly get: Get }): Promise<void> {
-    const { clock, network, readSlice } = this.#parts
     try {
       for (let tryCount = 1; ; tryCount += 1) {
-        const startMs = clock.now()
-        const bytes = await readSlice(source, range, get.controller.signal)
-        network.observe(clock.now() - startMs)
+        const bytes = await this.#parts.readSlice(source, range, get.controller.signal)
         const wrong = await this.#take(get, range, bytes)
         if (wrong.length === 0) break
         this.counts.corruptFetches += wrong.length

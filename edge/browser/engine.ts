@@ -83,6 +83,7 @@ export class Engine {
   readonly #pages: PageStore
   readonly #readerParts: Omit<FileReaderParts, 'tree' | 'placeOf'>
   readonly #closing = new AbortController()
+  readonly #network = new NetworkEstimate()
   /** Tells the volume from another one that had its name, perhaps on another day: the same seqs are other commits there. */
   #generation: string | undefined
 
@@ -112,10 +113,9 @@ export class Engine {
     this.#connection = new EdgeConnection(connection)
     this.client = new VolumeClient({ ...connection, volume: address.volume, random })
     this.#pages = new PageStore({ store: new MetadataPacks(this.#connection, address.volume), hash, cacheBytesMax: pageBytesMax })
-    const network = new NetworkEstimate()
     const memory = new ChunkCache(memoryBytes)
-    this.chunks = new Chunks({ memory, cache: this.cache, hash, clock, network, readSlice: (source, range, signal) => this.#readSlice(source, range, signal) })
-    this.#readerParts = { chunks: this.chunks, clock, network, budget: new SpeculationBudget(Math.min(speculationBytesMax, memoryBytes / 2)) }
+    this.chunks = new Chunks({ memory, cache: this.cache, hash, readSlice: (source, range, signal) => this.#readSlice(source, range, signal) })
+    this.#readerParts = { chunks: this.chunks, clock, network: this.#network, budget: new SpeculationBudget(Math.min(speculationBytesMax, memoryBytes / 2)) }
   }
 
   /** Fires when the volume is closed. */
@@ -208,8 +208,13 @@ export class Engine {
       ? ({ method: 'GET', path: routes.slice(this.volume, source, range), signal } as const)
       : ({ method: 'GET', path: source, headers: { range: rangeHeader(range) }, signal } as const)
     return await retry({ ...this.#world, signal }, async () => {
+      const startMs = this.#world.clock.now()
       const response = await this.#connection.send(request)
+      if (response.status === 404 && isPack(source)) {
+        throw new EdgemountError('corrupt', `Cannot read from "${this.volume}": its pack ${source} is missing at ${this.edge}; have the volume checked, or read a newer commit`)
+      }
       if (!response.ok) throw await this.#connection.errorOf(response, request)
+      this.#network.observe(this.#world.clock.now() - startMs)
       const said = response.headers.get('content-range')
       if (!isPack(source) && said?.startsWith(contentRange(range, 0).replace(/0$/, '')) !== true) {
         throw new EdgemountError('unavailable', `Cannot read ${source} from ${this.edge}: it was asked for bytes ${range.start} to ${range.end} and answered with ${said ?? 'all'}`)
