@@ -28,10 +28,10 @@ export function parseCsv(text: string, { isWhole, rowsMax }: { readonly isWhole:
     if (end === delimiter) {
       index += 1
       // A delimiter at the very end has an empty cell after it.
-      if (index === plain.length) row.push('')
-      else continue
+      if (index < plain.length) continue
+      row.push('')
     } else if (end !== undefined) index += plain.startsWith('\r\n', index) ? 2 : 1
-    isCut = end === undefined && !isWhole
+    isCut = !isWhole && index === plain.length && end !== '\n'
     if (!isCut) rows.push(row)
     row = []
   }

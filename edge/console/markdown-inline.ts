@@ -13,7 +13,9 @@ export type Inline =
 /** Emphasis within emphasis: deeper than this it is text. */
 const depthMax = 8
 /** A closing mark is looked for so far: what is quadratic in the source stays small. */
-const reachMax = 10_000
+const reachMax = 2000
+/** Marks that could close and do not. */
+const triesMax = 32
 
 const marks = [
   ['**', 'strong'],
@@ -141,8 +143,9 @@ function emphasis(text: string, index: number, depth: number): ParsedInline | un
 }
 
 function closingMark(text: string, start: number, mark: string): number {
-  for (let at = indexOf(text, mark, start); at >= 0; at = indexOf(text, mark, at + 1)) {
-    if (at - start > reachMax) return -1
+  const seen = text.slice(start, start + reachMax)
+  for (let found = seen.indexOf(mark), tries = 0; found >= 0 && tries < triesMax; found = seen.indexOf(mark, found + 1), tries += 1) {
+    const at = start + found
     const isAfterSpace = at === start || /\s/.test(text[at - 1]!) || text[at - 1] === '\\'
     // A single mark beside its like is half of a double one.
     const isHalf = mark.length === 1 && (text[at + 1] === mark || text[at - 1] === mark)
