@@ -47,6 +47,7 @@ import { uploadRoutes } from './routes/upload.ts'
 import { volumeRoutes } from './routes/volumes.ts'
 import { zipRoutes } from './routes/zip.ts'
 import type { EdgeCache } from './store/cache/edge-cache.ts'
+import { blameStore } from './store/blame.ts'
 import { deadlineStore } from './store/deadline.ts'
 import { Volumes } from './volumes.ts'
 
@@ -162,7 +163,7 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const { clock, random, hash = webHash, log = silentLogger, metrics = new Metrics(), storeCallMs = storeCallMsDefault, pollMs = pollMsDefault, startDigest } = settings
   const { bytesBody = (bytes: Uint8Array) => bytes, isStreaming = false, readBytesMax, readBudget = new ReadBudget(), uploadBytesMax = Number.MAX_SAFE_INTEGER, uploadPackBytesMax: packBytesMax } = settings
   const { listenersMax = listenersMaxDefault } = settings
-  const store = deadlineStore(settings.store, { clock, callMs: storeCallMs })
+  const store = blameStore(deadlineStore(settings.store, { clock, callMs: storeCallMs }), { clock, log })
   const volumes = new Volumes({ store, clock, random, hash, log, pollMs, readBytesMax, readBudget, isStreaming, waitMs: storeCallMs, metrics, cache: settings.cache })
   void lifetime.defer(() => volumes.dispose())
   const accesses = new VolumeAccesses({ scope: (name) => volumes.scope(name), clock, memory: settings.access?.memory ?? new AccessMemory() })

@@ -28,7 +28,7 @@ const digestBytes: Readonly<Record<DigestName, number>> = { md5: 16, 'sha-1': 20
 /** RFC 9530 section 5; what a recipient does not know it passes over. */
 const namesInFields: ReadonlyMap<string, DigestName> = new Map([['sha-256', 'sha-256'], ['sha-512', 'sha-512'], ['md5', 'md5'], ['sha', 'sha-1']])
 /** A member of a dictionary, RFC 9651 section 3.2: key, value (bytes, a string, an inner list, or anything without separators), parameters. */
-const member = /[ \t]*([a-z*][a-z0-9_.*-]*)(?:=(:[^:]*:|"(?:[^"\\]|\\.)*"|\([^)]*\)|[^\s,;:"()]+))?(?:[ \t]*;(?:"(?:[^"\\]|\\.)*"|[^",])*)?[ \t]*(,|$)/y
+const member = /[ \t]*([a-z*][a-z0-9_.*-]*)(?:=(:[^:]*:|"(?:[^"\\]|\\.)*"|\([^)]*\)|[^\s,;:"()]+))?(?:[ \t]*;(?:"(?:[^"\\]|\\.)*"|[^",])*|[ \t]*)(,|$)/y
 
 /** What the headers of a body that is sent as it is promise. Throws `invalid` for what is malformed. */
 export function expectedDigests(headers: Headers): readonly ExpectedDigest[] {

@@ -12,7 +12,7 @@ import { type Address, shownPath } from './address.ts'
 import { type Presented, presentedToken } from './credentials.ts'
 import { type Asked, askedOf, decide } from './decide.ts'
 import { type Grant, fullGrant } from './grant.ts'
-import { RateLimiter } from './rate-limit.ts'
+import { RateLimiter, networkOf } from './rate-limit.ts'
 import type { AccessMemory, VolumeAccesses } from './volume-access.ts'
 
 /** What a server knows of the other side of a connection. */
@@ -118,7 +118,7 @@ export class Guard {
     const { limiter, clock, tokenRate, anonymousRate } = this.#parts
     const perSecond = claims === undefined ? anonymousRate : tokenRate
     if (perSecond === 0) return
-    const waitMs = limiter.take(claims === undefined ? `address ${address}` : `token ${claims.id}`, perSecond, clock.now())
+    const waitMs = limiter.take(claims === undefined ? `address ${networkOf(address)}` : `token ${claims.id}`, perSecond, clock.now())
     if (waitMs === 0) return
     const who = claims === undefined ? 'without a token' : 'with one token'
     const headers = { 'retry-after': String(Math.ceil(waitMs / 1000)) }

@@ -34,3 +34,11 @@ export class RateLimiter {
     return isAllowed ? 0 : Math.ceil((cost - has) / perSecond)
   }
 }
+
+/** Who asks from an address, as far as can be told: whoever has one of IPv6 has 2^64 of them (RFC 4291 section 2.5.4), and could be somebody else with each request. */
+export function networkOf(address: string): string {
+  if (!address.includes(':') || address.includes('.')) return address
+  const [head = [], tail] = address.split('::').map((part) => (part === '' ? [] : part.split(':')))
+  const groups = tail === undefined ? [...head] : [...head, ...Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => '0'), ...tail]
+  return `${groups.slice(0, 4).join(':')}::/64`
+}

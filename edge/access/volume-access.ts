@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../shared/clock.ts'
 import { type VolumeAccess, closedAccess, decodeAccess } from '../../shared/format/access.ts'
+import { SingleFlight } from '../../shared/lifetime.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { accessKey } from '../../shared/volume/keys.ts'
 
@@ -43,6 +44,7 @@ export interface VolumeAccessParts {
 
 export class VolumeAccesses {
   readonly #parts: VolumeAccessParts
+  readonly #reading = new SingleFlight<string, Kept>()
 
   constructor(parts: VolumeAccessParts) {
     this.#parts = parts
@@ -62,12 +64,17 @@ export class VolumeAccesses {
   }
 
   async #get(volume: string, signal: AbortSignal): Promise<Kept> {
+    const kept = this.#parts.memory.get(volume, this.#parts.clock.now())
+    return kept ?? (await this.#reading.run(volume, (shared) => this.#read(volume, shared), signal))
+  }
+
+  async #read(volume: string, signal: AbortSignal): Promise<Kept> {
     const { scope, clock, memory } = this.#parts
-    // Asked before it is read: what is written meanwhile must not be hidden for longer than promised.
+    // Dated before it is read: what is written meanwhile must not be hidden for longer than promised.
     const nowMs = clock.now()
-    const kept = memory.get(volume, nowMs)
-    if (kept !== undefined) return kept
     const found = await scope(volume).get(accessKey, { signal })
-    return memory.set(volume, found === undefined ? closedAccess : decodeAccess(await found.bytes()), nowMs)
+    const access = found === undefined ? closedAccess : decodeAccess(await found.bytes())
+    // What this edge has written meanwhile is newer than what it has read.
+    return memory.get(volume, clock.now()) ?? memory.set(volume, access, nowMs)
   }
 }

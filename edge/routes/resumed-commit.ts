@@ -43,10 +43,13 @@ async function commitOnce(exchange: Exchange, volume: Volume, id: string, upload
   const headers = new Headers(upload.headers.map(([name, value]): [string, string] => [name, value]))
   const nonce = `upload-${id}`
   const content = contentOf(upload)
+  let after = upload.after!
   for (let count = 1; ; count += 1) {
     const head = await volume.head({ signal })
-    const made = await findRecord(volume, nonce, { after: upload.after!, head, signal })
+    const made = await findRecord(volume, nonce, { after, head, signal })
     if (made !== undefined) return made.seq
+    // A slot is never written again: what was looked at once needs no second look.
+    after = head.seq
     const target = await locate(exchange, head, upload.path)
     refuseDirectory(target)
     if (isRefused(exchange, target, headers)) return undefined

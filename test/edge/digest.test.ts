@@ -41,6 +41,14 @@ describe('reading the fields', () => {
   })
 })
 
+it('a field that is long and malformed is refused as fast as it is read', () => {
+  const began = performance.now()
+  for (const value of [`sha-256=:x:;${' '.repeat(30_000)}"`, `a=b;${'; '.repeat(15_000)}"`, `a=b;${'"x"'.repeat(10_000)}"`]) {
+    expect(() => expectedDigests(new Headers({ 'repr-digest': value }))).toThrow(/^Cannot read Repr-Digest/)
+  }
+  expect(performance.now() - began).toBeLessThan(500)
+})
+
 describe.each(runtimes)('on %s', (_runtime, start) => {
   let edge: EdgeUnderTest
   const body = pattern(3_000_000)

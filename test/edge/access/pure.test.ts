@@ -7,7 +7,7 @@ import { presentedToken } from '../../../edge/access/credentials.ts'
 import { type Asked, decide } from '../../../edge/access/decide.ts'
 import { accessOfEnvironment } from '../../../edge/access/environment.ts'
 import { refuseOpenListening } from '../../../edge/access/listening.ts'
-import { RateLimiter } from '../../../edge/access/rate-limit.ts'
+import { RateLimiter, networkOf } from '../../../edge/access/rate-limit.ts'
 import { AccessMemory, accessKeptMs } from '../../../edge/access/volume-access.ts'
 import { closedAccess } from '../../../shared/format/access.ts'
 import { isWithin } from '../../../shared/path.ts'
@@ -121,6 +121,20 @@ describe('a decision', () => {
 })
 
 describe('RateLimiter', () => {
+  it.each([
+    ['10.0.0.1', '10.0.0.1'],
+    ['::ffff:10.0.0.1', '::ffff:10.0.0.1'],
+    ['unknown', 'unknown'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2:ffff::9', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['::', '0:0:0:0::/64'],
+  ])('takes %s for %s', (address, network) => {
+    expect(networkOf(address)).toBe(network)
+  })
+
   it('never lets through more than a second of its rate at once, and then its rate', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 50 }), fc.array(fc.nat({ max: 3000 }), { maxLength: 300 }), (perSecond, waits) => {

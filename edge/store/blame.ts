@@ -1,0 +1,34 @@
+/**
+ * Whose mistake it is: a store that refuses the edge's credentials, or has no such bucket, is nothing that who asks the edge can mend. Such failures become
+ * `unavailable`, so that no client takes them for the end of its own rights, or for a request of its own that cannot be. `app.ts` puts it around its store.
+ *
+ * INVARIANT: what the store says of itself (bucket, account, right) goes to the log, and not into an answer.
+ */
+import type { Clock } from '../../shared/clock.ts'
+import { EdgemountError, type ErrorCode, codeOf } from '../../shared/error.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import { aroundCalls } from './around.ts'
+
+const ownFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['denied', 'invalid'])
+/** Each call fails until somebody mends it; one line a minute is enough to be seen. */
+const toldEveryMs = 60_000
+
+export function blameStore(store: ObjectStore, { clock, log }: { readonly clock: Clock; readonly log: Logger }): ObjectStore {
+  let toldMs = -Infinity
+  const tell = (error: unknown): void => {
+    const nowMs = clock.now()
+    if (Math.abs(nowMs - toldMs) < toldEveryMs) return
+    toldMs = nowMs
+    log.error('the store refuses this edge', { error })
+  }
+  return aroundCalls(store, async ({ signal }, run) => {
+    try {
+      return await run(signal)
+    } catch (error) {
+      if (!ownFaults.has(codeOf(error))) throw error
+      tell(error)
+      throw new EdgemountError('unavailable', 'Cannot use the store: it refuses this edge, whose log says why; try again when that is mended', { cause: error })
+    }
+  })
+}
