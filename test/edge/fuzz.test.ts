@@ -39,6 +39,7 @@ const prefix = '/a/b'
 
 let app: App
 let appCount = 0
+let goodRoot: Root
 let volumes: Readonly<Record<'demo' | 'other' | 'hostile', Volume>>
 let store: MemoryStore
 const random = new SeededRandom(seed)
@@ -63,6 +64,7 @@ beforeAll(async () => {
   await volumes.demo.writer().commit([...(await missing()), { op: 'link', path: '/a/linked', to: `${prefix}/hard` }])
   await volumes.other.writer().commit([await file(volumes.other, '/a/b/in.txt'), await file(volumes.other, `/a/b/${canary}`, secret)])
   await volumes.hostile.writer().commit([await file(volumes.hostile, '/a/b/in.txt', 'plain'), await file(volumes.hostile, '/a/b/big', randomBytes(6, 90_000))])
+  goodRoot = (await volumes.hostile.head()).record.root
   app = newApp()
 })
 
@@ -179,10 +181,11 @@ async function publish(token: string, isSubtle = false): Promise<void> {
   const authorization = `Bearer ${token}`
   await send({ method: 'POST', target: `/v1/hostile/packs?pack=${pack}`, headers: { authorization }, body })
   const pointers: (Pointer | undefined)[] = [
-    own, pointerOf(foreign), own && { ...own, hash: hashOf(garbage) }, own && { ...own, offset: own.offset + 1 }, own && { ...own, length: 2 ** 31 },
+    pointerOf(goodRoot), pointerOf(foreign), own && { ...own, hash: hashOf(garbage) }, own && { ...own, offset: own.offset + 1 }, own && { ...own, length: 2 ** 31 },
     { pack: pack as Pointer['pack'], offset: 0, length: body.length, hash: hashOf(body) }, { pack: pack as Pointer['pack'], offset: 0, length: body.length + 5, hash: hashOf(body) }, undefined,
   ]
-  const pointer = pointers[isSubtle ? 5 : randomBelow(random, pointers.length)]
+  // Half of the time it is whole again, so that there is something to damage.
+  const pointer = pointers[isSubtle ? 5 : Math.max(0, randomBelow(random, pointers.length * 2) - pointers.length)]
   const operations = [[], [{ op: 'create', path: '/a/b/ghost' }], [{ op: 'rename', path: '/a', to: '/a/b' }], [{ op: 'subtree', path: '/' }]][randomBelow(random, 4)]!
   const next = { ...record, seq: record.seq + 1, parent: hashOf(encodeRecord(record)), root: withPointer(root, pointer), nonce: `n${randomBelow(random, 2 ** 32)}`, operations }
   try {
