@@ -11,9 +11,11 @@ import type { ConsoleFile, ConsoleFiles } from './console-files.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 
-/** What comes out ← what goes in. */
-const bundles: Readonly<Record<string, string>> = {
-  'browser.js': 'edge/browser/volume.ts',
+/** What comes out ← what goes in. A service worker's is a script, which `importScripts` takes, too. */
+const bundles: Readonly<Record<string, { readonly entry: string; readonly format: 'esm' | 'iife' }>> = {
+  'browser.js': { entry: 'edge/browser/volume.ts', format: 'esm' },
+  'register-volume.js': { entry: 'edge/browser/service-worker/registration.ts', format: 'esm' },
+  'service-worker.js': { entry: 'edge/browser/service-worker/worker.ts', format: 'iife' },
 }
 
 /** Browsers of 2024 and later: they have everything that the code uses, so nothing is filled in. */
@@ -21,13 +23,13 @@ const target = 'es2024'
 
 export async function buildBundles(directory: string = path.join(root, 'dist')): Promise<void> {
   await mkdir(directory, { recursive: true })
-  for (const [name, entry] of Object.entries(bundles)) {
+  for (const [name, { entry, format }] of Object.entries(bundles)) {
     const { outputFiles } = await build({
       absWorkingDir: root,
       entryPoints: [entry],
       bundle: true,
       minify: true,
-      format: 'esm',
+      format,
       platform: 'browser',
       target,
       legalComments: 'none',

@@ -123,6 +123,11 @@ export class Engine {
     return this.#closing.signal
   }
 
+  /** Tells the volume from another one that had its name; empty while that is not known. */
+  get generation(): string {
+    return this.#generation ?? ''
+  }
+
   get hash(): HashFunction {
     return this.#world.hash
   }

@@ -123,11 +123,15 @@ export class FileReader {
     }
   }
 
+  /** What is kept already is not read: whoever reads it will verify it. */
   async #keepPart(cache: Cache, range: ByteRange, signal: AbortSignal): Promise<void> {
     const places = (await this.#chunksOf(range, signal)).map(({ place }) => place)
-    const chunks = await this.#parts.chunks.read(places, { owner: this.owner, isDemand: false, signal })
-    const keys = places.map(({ hash }) => keyOfChunk(hash))
-    // What came from memory may have been evicted from the cache meanwhile.
+    const absent = new Set(await cache.adopt(places.map(({ hash }) => keyOfChunk(hash)), this.owner))
+    if (absent.size === 0) return
+    const wanted = places.filter(({ hash }) => absent.has(keyOfChunk(hash)))
+    const chunks = await this.#parts.chunks.read(wanted, { owner: this.owner, isDemand: false, signal })
+    const keys = wanted.map(({ hash }) => keyOfChunk(hash))
+    // What came from memory is not in the cache.
     for (const key of await cache.adopt(keys, this.owner)) cache.keep(key, chunks[keys.indexOf(key)]!, this.owner)
     if ((await cache.adopt(keys, this.owner)).length === 0) return
     throw new EdgemountError('exhausted', `Cannot keep "${this.found.path}" offline: the browser has no room for it; free some on this machine, or pin less`)

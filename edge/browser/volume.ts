@@ -22,7 +22,7 @@ import { type AsyncBuffer, LazyFile, asyncBufferOf } from './lazy-file.ts'
 import { askToPersist } from './persist.ts'
 import { type PinProgress, keepFiles } from './pin.ts'
 import { type PartialRange, sourceOf, streamOf, within } from './read-parts.ts'
-import { respondFile } from './respond.ts'
+import { type AnsweredFile, respondFile } from './respond.ts'
 import type { Tree } from './tree.ts'
 
 export interface OpenOptions {
@@ -208,6 +208,11 @@ export class BrowserVolume {
     return this.#tree.seq
   }
 
+  /** Tells this volume from another that had, or will have, its name. */
+  get generation(): string {
+    return this.#engine.generation
+  }
+
   /** What may be seen of it: `/`, or the prefix of a token for a part. */
   get prefix(): string {
     return this.#engine.prefix
@@ -277,14 +282,16 @@ export class BrowserVolume {
     }
   }
 
+  /** One version of a file, symlinks followed, for who answers requests: what is read of it stays that one when the volume moves on. */
+  async openFile(path: string, { signal }: ReadOptions = {}): Promise<AnsweredFile> {
+    const reader = await this.#reader(path)
+    const { found, size, owner } = reader
+    return { path: found.path, size, version: owner.version, mtime: mtimeOf(found.entry), ...sourceOf(reader, this.#signal(signal)) }
+  }
+
   /** What the edge would answer to a request for a file, from here: ranges, ETags, statuses. */
   async respond(path: string, request: Request): Promise<Response> {
-    return await respondFile(path, request, async () => {
-      const reader = await this.#reader(path)
-      const { found, size, owner } = reader
-      const facts = { path: found.path, size, version: owner.version, mtime: mtimeOf(found.entry) }
-      return { ...facts, ...sourceOf(reader, this.#signal(request.signal)) }
-    })
+    return await respondFile(path, request, () => this.openFile(path, { signal: request.signal }))
   }
 
   /** Moves on to the newest commit; true when there was one. A volume of one commit stays. */

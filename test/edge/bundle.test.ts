@@ -26,3 +26,13 @@ test('it is a module that Node can load, too', async () => {
   const loaded: unknown = await import(pathToFileURL(path.join(directory, 'browser.js')).href)
   expect(Object.keys(loaded as object).toSorted()).toEqual(['BrowserVolume', 'createFetch', 'openVolume'])
 })
+
+test('the service worker is a script of at most 45 KB compressed, and what registers it is small', async () => {
+  const directory = await tempDirectory()
+  await buildBundles(directory)
+  const worker = await readFile(path.join(directory, 'service-worker.js'), 'utf8')
+  expect(gzipSync(worker, { level: 9 }).length).toBeLessThanOrEqual(45_000)
+  expect(worker).not.toMatch(/\b(?:import|export) *["'({*]|\brequire\(|process\.env|node:/)
+  const page = await readFile(path.join(directory, 'register-volume.js'))
+  expect(gzipSync(page, { level: 9 }).length).toBeLessThanOrEqual(5000)
+})

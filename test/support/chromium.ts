@@ -12,7 +12,7 @@ const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 const root = path.resolve(import.meta.dirname, '../..')
 
 /** What a page's server has, by address. */
-export type ServedFiles = Readonly<Record<string, { readonly text: string; readonly type: string }>>
+export type ServedFiles = Readonly<Record<string, { readonly text: string | Uint8Array; readonly type: string }>>
 
 export interface Visit {
   readonly context: BrowserContext

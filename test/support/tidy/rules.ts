@@ -41,7 +41,8 @@ export type Rule = (source: Source) => string[]
 export const fileNames: Rule = ({ path }) => {
   const parts = path.replace(/((\.[a-z]+)?\.test|\.config)?\.ts$/, '').split('/')
   const isKebab = parts.every((part) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(part))
-  const banned = parts.find((part) => part === 'index' || part.split('-').some((word) => bannedNameParts.has(word)))
+  // A service worker is what browsers call one.
+  const banned = parts.find((part) => part === 'index' || part.replace('service-worker', 'worker').split('-').some((word) => bannedNameParts.has(word)))
   if (!isKebab) return [`${path}: names of files and folders are kebab-case`]
   return banned === undefined ? [] : [`${path}: "${banned}" says nothing about what is in it`]
 }
