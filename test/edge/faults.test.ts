@@ -10,7 +10,7 @@ import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
 import { aroundCalls } from '../../edge/store/around.ts'
 import { MemoryBlocks } from '../../edge/store/cache/memory-blocks.ts'
 import { deadlineStore } from '../../edge/store/deadline.ts'
-import { faultStore, seededFaults } from '../../edge/store/fault.ts'
+import { type Fault, faultStore, seededFaults } from '../../edge/store/fault.ts'
 import { limitStore } from '../../edge/store/limit.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'
 import { retryStore } from '../../edge/store/retry.ts'
@@ -52,7 +52,7 @@ async function newBed(store: ObjectStore): Promise<Bed> {
   const files = [...bodies, ...many]
   await volume.writer().commit(await Promise.all(files.map(({ path, body }) => fileOperation(volume, path, body))))
   const { seq } = await volume.head()
-  return { store, files: [...bodies, ...bodies, ...bodies, ...many.slice(0, 10)], seq, cleanPort: await serve(store, {}) }
+  return { store, files: [...bodies, ...bodies, ...many.slice(0, 10), ...Array<(typeof bodies)[number]>(10).fill(bodies.at(-1)!)], seq, cleanPort: await serve(store, {}) }
 }
 
 interface Served {
@@ -64,8 +64,9 @@ interface Served {
 /** Two of one seed would give out the same ids. */
 let edgeCount = 0
 
+/** The cache is smaller than the packs: it is filled again and again. */
 async function serve(store: ObjectStore, { isStreaming = false, storeCallMs = 3000, hasCache = false }: Served): Promise<number> {
-  const cache = hasCache ? { blocks: new MemoryBlocks({ bytesMax: 4 * 1024 * 1024 }), fills: new ReadBudget(64 * 1024 * 1024) } : undefined
+  const cache = hasCache ? { blocks: new MemoryBlocks({ bytesMax: 2.5 * 1024 * 1024 }), fills: new ReadBudget(64 * 1024 * 1024) } : undefined
   const app = createApp({ store, clock: systemClock, random: new SeededRandom(seed + 1000 + (edgeCount += 1)), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, pollMs: 50, storeCallMs, isStreaming, cache })
   const server = await serveNode({ app, port: 0, closeMs: 500 })
   onTestFinished(() => server.close())
@@ -78,8 +79,9 @@ function overNetwork(store: ObjectStore, callMs: number): ObjectStore {
   return retryStore(timed, { clock: systemClock, random: new SeededRandom(seed + 2), tryCountMax: 3, firstPauseMs: 1, pauseMsMax: 4 })
 }
 
-async function run(bed: Bed, port: number, { clients, steps }: { readonly clients: number; readonly steps: number }): Promise<FaultClient[]> {
-  const all = Array.from({ length: clients }, (_, index) => new FaultClient({ seed: seed + index, port, cleanPort: bed.cleanPort, files: bed.files, seq: bed.seq, home: `/own${index}` }))
+/** The clients take turns at the edges, which know nothing of each other. */
+async function run(bed: Bed, ports: readonly number[], { clients, steps }: { readonly clients: number; readonly steps: number }): Promise<FaultClient[]> {
+  const all = Array.from({ length: clients }, (_, index) => new FaultClient({ seed: seed + index, port: ports[index % ports.length]!, cleanPort: bed.cleanPort, files: bed.files, seq: bed.seq, home: `/own${index}` }))
   await Promise.all(all.map(async (client) => {
     for (let step = 0; step < steps; step += 1) await client.step()
   }))
@@ -110,18 +112,23 @@ describe(`a store that fails (EDGEMOUNT_SEED=${seed})`, () => {
     const bed = await newBed(new MemoryStore())
     const plan = seededFaults(new SeededRandom(seed), rates)
     let callCount = 0
+    /** Reads of packs. */
+    const struck: Record<Fault['kind'], number> = { error: 0, lost: 0, delay: 0, cut: 0, flip: 0 }
     // What is damaged in a record is a test of its own.
     const failing = faultStore(bed.store, { clock: systemClock, plan: (call) => {
       callCount += 1
-      const fault = plan(call)
-      return fault?.kind === 'flip' && !isPack(call.key) ? { kind: 'error' } : fault
+      const planned = plan(call)
+      const fault: Fault | undefined = planned?.kind === 'flip' && !isPack(call.key) ? { kind: 'error' } : planned
+      if (fault !== undefined && call.operation === 'get' && isPack(call.key)) struck[fault.kind] += 1
+      return fault
     } })
-    const port = await serve(overNetwork(failing, 30), { isStreaming, hasCache })
-    const clients = await run(bed, port, { clients: 24, steps: 12 * effort })
+    const ports = await Promise.all([1, 2, 3, 4].map(() => serve(overNetwork(failing, 30), { isStreaming, hasCache })))
+    const clients = await run(bed, ports, { clients: 24, steps: 12 * effort })
     const sum = (of: (client: FaultClient) => number): number => clients.reduce((total, client) => total + of(client), 0)
     expect(sum(({ counts }) => counts.right)).toBeGreaterThan(60)
     expect(sum(({ counts }) => counts.failed)).toBeGreaterThan(20)
     expect(sum(({ counts }) => counts.written)).toBeGreaterThan(5)
+    expect(Math.min(...Object.values(struck)), JSON.stringify(struck)).toBeGreaterThan(2)
     expect(callCount / (24 * 12 * effort)).toBeLessThan(60)
     await expectSound(bed, clients)
   }, 60_000)
@@ -324,14 +331,14 @@ it(`an S3 server that fails by all means at once (EDGEMOUNT_SEED=${seed})`, asyn
   const port = await serve(overNetwork(store, 250), { hasCache: true, storeCallMs: 3000 })
   isFailing = true
   const before = proxy.requestCount
-  const clients = await run({ ...bed, cleanPort: await soundPort(bed, s3StoreAt({ endpoint: `${origin.origin}/cdn-cgi/local/r2/s3`, ...credentials }, 'faults')) }, port, { clients: 24, steps: 4 * effort })
+  const clients = await run({ ...bed, cleanPort: await soundPort(s3StoreAt({ endpoint: `${origin.origin}/cdn-cgi/local/r2/s3`, ...credentials }, 'faults')) }, [port], { clients: 24, steps: 4 * effort })
   isFailing = false
   expect((proxy.requestCount - before) / (24 * 4 * effort)).toBeLessThan(60)
   await expectSound(bed, clients)
 }, 60_000)
 
 /** Past the proxy. */
-async function soundPort(_: Bed, store: ObjectStore & { dispose(): void }): Promise<number> {
+async function soundPort(store: ObjectStore & { dispose(): void }): Promise<number> {
   onTestFinished(() => store.dispose())
   return await serve(store, {})
 }
