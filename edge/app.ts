@@ -5,7 +5,7 @@
  */
 import { Hono } from 'hono'
 import type { Clock } from '../shared/clock.ts'
-import { EdgemountError, codeOf, httpStatusOfCode, messageOf } from '../shared/error.ts'
+import { EdgemountError, codeOf, httpStatusOfCode } from '../shared/error.ts'
 import type { HashFunction } from '../shared/hash.ts'
 import { webHash } from '../shared/hash.ts'
 import { Lifetime } from '../shared/lifetime.ts'
@@ -26,7 +26,7 @@ import { BodyPlaces } from './body-places.ts'
 import type { ConsoleFiles } from './console-files.ts'
 import type { StartDigest } from './digest.ts'
 import { authorityOf } from './host.ts'
-import { type HeaderMap, respondError, respondPreflight, respondThrown } from './respond.ts'
+import { type HeaderMap, respondError, respondPreflight, respondThrown, shownMessage } from './respond.ts'
 import { type Edge, type Route, parametersOf, routerPattern, snapshotHint } from './route.ts'
 import { aboutRoutes } from './routes/about.ts'
 import { accessRoutes } from './routes/access.ts'
@@ -218,7 +218,7 @@ class Handling {
     } catch (error) {
       if (codeOf(error) === 'corrupt') this.#doubt(request)
       response = this.failure(route.template, error)
-      response = route.showError?.({ request, base: readAddress(request.url).base, response, message: messageOf(error) }) ?? response
+      response = route.showError?.({ request, base: readAddress(request.url).base, response, message: shownMessage(error) }) ?? response
     }
     if (this.#guard !== undefined && route.needs !== undefined) restrictCaching(response.headers, grant, Math.floor(this.#edge.clock.now() / 1000))
     return response

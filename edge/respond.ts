@@ -65,13 +65,17 @@ export function respondError(status: number, code: ErrorCode, message: string, h
   return respondJson(status, { error: { code, message: withoutTokens(message), ...details } }, { ...headers, 'cache-control': 'no-store' })
 }
 
-/** Any thrown value; 504 where the store did not answer in time. What is not ours stays inside: its sentence may name anything. */
+/** What may be told of any thrown value. What is not ours stays inside: its sentence may name anything. */
+export function shownMessage(error: unknown): string {
+  return codeOf(error) === 'internal' ? 'Cannot answer this request: the edge failed, its log says why' : withoutTokens(messageOf(error))
+}
+
+/** Any thrown value; 504 where the store did not answer in time. */
 export function respondThrown(error: unknown): Response {
   if (error instanceof Refusal) return respondError(error.status, error.code, error.message, { ...error.headers })
   const code = codeOf(error)
   const status = code === 'unavailable' && isLate(error) ? 504 : httpStatusOfCode[code]
-  const message = code === 'internal' ? 'Cannot answer this request: the edge failed, its log says why' : messageOf(error)
-  return respondError(status, code, message, status === 429 || status === 503 || status === 504 ? { 'retry-after': '1' } : {})
+  return respondError(status, code, shownMessage(error), status === 429 || status === 503 || status === 504 ? { 'retry-after': '1' } : {})
 }
 
 /** The answer to a preflight. The requested headers are given back, since `*` would not cover `Authorization`. */

@@ -7,6 +7,7 @@ import { type VolumeAccess, closedAccess, decodeAccess } from '../../shared/form
 import { SingleFlight } from '../../shared/lifetime.ts'
 import type { ObjectStore } from '../../shared/store.ts'
 import { accessKey } from '../../shared/volume/keys.ts'
+import { lineOf } from '../../shared/wire/token.ts'
 
 /** The longest that a revocation made elsewhere takes to count. */
 export const accessKeptMs = 5000
@@ -54,8 +55,10 @@ export class VolumeAccesses {
     return (await this.#get(volume, signal)).access.publicRead
   }
 
+  /** True also for what was shared from a token that is. */
   async isRevoked(volume: string, tokenId: string, signal: AbortSignal): Promise<boolean> {
-    return (await this.#get(volume, signal)).revokedIds.has(tokenId)
+    const { revokedIds } = await this.#get(volume, signal)
+    return lineOf(tokenId).some((id) => revokedIds.has(id))
   }
 
   /** This edge has written it: here it counts at once. */

@@ -108,8 +108,8 @@ async function answerPath(exchange: Exchange, snapshot: Snapshot, isPinned: bool
   return await execute(exchange, { plan, path, more, read })
 }
 
-function openedBy({ grant, base, query }: Exchange): Opened {
-  return { rights: grant.rights, hasToken: grant.isByToken || base !== '' || queryValue(query, 't') !== undefined, hasConsole: false }
+function openedBy({ edge, grant, base, query }: Exchange): Opened {
+  return { rights: grant.rights, hasToken: grant.isByToken || base !== '' || queryValue(query, 't') !== undefined, hasConsole: edge.console !== undefined }
 }
 
 interface Execution {

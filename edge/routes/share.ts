@@ -2,7 +2,7 @@
  * Addresses to give away: a token for one file, or for a folder and what is below it, that is never worth more than the caller's own and ends with it at the latest.
  *
  * INVARIANT: rights, prefix and expiry of what is signed here are within those of the token that asks. A volume being public allows nobody to sign.
- * The new token has an id of its own: to revoke the one that asked does not revoke it, so the log says which id came of which request.
+ * The new token's id tells of which one it came: to revoke that revokes this, too.
  */
 import { EdgemountError } from '../../shared/error.ts'
 import type { JsonFields } from '../../shared/format/json-fields.ts'
@@ -66,7 +66,7 @@ async function share(exchange: Exchange): Promise<Response> {
   for (const right of wanted) requireRight(grant, right, path)
   const expiry = Math.min(nowSeconds(exchange) + seconds, grant.expiry ?? Number.MAX_SAFE_INTEGER)
   const reach: Reach = isFile ? { kind: 'file', seq } : { kind: 'tree' }
-  const token = await edge.keys.sign({ volume: name, prefix: path, reach, rights: wanted, expiry }, edge.random)
+  const token = await edge.keys.sign({ volume: name, prefix: path, reach, rights: wanted, expiry }, edge.random, grant.tokenId)
   const { id } = readToken(token).claims
   edge.log.info('an address was shared', { volume: name, path, rights: wanted.join(','), expiry, id, by: grant.tokenId ?? 'nobody' })
   const url = isFile ? `${routes.file(name, path, seq)}?t=${token}` : `/t/${token}/v1/${name}/files${path === '/' ? '' : percentEncodePath(path)}/`

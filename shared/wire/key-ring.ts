@@ -2,10 +2,9 @@
  * The secrets that tokens are signed with, by their key ids: the first signs, all verify, so that a key is replaced by putting a new one before it and
  * taking the old one away once its tokens have expired. Edges verify, the command signs. Secrets are in no message, and nothing prints a ring.
  */
-import { toHex } from '../bytes.ts'
 import { EdgemountError } from '../error.ts'
 import type { Random } from '../random.ts'
-import { type Claims, draftToken, fromBase64Url, isKeyId, readToken, toBase64Url, tokenIdBytes } from './token.ts'
+import { type Claims, draftToken, drawTokenId, fromBase64Url, isKeyId, readToken, toBase64Url } from './token.ts'
 
 interface Key {
   readonly id: string
@@ -45,11 +44,11 @@ export class KeyRing {
     return this.#keys.map(({ id }) => id)
   }
 
-  /** A token with a fresh id, by the first key. Throws `invalid` for claims that no token can have, `unsupported` without a key. */
-  async sign(claims: Omit<Claims, 'keyId' | 'id'>, random: Random): Promise<string> {
+  /** A token with a fresh id, by the first key; `parent` is the id of the token that it is shared from. Throws `invalid` for claims that no token can have, `unsupported` without a key. */
+  async sign(claims: Omit<Claims, 'keyId' | 'id'>, random: Random, parent?: string): Promise<string> {
     const [first] = this.#keys
     if (first === undefined) throw new EdgemountError('unsupported', `Cannot make a token: there is no secret to sign it with. Set EDGEMOUNT_SECRETS as the edge has it; ${makeSecretHint}`)
-    const draft = draftToken({ ...claims, keyId: first.id, id: toHex(random.bytes(tokenIdBytes)) })
+    const draft = draftToken({ ...claims, keyId: first.id, id: drawTokenId(random, parent) })
     return draft.withMac(new Uint8Array(await crypto.subtle.sign('HMAC', await this.#import(first), ownBytes(draft.signed))))
   }
 

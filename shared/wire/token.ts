@@ -4,11 +4,12 @@
  * A token is `em1.` and base64url of its canonical bytes and their HMAC-SHA256. Its letters need no escaping in a path, a query or a header.
  * INVARIANT: one set of claims has one spelling for a key. Whatever decodes encodes to the same text, so that a token has no second form to be revoked by.
  */
-import { concatBytes, equalBytes, fromBase64, toBase64 } from '../bytes.ts'
+import { concatBytes, equalBytes, fromBase64, toBase64, toHex } from '../bytes.ts'
 import { Reader, Writer } from '../codec.ts'
 import { EdgemountError, codeOf, messageOf } from '../error.ts'
 import { decodeName, encodeName } from '../name.ts'
 import { isWithin, rootPath, splitPath } from '../path.ts'
+import type { Random } from '../random.ts'
 import { checkVolumeName } from './routes.ts'
 
 /** What somebody may do: read bodies, see names, change files, publish commits as mounts do, and everything that is about a whole volume or the edge. */
@@ -37,7 +38,12 @@ export interface Claims {
   readonly expiry: number
 }
 
-export const tokenIdBytes = 12
+const tokenIdBytes = 12
+/**
+ * An id says whose token it is: six bytes of one that the command made, three more of one that was shared by who has it, three more of one that was shared on. What
+ * is not there is zero. So to revoke a token revokes what was shared from it, and nobody can keep what he is going to lose.
+ */
+const generationDigits = [12, 6, 6] as const
 /** Below every server's limit for a line, with an address around it. */
 export const tokenTextMax = 2048
 /** Ten years, in seconds: nothing is signed for ever, so that lists of what was revoked stay short. */
@@ -124,6 +130,29 @@ export function fromBase64Url(text: string): Uint8Array {
 
 export function isKeyId(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(text)
+}
+
+/** A fresh id: of a token of its own, or of one that is shared by who has the token `parent`. Throws `denied` for what was shared on already. */
+export function drawTokenId(random: Random, parent?: string): string {
+  const parts = parent === undefined ? [] : generationsOf(parent)
+  const digits = generationDigits[parts.length]
+  if (digits === undefined) throw new EdgemountError('denied', 'Cannot share what was shared on already: ask whoever shared it for an address of your own')
+  const drawn = random.bytes(digits / 2)
+  // None of the parts is zero.
+  drawn[0]! |= 1
+  return [...parts, toHex(drawn)].join('').padEnd(tokenIdBytes * 2, '0')
+}
+
+/** The id, and those of the tokens that it was shared from: when one of them is revoked, so is this. */
+export function lineOf(id: string): readonly string[] {
+  const parts = generationsOf(id)
+  return parts.map((_, index) => parts.slice(0, index + 1).join('').padEnd(tokenIdBytes * 2, '0'))
+}
+
+function generationsOf(id: string): readonly string[] {
+  const parts = [id.slice(0, 12), id.slice(12, 18), id.slice(18)]
+  while (parts.length > 1 && /^0+$/.test(parts.at(-1)!)) parts.pop()
+  return parts
 }
 
 export function isTokenId(text: string): boolean {

@@ -50,6 +50,20 @@ describe('the page', () => {
 })
 
 describe('an edge with secrets', () => {
+  test('tells people no more of a failure than programs', async () => {
+    const broken = await startEdge({
+      console: files,
+      access: { keys: testKeys },
+      wrap: (store) => ({ ...store, label: store.label, list: () => Promise.resolve([]), get: () => Promise.reject(new TypeError('a secret of the store')) }),
+    })
+    try {
+      const page = await broken.raw({ path: `/t/${await tokenFor()}/`, headers: html })
+      expect([page.status, page.body.toString().includes('a secret'), page.body.toString().includes('its log says why')]).toEqual([500, false, true])
+    } finally {
+      await broken.close()
+    }
+  })
+
   test('shows a form and why to who has no token that counts, and the page to who has one for anything', async () => {
     const refused = await closed.raw({ path: '/', headers: html })
     expect(refused.headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'www-authenticate': 'Bearer realm="edgemount"' })

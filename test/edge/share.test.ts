@@ -76,6 +76,33 @@ describe('share', () => {
     expect((await on.json() as Shared['body']).expires <= folder.body.expires).toBe(true)
   })
 
+  it('is worth nothing when what it was shared from is revoked; and what was shared on is not shared again', async () => {
+    const own = await startGuardedEdge()
+    try {
+      await own.commit(await fileOperation(own.volume, '/docs/a.txt', 'one'))
+      const on = async (token: string): Promise<Shared['body']> =>
+        (await (await own.fetch(`/v1/demo/share/docs?t=${token}`, { method: 'POST', body: '{"seconds":300}' })).json()) as Shared['body']
+      const tokens = [await tokenFor({ rights: ['read', 'list'] })]
+      for (let count = 0; count < 2; count += 1) tokens.push((await on(tokens[count]!)).token)
+      expect((await on(tokens[2]!)).error?.message).toContain('shared on already')
+      const sibling = (await on(tokens[0]!)).token
+      const statusesAfter = async (revoked: string): Promise<number[]> => {
+        const headers = { 'x-api-key': await tokenFor({ rights: ['admin'] }) }
+        const etag = (await own.fetch('/v1/demo/access', { headers })).headers.get('etag') ?? ''
+        const body = JSON.stringify({ format: 1, publicRead: false, revoked: [{ id: readToken(revoked).claims.id, until: nowSeconds() + hour }] })
+        expect((await own.fetch('/v1/demo/access', { method: 'PUT', headers: { ...headers, 'if-match': etag }, body })).status).toBe(204)
+        const found: number[] = []
+        for (const token of [...tokens, sibling]) found.push((await own.fetch(`/v1/demo/files/docs/a.txt?t=${token}`)).status)
+        return found
+      }
+      expect(await statusesAfter(tokens[2]!)).toEqual([200, 200, 401, 200])
+      expect(await statusesAfter(tokens[1]!)).toEqual([200, 401, 401, 200])
+      expect(await statusesAfter(tokens[0]!)).toEqual([401, 401, 401, 401])
+    } finally {
+      await own.close()
+    }
+  })
+
   it.each([
     ['without a time', '/docs/a.txt', {}, 400],
     ['for a moment', '/docs/a.txt', { seconds: 59 }, 400],
@@ -117,6 +144,14 @@ describe('pages of a volume', () => {
     const made = await edge.fetch('/v1/demo/access', { method: 'PUT', body: '{"format":1,"publicRead":true,"revoked":[]}', headers: { 'x-api-key': token, 'if-match': '"absent"' } })
     expect(made.status).toBe(204)
     expect(await policyOf(page)).toBeNull()
+    const withConsole = await startGuardedEdge({ console: { page: '', files: {} } })
+    try {
+      await withConsole.commit(await fileOperation(withConsole.volume, '/page.html', '<script>1</script>'))
+      await withConsole.fetch('/v1/demo/access', { method: 'PUT', body: '{"format":1,"publicRead":true,"revoked":[]}', headers: { 'x-api-key': token, 'if-match': '"absent"' } })
+      expect((await withConsole.fetch('/v1/demo/files/page.html')).headers.get('content-security-policy')).toMatch(/^sandbox (?!.*same-origin)/)
+    } finally {
+      await withConsole.close()
+    }
     for (const path of [`${page}?t=${token}`, `/t/${token}${page}`]) expect(await policyOf(path)).toMatch(still)
     expect((await share('/docs/a.txt', { seconds: 60 }, null)).status).toBe(401)
   })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { childPath, isWithin } from '../../../shared/path.ts'
 import { KeyRing, drawSecret, parseKeyRing } from '../../../shared/wire/key-ring.ts'
-import { type Claims, everyVolume, reaches, readToken, rights, tokenTextMax } from '../../../shared/wire/token.ts'
+import { type Claims, drawTokenId, everyVolume, isTokenId, lineOf, reaches, readToken, rights, tokenTextMax } from '../../../shared/wire/token.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
 const random = new SeededRandom(11)
@@ -46,6 +46,19 @@ describe('a token', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  it('has an id that tells what it was shared from, twice at most', () => {
+    for (let count = 0; count < 300; count += 1) {
+      const own = drawTokenId(random)
+      const shared = drawTokenId(random, own)
+      const on = drawTokenId(random, shared)
+      for (const id of [own, shared, on]) expect(isTokenId(id)).toBe(true)
+      expect([lineOf(own), lineOf(shared), lineOf(on)]).toEqual([[own], [own, shared], [own, shared, on]])
+      expect(new Set([own, shared, on, drawTokenId(random, own), drawTokenId(random, shared)]).size).toBe(5)
+      expect(() => drawTokenId(random, on)).toThrow('shared on already')
+    }
+    expect(lineOf('0'.repeat(24))).toEqual(['0'.repeat(24)])
   })
 
   it('with any letter changed, taken away or added is worth nothing, and has no second spelling', async () => {
