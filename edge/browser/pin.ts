@@ -34,6 +34,8 @@ export async function keepFiles(request: KeepRequest, top: Item): Promise<PinPro
   for await (const file of filesBelow(request, top)) files.push(file)
   const totals = { totalFiles: files.length, totalBytes: files.reduce((sum, { size }) => sum + size, 0) }
   const progress = { files: 0, bytes: 0 }
+  // Whoever has not so much room can say so now.
+  onProgress({ ...totals, ...progress })
   for (const file of files) {
     const reader = await open(file.path)
     await reader.keep(cache, signal, (bytes) => {

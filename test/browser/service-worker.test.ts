@@ -1,6 +1,10 @@
 /** `edgemount/service-worker` in Chromium: readers that know nothing of it get verified bytes below a path of their own origin, with and without the edge. */
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type * as Registration from '../../edge/browser/service-worker/registration.ts'
+import { systemClock } from '../../shared/clock.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
+import { testKeys, tokenFor } from '../edge/access/tokens.ts'
 import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../edge/edge-under-test.ts'
 import { type ChromiumBed, type Visit, startChromium } from '../support/chromium.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
@@ -32,6 +36,19 @@ interface Answered {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly bytes: readonly number[]
+}
+
+async function reload({ page }: Pick<Visit, 'page'>): Promise<void> {
+  await page.reload()
+  await page.waitForFunction(() => 'isReady' in globalThis)
+}
+
+/** As the browser itself does now and then. */
+async function stopWorkers({ context, page }: Pick<Visit, 'page' | 'context'>): Promise<void> {
+  const session = await context.newCDPSession(page)
+  await session.send('ServiceWorker.enable')
+  await session.send('ServiceWorker.stopAllWorkers')
+  await session.detach()
 }
 
 /** What a page's `fetch` gets. */
@@ -79,6 +96,248 @@ describe('answers', () => {
     expect(small.headers).toMatchObject({ 'content-type': 'text/plain; charset=utf-8', 'content-disposition': `attachment; filename="small _.txt"; filename*=UTF-8''small%20%C3%A4.txt` })
     const listing = JSON.parse(text(await get(visit, '/files/data/'))) as { readonly items: readonly { readonly name: string }[] }
     expect(listing.items.map(({ name }) => name)).toEqual(['big.bin', 'page.html', 'small ä.txt'])
-    expect(visit.problems.filter((problem) => !problem.includes('416'))).toEqual([])
+    // A page of the volume is not one of the app.
+    expect((await get(visit, '/files/data/page.html')).headers['content-security-policy']).toBe('sandbox')
+    expect(text(await get(visit, '/files/data/none'))).toContain('it does not exist')
+    expect(visit.problems.filter((problem) => !/status of 4(?:16|04)/.test(problem))).toEqual([])
+  })
+})
+
+describe('without the edge', () => {
+  test('a folder that is pinned is whole after a reload and a new start of the worker: listings and bytes', async () => {
+    const own = await startEdge()
+    const writer = own.volume.writer()
+    const random = new SeededRandom(32)
+    const truth = new Map<string, Uint8Array>()
+    const operations: Operation[] = []
+    for (let index = 0; index < 200; index += 1) {
+      const path = `/album/${index % 10}/file ${index}.bin`
+      const bytes = random.bytes(index % 7 === 0 ? 3000 : 100_000 + index * 300)
+      truth.set(path, bytes)
+      operations.push({ op: 'create', path, parents: true, ...(await writer.write([bytes])) })
+    }
+    await writer.flush()
+    await own.commit(...operations)
+    const total = [...truth.values()].reduce((sum, { length }) => sum + length, 0)
+    const visit = await bed.visit()
+    await register(visit, { url: `${own.url}/v1/${volumeName}`, cacheBytes: MiB })
+    const pinned = await visit.page.evaluate(async (url) => {
+      const volume = await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js', cacheBytes: 1024 * 1024 })
+      const told: number[] = []
+      const done = await volume.pin('/album', { onProgress: ({ bytes }) => told.push(bytes) })
+      return { done, told, pins: await volume.pins() }
+    }, `${own.url}/v1/${volumeName}`)
+    expect(pinned.done).toEqual({ files: 200, totalFiles: 200, bytes: total, totalBytes: total })
+    expect(pinned.told).toEqual(pinned.told.toSorted((a, b) => a - b))
+    expect(pinned.told.length).toBeGreaterThanOrEqual(200)
+    expect(pinned.pins).toMatchObject([{ path: '/album', seq: 2, isComplete: true, files: 200 }])
+    // What is read beside it has to fit into the rest, and takes nothing of it.
+    await own.commit(await fileOperation(own.volume, '/other.bin', big), await fileOperation(own.volume, '/never.bin', big.subarray(100)))
+    expect(await visit.page.evaluate(async () => (await (await fetch('/files/other.bin')).arrayBuffer()).byteLength)).toBe(big.length)
+
+    await own.close()
+    await visit.context.setOffline(true)
+    await stopWorkers(visit)
+    await reload(visit)
+    const wrong = await visit.page.evaluate(async (files) => {
+      const wrong: string[] = []
+      for (const [path, hash] of files) {
+        const answer = await fetch(`/files${path.split('/').map(encodeURIComponent).join('/')}`)
+        const found = new Uint8Array(await crypto.subtle.digest('SHA-256', await answer.arrayBuffer()))
+        if (answer.status !== 200 || found.toHex() !== hash) wrong.push(`${path}: ${answer.status}`)
+      }
+      return wrong
+    }, [...truth].map(([path, bytes]) => [path, createHash('sha256').update(bytes).digest('hex')] as const))
+    expect(wrong).toEqual([])
+    const listing = JSON.parse(text(await get(visit, '/files/album/3'))) as { readonly items: readonly unknown[] }
+    expect(listing.items).toHaveLength(20)
+    const absent = await get(visit, '/files/never.bin', { range: 'bytes=7000000-7000009' })
+    expect(absent.status).toBe(503)
+    expect(text(absent)).toMatch(/Cannot send \\"\/never.bin\\" without the edge: not all of it is kept on this device; connect, or pin it while the edge is there/)
+  })
+})
+
+describe('who may', () => {
+  const startMs = systemClock.now()
+  let aheadMs = 0
+  let closed: EdgeUnderTest
+  beforeAll(async () => {
+    const clock = { ...systemClock, now: () => systemClock.now() + aheadMs }
+    closed = await startEdge({ clock, access: { keys: testKeys, tokenRate: 0, anonymousRate: 0 } })
+    await closed.commit(await fileOperation(closed.volume, '/data/big.bin', big), await fileOperation(closed.volume, '/data/sub/small.txt', 'hello, world'), await fileOperation(closed.volume, '/secret.txt', 'secret'))
+  })
+  afterAll(async () => await closed?.close())
+
+  test('a token that is not kept is asked for from the page, also for a worker that was started anew; without one nothing is served', async () => {
+    const token = await tokenFor({ rights: ['read', 'list'] })
+    const visit = await bed.visit()
+    const settings = { url: `${closed.url}/v1/${volumeName}`, token, keepToken: false }
+    await register(visit, settings)
+    expect(text(await get(visit, '/files/data/sub/small.txt'))).toBe('hello, world')
+    await stopWorkers(visit)
+    expect(text(await get(visit, '/files/data/sub/small.txt'))).toBe('hello, world')
+    const kept = await visit.page.evaluate(async () => {
+      const found: string[] = []
+      for (const { name = '' } of await indexedDB.databases()) {
+        const database = await new Promise<IDBDatabase>((resolve) => {
+          const opening = indexedDB.open(name)
+          opening.addEventListener('success', () => resolve(opening.result))
+        })
+        const store = database.transaction('entries').objectStore('entries')
+        const all = await Promise.all([store.getAll(), store.getAllKeys()].map((asking) => new Promise((resolve) => asking.addEventListener('success', () => resolve(asking.result)))))
+        found.push(name, JSON.stringify(all))
+        database.close()
+      }
+      return found.join('\n')
+    })
+    expect(kept).toContain('edgemount-service-worker')
+    expect(kept).not.toContain(token.slice(4, 40))
+    await register(visit, { ...settings, token: undefined })
+    const refused = await get(visit, '/files/secret.txt')
+    expect(refused.status).toBe(403)
+    expect(text(refused)).toContain('token')
+  })
+
+  test('a token for a folder reads that, pins it, and nothing else; when it ends, a body under way breaks and the next answer says why', async () => {
+    const token = await tokenFor({ prefix: '/data', rights: ['read', 'list'], expiry: Math.floor(startMs / 1000) + 3600 })
+    const visit = await bed.visit()
+    await register(visit, { url: `${closed.url}/v1/${volumeName}`, token })
+    expect((await get(visit, '/files/data/big.bin', { range: 'bytes=10-19' })).bytes).toEqual([...big.subarray(10, 20)])
+    expect((await get(visit, '/files/secret.txt')).status).toBe(403)
+    const outcome = visit.page.evaluate(async () => {
+      const reader = (await fetch('/files/data/big.bin')).body!.getReader()
+      await reader.read()
+      Object.assign(globalThis, { hasBegun: true })
+      await new Promise((resolve) => Object.assign(globalThis, { goOn: resolve }))
+      try {
+        while (!(await reader.read()).done);
+        return 'whole'
+      } catch (error) {
+        return String(error)
+      }
+    })
+    await visit.page.waitForFunction(() => 'goOn' in globalThis)
+    aheadMs = 2 * 3600_000
+    await visit.page.evaluate(() => (globalThis as unknown as { goOn: () => void }).goOn())
+    expect(await outcome).toMatch(/^TypeError/)
+    await expect.poll(async () => (await get(visit, '/files/data/sub/small.txt')).status, { timeout: 5000 }).toBe(403)
+    expect(text(await get(visit, '/files/data/sub/small.txt'))).toMatch(/expired|ended/)
+    aheadMs = 0
+    await register(visit, { url: `${closed.url}/v1/${volumeName}`, token: await tokenFor({ prefix: '/data', rights: ['read', 'list'] }) })
+    await visit.page.evaluate(async () => {
+      for (const registration of await navigator.serviceWorker.getRegistrations()) await registration.update()
+    })
+    expect(text(await get(visit, '/files/data/sub/small.txt'))).toBe('hello, world')
+  })
+})
+
+describe('what moves on', () => {
+  test('a commit is seen within seconds, a pin follows it, and offline it is the newer one that is there; what is unpinned can go', async () => {
+    const own = await startEdge()
+    await own.commit(await fileOperation(own.volume, '/docs/a.txt', 'first a '.repeat(2000)), await fileOperation(own.volume, '/docs/b.txt', 'first b '.repeat(2000)))
+    const visit = await bed.visit()
+    const settings = { prefix: '/files/', url: `${own.url}/v1/${volumeName}`, script: '/app-worker.js' }
+    const pins = async (): Promise<readonly Registration.Pinned[]> => await visit.page.evaluate(async (options) => await (await edgemount.registerVolume(options)).pins(), settings)
+    await visit.page.evaluate(async (options) => await (await edgemount.registerVolume(options)).pin('/docs'), settings)
+    await own.commit({ op: 'unlink', path: '/docs/b.txt' }, await fileOperation(own.volume, '/docs/c.txt', 'second c '.repeat(2000)))
+    await expect.poll(async () => text(await get(visit, '/files/docs/c.txt')).slice(0, 8), { timeout: 5000 }).toBe('second c')
+    await expect.poll(async () => (await pins()).map(({ seq }) => seq), { timeout: 10_000 }).toEqual([3])
+    await own.close()
+    await stopWorkers(visit)
+    expect(text(await get(visit, '/files/docs/c.txt')).slice(0, 8)).toBe('second c')
+    expect(text(await get(visit, '/files/docs/a.txt')).slice(0, 7)).toBe('first a')
+    expect((await get(visit, '/files/docs/b.txt')).status).toBe(404)
+    const left = await visit.page.evaluate(async (options) => {
+      const volume = await edgemount.registerVolume(options)
+      await volume.unpin('/docs')
+      return { pins: await volume.pins(), pinnedBytes: (await volume.stats()).pinnedBytes }
+    }, settings)
+    expect(left).toEqual({ pins: [], pinnedBytes: 0 })
+  })
+
+  test('two volumes have a prefix each; one that is unregistered is the app\'s own address again', async () => {
+    const visit = await bed.visit()
+    await register(visit)
+    await register(visit, { prefix: '/more/', seq: 2 })
+    const range = { range: 'bytes=10-19' }
+    for (const prefix of ['/files', '/more']) expect((await get(visit, `${prefix}/data/big.bin`, range)).bytes).toEqual([...big.subarray(10, 20)])
+    await visit.page.evaluate(async (url) => await (await edgemount.registerVolume({ prefix: '/more/', url, script: '/app-worker.js' })).unregister(), url)
+    await expect.poll(async () => (await get(visit, '/more/data/big.bin', range)).status).toBe(404)
+    expect((await get(visit, '/files/data/big.bin', range)).status).toBe(206)
+  })
+})
+
+describe('what goes wrong', () => {
+  test('a chunk that is damaged where it is kept is fetched again, and a pin is whole again', async () => {
+    const visit = await bed.visit()
+    await register(visit)
+    await visit.page.evaluate(async (url) => {
+      await (await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })).pin('/data')
+      const database = await new Promise<IDBDatabase>((resolve) => {
+        const opening = indexedDB.open('edgemount')
+        opening.addEventListener('success', () => resolve(opening.result))
+      })
+      const store = database.transaction('entries', 'readwrite').objectStore('entries')
+      const keys = await new Promise<IDBValidKey[]>((resolve) => {
+        const asking = store.getAllKeys()
+        asking.addEventListener('success', () => resolve(asking.result))
+      })
+      for (const key of keys) if (String(key).startsWith('b/c/')) store.put(new Uint8Array(100_000), key)
+      await new Promise((resolve) => store.transaction.addEventListener('complete', resolve))
+      database.close()
+    }, url)
+    await stopWorkers(visit)
+    const path = '/files/data/big.bin'
+    expect((await get(visit, path, { range: 'bytes=3000000-3000099' })).bytes).toEqual([...big.subarray(3_000_000, 3_000_100)])
+    expect(await visit.page.evaluate(async (url) => (await (await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })).stats()).corruptKept, url)).toBeGreaterThan(0)
+    expect(visit.problems).toEqual([])
+  })
+
+  test('a worker that the browser ends comes back by itself, for requests and within a pin', async () => {
+    const visit = await bed.visit()
+    await register(visit)
+    await stopWorkers(visit)
+    expect((await get(visit, '/files/data/big.bin', { range: 'bytes=10-19' })).bytes).toEqual([...big.subarray(10, 20)])
+    await visit.page.evaluate((url) => {
+      const pinning = edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' }).then(async (volume) => await volume.pin('/data', { onProgress: () => Object.assign(globalThis, { hasBegun: true }) }))
+      Object.assign(globalThis, { pinning })
+    }, url)
+    await visit.page.waitForFunction(() => 'hasBegun' in globalThis)
+    await stopWorkers(visit)
+    expect(await visit.page.evaluate(() => (globalThis as unknown as { pinning: Promise<unknown> }).pinning)).toMatchObject({ files: 3, bytes: big.length + 49 })
+  }, 40_000)
+
+  test('two tabs share a worker, and what they pin at once', async () => {
+    const visit = await bed.visit()
+    await register(visit)
+    const other = await visit.newPage()
+    await register({ page: other })
+    const pin = async (page: Visit['page']): Promise<number> =>
+      await page.evaluate(async (url) => {
+        const volume = await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })
+        await volume.pin('/data')
+        return (await volume.stats()).pinnedBytes
+      }, url)
+    const [one, two] = await Promise.all([pin(visit.page), pin(other)])
+    for (const pinnedBytes of [one, two]) expect(Math.floor(pinnedBytes / MiB)).toBe(big.length / MiB)
+    const range = { range: 'bytes=5000000-5000009' }
+    const answers = await Promise.all([get(visit, '/files/data/big.bin', range), get({ page: other }, '/files/data/big.bin', range)])
+    for (const { bytes } of answers) expect(bytes).toEqual([...big.subarray(5_000_000, 5_000_010)])
+    expect(visit.problems).toEqual([])
+  })
+
+  test('pins that do not fit are refused with a sentence, by the budget and by the browser; reading goes on', async () => {
+    const visit = await bed.visit()
+    const session = await visit.context.newCDPSession(visit.page)
+    await session.send('Storage.overrideQuotaForOrigin', { origin: bed.url, quotaSize: 3 * MiB })
+    const pin = async (pinBytes?: number): Promise<string> =>
+      await visit.page.evaluate(async ({ url, pinBytes }) => {
+        const volume = await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js', pinBytes })
+        const why = await volume.pin('/data').then(String, (error: Error) => error.message)
+        return `${why} ${JSON.stringify(await volume.pins())}`
+      }, { url, pinBytes })
+    expect(await pin(MiB)).toBe(`Cannot pin "/data": it has ${big.length + 49} bytes; ${MiB} may be: unpin something, or register the volume with more pinBytes []`)
+    expect(await pin()).toMatch(/^Cannot keep "\/data\/big.bin" offline: the browser has no room for it.* \[\]$/)
+    expect((await get(visit, '/files/data/big.bin', { range: 'bytes=7000000-7000009' })).bytes).toEqual([...big.subarray(7_000_000, 7_000_010)])
   })
 })
