@@ -64,6 +64,9 @@ const uploadStepBytes = 32 * 1024 * 1024
 /** Each holds its pack, 64 MiB at most. Apart from the uploads, so that neither can keep the other waiting. */
 const packsAtOnce = 8
 
+/** 32 slices of 8 MiB; a client that asks and does not read holds its own for minutes. */
+const sliceBytesMax = 256 * 1024 * 1024
+
 export interface AppSettings {
   readonly store: ObjectStore
   readonly clock: Clock
@@ -170,7 +173,7 @@ function edgeOf(settings: AppSettings, lifetime: Lifetime): Edge {
   const uploads = new BodyPlaces('uploads', { clock, limit: uploadsAtOnce })
   const uploadMemory = { stepBytes: Math.min(packBytesMax ?? uploadStepBytes, uploadStepBytes), packBytesMax }
   const packs = new BodyPlaces('packs that are received', { clock, limit: packsAtOnce })
-  return { clock, random, hash, log, metrics, volumes, accesses, keys: settings.access?.keys, bytesBody, isStreaming, storeCallMs, startDigest, uploadMemory, uploads, packs, uploadBytesMax, listenersMax, console: settings.console, closing: lifetime.signal }
+  return { clock, random, hash, log, metrics, volumes, accesses, keys: settings.access?.keys, bytesBody, isStreaming, storeCallMs, startDigest, uploadMemory, uploads, packs, slices: new ReadBudget(sliceBytesMax), uploadBytesMax, listenersMax, console: settings.console, closing: lifetime.signal }
 }
 
 /** What every request passes on its way to a handler and back. */

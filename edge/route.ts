@@ -10,6 +10,7 @@ import type { Metrics } from '../shared/metrics.ts'
 import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
 import type { Random } from '../shared/random.ts'
 import type { KeyRing } from '../shared/wire/key-ring.ts'
+import type { ReadBudget } from '../shared/volume/read-budget.ts'
 import type { Right } from '../shared/wire/token.ts'
 import { checkVolumeName } from '../shared/wire/routes.ts'
 import type { Grant } from './access/grant.ts'
@@ -45,6 +46,8 @@ export interface Edge {
   readonly uploads: BodyPlaces
   /** Packs being received, in memory. */
   readonly packs: BodyPlaces
+  /** What long slices of packs may hold together while they are sent. */
+  readonly slices: ReadBudget
   /** The largest file that may be uploaded. */
   readonly uploadBytesMax: number
   /** Event streams and long polls at once. */

@@ -6,7 +6,7 @@ import { EdgemountError } from '../../shared/error.ts'
 import type { PackId } from '../../shared/format/entry.ts'
 import { isPackId, packBytesMax } from '../../shared/format/pack-id.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
-import type { ByteRange } from '../../shared/range.ts'
+import { type ByteRange, clampRange, rangeLength } from '../../shared/range.ts'
 import type { StoredObject } from '../../shared/store.ts'
 import { packKey } from '../../shared/volume/keys.ts'
 import { freshHeader } from '../../shared/wire/routes.ts'
@@ -14,9 +14,11 @@ import { openBody, piecesOf, receiveBytes } from '../body.ts'
 import { parseInteger, queryValue } from '../query.ts'
 import { immutableCache, respond, respondJson } from '../respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
+import { SliceHold } from '../slice-hold.ts'
 
 /** Below this a slice is one piece in memory, which every runtime sends fastest; the engine asks for 1 to 8 MiB. Where memory is short it is less. */
 const wholeBytesMax = 8 * 1024 * 1024
+/** What every answer may hold, whoever reads it and however slowly; longer pieces count, and beyond `edge.slices` there are none. */
 const shortBytesMax = 1024 * 1024
 
 const freshParameter = { name: 'Edgemount-Fresh', in: 'header', text: 'With any value: what came before did not match its hashes; the store is asked again' } as const
@@ -60,32 +62,70 @@ export const packRoutes: readonly Route[] = [
 ]
 
 async function sendPack(exchange: Exchange, range: ByteRange | undefined): Promise<Response> {
+  const hold = holdFor(exchange, range)
+  try {
+    return await answerPack(exchange, range, hold)
+  } finally {
+    hold?.settle()
+  }
+}
+
+/** Undefined for who needs none, and where there is no room. */
+function holdFor({ edge: { slices, isStreaming }, isHead }: Exchange, range: ByteRange | undefined): SliceHold | undefined {
+  const bytes = range === undefined ? 0 : rangeLength(range)
+  return isHead || isStreaming || bytes <= shortBytesMax || bytes > wholeBytesMax ? undefined : SliceHold.take(slices, bytes)
+}
+
+async function answerPack(exchange: Exchange, range: ByteRange | undefined, hold: SliceHold | undefined): Promise<Response> {
   const { edge, signal, isHead, parameters } = exchange
   const pack = packIdOf(parameters['pack'])
   const { store } = await volumeOf(exchange)
-  const wanted = isHead ? { start: 0, end: 0 } : range
-  const found = await store.get(packKey(pack), { range: wanted, signal, isFresh: exchange.request.headers.has(freshHeader) })
+  const firstMax = firstBytesMax(exchange, range, hold)
+  const read = (part: ByteRange | undefined): Promise<StoredObject | undefined> => store.get(packKey(pack), { range: part, signal, isFresh: exchange.request.headers.has(freshHeader) })
+  const found = await read(isHead ? { start: 0, end: 0 } : range && { start: range.start, end: Math.min(range.end, range.start + firstMax) })
   if (found === undefined) throw new EdgemountError('not-found', `Cannot read the pack "${pack}": there is none in the volume`)
-  const start = Math.min(range?.start ?? 0, found.size)
-  const length = Math.min(range?.end ?? found.size, found.size) - start
+  const { start, end } = clampRange(range ?? { start: 0, end: found.size }, found.size)
+  const length = end - start
   const headers = {
     'content-type': 'application/octet-stream',
     'content-length': String(length),
     'cache-control': immutableCache,
-    etag: `"${pack}-${start}-${start + length}"`,
+    etag: `"${pack}-${start}-${end}"`,
     'edgemount-size': String(found.size),
   }
   if (isHead) return respond(200, headers)
   const onFailure = (error: unknown): void => {
     if (!signal.aborted) edge.log.error('a pack was broken off', { pack, error })
   }
-  return respond(200, headers, await openBody({ length, pieces: slicePieces(exchange, found, length), bytesBody: edge.bytesBody, onFailure }))
+  const pieces = slicePieces(exchange, { found, read, slice: { start, end }, isWhole: length <= firstMax })
+  return respond(200, headers, await openBody({ length, pieces, bytesBody: hold === undefined ? edge.bytesBody : (bytes) => hold.body(bytes), onFailure }))
 }
 
-async function* slicePieces({ edge, signal }: Exchange, found: StoredObject, length: number): AsyncGenerator<Uint8Array> {
+/** How much of a slice the first request to the store may ask for. */
+function firstBytesMax({ edge }: Exchange, range: ByteRange | undefined, hold: SliceHold | undefined): number {
+  if (range === undefined || hold !== undefined || rangeLength(range) > wholeBytesMax || edge.isStreaming) return Infinity
+  return shortBytesMax
+}
+
+interface Slice {
+  readonly found: StoredObject
+  readonly read: (part: ByteRange) => Promise<StoredObject | undefined>
+  readonly slice: ByteRange
+  /** `found` is all of it. */
+  readonly isWhole: boolean
+}
+
+async function* slicePieces({ edge, signal }: Exchange, { found, read, slice, isWhole }: Slice): AsyncGenerator<Uint8Array> {
   const { clock, isStreaming, storeCallMs } = edge
-  if (length <= (isStreaming ? shortBytesMax : wholeBytesMax)) yield await found.bytes()
-  else yield* piecesOf(found.stream(), (read) => withDeadline(clock, storeCallMs, 'read a pack from the store', signal, () => read))
+  if (!isWhole) {
+    yield await found.bytes()
+    for (let at = slice.start + shortBytesMax; at < slice.end; at += shortBytesMax) {
+      const next = await read({ start: at, end: Math.min(at + shortBytesMax, slice.end) })
+      if (next === undefined) throw new EdgemountError('unavailable', 'Cannot finish the slice: its pack was deleted while it was read')
+      yield await next.bytes()
+    }
+  } else if (rangeLength(slice) <= (isStreaming ? shortBytesMax : wholeBytesMax)) yield await found.bytes()
+  else yield* piecesOf(found.stream(), (waiting) => withDeadline(clock, storeCallMs, 'read a pack from the store', signal, () => waiting))
 }
 
 async function postPack(exchange: Exchange): Promise<Response> {
