@@ -37,6 +37,7 @@ import { historyRoutes } from './routes/history.ts'
 import { leaseRoutes } from './routes/leases.ts'
 import { logRoutes } from './routes/log.ts'
 import { lookupRoutes } from './routes/lookup.ts'
+import { mkdirRoutes } from './routes/mkdir.ts'
 import { packRoutes } from './routes/packs.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { renameRoutes } from './routes/rename.ts'
@@ -144,7 +145,7 @@ let routing: Routing | undefined
 
 function createRouting(): Routing {
   const documented = [
-    ...fileRoutes, ...uploadRoutes, ...resumableRoutes, ...renameRoutes, ...zipRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
+    ...fileRoutes, ...uploadRoutes, ...resumableRoutes, ...renameRoutes, ...mkdirRoutes, ...zipRoutes, ...lookupRoutes, ...packRoutes, ...logRoutes,
     ...eventRoutes, ...historyRoutes, ...restoreRoutes, ...shareRoutes, ...leaseRoutes, ...peerRoutes, ...volumeRoutes, ...accessRoutes, ...consoleRoutes,
   ]
   const routes = [...documented, ...aboutRoutes(documented)]

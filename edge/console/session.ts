@@ -109,7 +109,8 @@ function claimsOf(token: string): Claims | undefined {
   }
 }
 
-function errorOf(status: number, body: string): EdgemountError {
+/** What an answer says that is none of success, in the edge's own words. */
+export function errorOf(status: number, body: string): EdgemountError {
   let value: unknown
   try {
     value = JSON.parse(body)

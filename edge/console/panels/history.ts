@@ -1,0 +1,139 @@
+/**
+ * What happened to a file or folder: the commits that changed it, as it was then, what differs, and bringing it back.
+ */
+import { baseName, childPath, parentPath, rootPath } from '../../../shared/path.ts'
+import type { HistoryMessage, PathChangeMessage } from '../../../shared/wire/messages.ts'
+import { formatAddress } from '../address.ts'
+import { ask } from '../dialog.ts'
+import { showDifferences } from '../diff-view.ts'
+import { button, element, fill, icon } from '../element.ts'
+import { formatBytes, formatTime, shownName } from '../format.ts'
+import { readHistory, restore } from '../history-api.ts'
+import type { Context, Panel } from '../panel.ts'
+import { numberedPath } from '../uploads/free-name.ts'
+
+const changeNames: Readonly<Record<PathChangeMessage['change'], string>> = { added: 'Added', changed: 'Changed', removed: 'Removed', renamed: 'Renamed' }
+
+export const historyPanel: Panel = {
+  id: 'history',
+  title: 'History',
+  icon: 'clock',
+  isFor: (_, session) => session.may('read'),
+  show: async (host, context) => {
+    const first = await readHistory(context.session, context.place.volumeName, { path: context.place.path, before: beforeOf(context) }, context.signal)
+    showList(host, context, first)
+  },
+}
+
+function beforeOf({ place: { seq } }: Context): number | undefined {
+  return seq === undefined ? undefined : seq + 1
+}
+
+function showList(host: HTMLElement, context: Context, first: HistoryMessage): void {
+  const list = element('ol', { class: 'changes' })
+  const said = element('p', { class: 'quiet', role: 'status' })
+  let next = first.next
+  let count = 0
+  const add = ({ items, next: after }: HistoryMessage): void => {
+    for (const change of items) list.append(changeRow(host, context, change, count + list.childElementCount === 0))
+    count += items.length
+    next = after
+    more.hidden = next === null
+    said.textContent = next !== null ? (count === 0 ? `The commits down to ${next.before} did not change this.` : '') : count === 0 ? 'No commit changed this.' : ''
+  }
+  const more = button({ label: 'Look further back', icon: 'down', onClick: () => void read() })
+  const read = async (): Promise<void> => {
+    if (next === null) return
+    more.disabled = true
+    try {
+      add(await readHistory(context.session, context.place.volumeName, next, context.signal))
+    } catch (error) {
+      context.notices.fail(error)
+    }
+    more.disabled = false
+  }
+  add(first)
+  fill(host, list, element('div', { class: 'more' }, said, more))
+  if (context.place.info.kind === 'directory') host.prepend(element('p', { class: 'quiet' }, 'What is removed can be brought back: see what a commit changed.'))
+}
+
+function changeRow(host: HTMLElement, context: Context, change: PathChangeMessage, isNewest: boolean): HTMLElement {
+  const { session, place, address } = context
+  const { seq, time, author, message, path, from, entry } = change
+  const isFolder = place.info.kind === 'directory'
+  const then = formatTime(new Date(time))
+  const what = from === undefined ? changeNames[change.change] : `Renamed from ${shownName(from)}`
+  const facts = [what, entry === undefined || isFolder ? undefined : formatBytes(entry.size), `by ${shownName(author)}`].filter((part) => part !== undefined).join(' · ')
+  const buttons = element('span', { class: 'change-buttons' })
+  if (entry !== undefined) buttons.append(element('a', { class: 'button', href: formatAddress({ ...address, seq, path, panel: undefined }, isFolder), 'aria-label': `View commit ${seq}` }, 'View'))
+  const canCompare = isFolder ? session.may('list') : entry !== undefined && seq > 1
+  if (canCompare) buttons.append(button({ label: 'Changes', attributes: { 'aria-label': `Changes of commit ${seq}` }, onClick: () => void compare(host, context, { path, from: Math.max(1, seq - 1), to: seq, oldPath: from ?? path }) }))
+  if (!isNewest && entry !== undefined && (!isFolder || session.may('list'))) {
+    buttons.append(button({ label: 'Since then', attributes: { 'aria-label': `Since then: what changed after commit ${seq}` }, onClick: () => void compare(host, context, { path: place.path, from: seq, to: place.volume.seq, oldPath: path, isSince: true }) }))
+  }
+  if (entry !== undefined && place.seq === undefined && session.may('write') && !isNewest && path !== rootPath) {
+    buttons.append(button({ label: 'Restore', attributes: { 'aria-label': `Restore commit ${seq}` }, onClick: () => askRestore(context, { path, seq, to: place.path }) }))
+  }
+  return element(
+    'li',
+    {},
+    icon('clock'),
+    element('div', { class: 'change-text' }, element('p', {}, element('strong', {}, then), ` · commit ${seq}`), element('p', { class: 'quiet' }, facts), message === undefined ? undefined : element('p', {}, shownName(message))),
+    buttons,
+  )
+}
+
+interface Comparison {
+  readonly path: string
+  readonly from: number
+  readonly to: number
+  /** Where it was at `from`. */
+  readonly oldPath: string
+  /** Not of one commit, but of all after `from`. */
+  readonly isSince?: boolean
+}
+
+async function compare(host: HTMLElement, context: Context, comparison: Comparison): Promise<void> {
+  const kept = [...host.childNodes]
+  const view = element('div', { class: 'comparison' })
+  const back = button({ icon: 'up', label: 'Back to the history', onClick: () => host.replaceChildren(...kept) })
+  const title = element('h2', { tabindex: -1 }, comparison.isSince === true ? `What changed since commit ${comparison.from}` : `What commit ${comparison.to} changed`)
+  host.replaceChildren(element('div', { class: 'comparison-head' }, back, title), view)
+  title.focus()
+  try {
+    await showDifferences(view, context, { ...comparison, onRestore: (path, seq) => askRestore(context, { path, seq, to: path }) })
+  } catch (error) {
+    context.notices.fail(error)
+    host.replaceChildren(...kept)
+  }
+}
+
+interface Restoring {
+  readonly path: string
+  readonly seq: number
+  readonly to: string
+}
+
+export function askRestore(context: Context, { path, seq, to }: Restoring): void {
+  const { session, place, notices } = context
+  const name = `“${shownName(baseName(path))}”`
+  const isCopy = element('input', { type: 'checkbox', id: 'as-copy' })
+  const text = element('p', {}, `${name} becomes what commit ${seq} left. What is there now stays in the history; of a folder, what came since stays where it is. No bytes move.`)
+  ask(() => ({
+    title: `Restore ${name} from commit ${seq}?`,
+    content: [text, element('p', { class: 'check' }, isCopy, element('label', { for: 'as-copy' }, 'As a copy beside it'))],
+    action: 'Restore',
+    run: async () => {
+      const target = isCopy.checked ? copyPath(to, seq) : to
+      const { count, path: reached } = await restore(session, place.volumeName, path, { seq, to: target, isNew: isCopy.checked })
+      notices.tell(count === 0 ? `Nothing is different: ${name} is as commit ${seq} left it.` : `Restored “${shownName(reached)}” from commit ${seq}.`)
+      await context.changed()
+      context.go({ path: isCopy.checked ? reached : place.path, panel: 'history' })
+    },
+  }))
+}
+
+function copyPath(path: string, seq: number): string {
+  const numbered = baseName(numberedPath(path, seq)).replace(` (${seq})`, ` (commit ${seq})`)
+  return childPath(parentPath(path) ?? rootPath, numbered)
+}

@@ -1,0 +1,183 @@
+/** The uploads of the console without a page: names, rates, what is remembered, and files that are sent over cuts to an edge that is played. */
+import { describe, expect, it } from 'vitest'
+import { pathBelow } from '../../../edge/console/uploads/dropped.ts'
+import { numberedPath } from '../../../edge/console/uploads/free-name.ts'
+import { type Decision, UploadQueue } from '../../../edge/console/uploads/queue.ts'
+import { RateMeter, formatSeconds } from '../../../edge/console/uploads/rate.ts'
+import type { Answer, Sending } from '../../../edge/console/uploads/send.ts'
+import { UnfinishedUploads } from '../../../edge/console/uploads/unfinished.ts'
+import { type UploadRequest, type UploadWorld, uploadFile, wholeBytesMax } from '../../../edge/console/uploads/upload-file.ts'
+import { errorOf } from '../../../edge/console/session.ts'
+import { EdgemountError } from '../../../shared/error.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+
+const fileOf = (name: string, size: number): File => new File([new Uint8Array(size)], name, { lastModified: 1_700_000_000_500 })
+const answer = (status: number, headers: Record<string, string> = {}, text = ''): Answer => ({ status, text, header: (name) => headers[name] })
+
+describe('names', () => {
+  it.each([
+    ['/a/b.txt', '/a/b (2).txt'],
+    ['/b', '/b (2)'],
+    ['/.profile', '/.profile (2)'],
+    ['/x/archive.tar.gz', '/x/archive (2).tar.gz'],
+    ['/v1.0 final draft', '/v1.0 final draft (2)'],
+  ])('%s is also %s', (path, other) => {
+    expect(numberedPath(path, 2)).toBe(other)
+  })
+
+  it('stay below the folder', () => {
+    expect(pathBelow('/in', ['a', 'b.txt'])).toBe('/in/a/b.txt')
+    expect(pathBelow('/', ['b.txt'])).toBe('/b.txt')
+    expect(() => pathBelow('/in', ['..', 'b.txt'])).toThrow('Cannot')
+  })
+})
+
+it('a rate is that of the last seconds', () => {
+  const rate = new RateMeter()
+  for (let second = 0; second <= 20; second += 1) rate.note(second * 1000, second < 10 ? second * 100 : 1000 + (second - 10) * 1000)
+  expect(Math.round(rate.perSecond(20_000))).toBe(1000)
+  expect(rate.secondsLeft(20_000, 5000)).toBe(5)
+  expect(new RateMeter().secondsLeft(0, 5)).toBeUndefined()
+  expect([formatSeconds(8), formatSeconds(180), formatSeconds(7500)]).toEqual(['8 s', '3 min', '2 h 5 min'])
+})
+
+it('what was begun is remembered by volume, path, size and time, also where nothing can be kept', () => {
+  const kept = new Map<string, string>()
+  const upload = { volume: 'v', path: '/a', size: 1, modifiedMs: 2, id: 'x', begunMs: 3 }
+  for (const notebook of [{ getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) }, undefined]) {
+    const uploads = new UnfinishedUploads(notebook)
+    uploads.keep(upload)
+    expect([uploads.find({ ...upload })?.id, uploads.find({ ...upload, size: 2 })]).toEqual(['x', undefined])
+    uploads.keep({ ...upload, id: 'y' })
+    expect(uploads.all().length).toBe(1)
+    uploads.forget(upload)
+    expect(uploads.all()).toEqual([])
+  }
+  kept.set('edgemount.uploads', '[{"volume":1},null,"x"]')
+  expect(new UnfinishedUploads({ getItem: (key) => kept.get(key) ?? null, setItem: () => undefined }).all()).toEqual([])
+})
+
+/** An edge of one upload in parts. */
+class PlayedEdge {
+  readonly asked: string[] = []
+  offset = 0
+  /** Before they are answered, in order; undefined: as an edge does. */
+  readonly faults: ('lost' | 'cut' | number | undefined)[] = []
+  isDone = false
+
+  async send(sending: Sending): Promise<Answer> {
+    await Promise.resolve()
+    const { method, headers, body } = sending
+    this.asked.push(`${method}${method === 'PATCH' ? ` ${headers['upload-offset']}+${body?.size}` : ''}`)
+    const fault = this.faults.shift()
+    if (typeof fault === 'number') return answer(fault, {}, '{"error":{"code":"unavailable","message":"Cannot do it now"}}')
+    if (fault === 'lost') throw new EdgemountError('unavailable', 'Cannot reach the edge')
+    if (method === 'POST') return answer(201, { location: '/t/em1.x/v1/v/uploads/a?upload=id-1' })
+    if (method === 'HEAD') return answer(200, { 'upload-offset': String(this.offset) })
+    if (method === 'PUT') return answer(this.isDone ? 412 : 201)
+    if (method !== 'PATCH') return answer(204)
+    if (Number(headers['upload-offset']) !== this.offset) return answer(409, {}, '{"error":{"code":"conflict","message":"Cannot go on"}}')
+    this.offset += fault === 'cut' ? 1000 : (body?.size ?? 0)
+    if (fault === 'cut') throw new EdgemountError('unavailable', 'Cannot reach the edge')
+    return answer(204, { 'upload-offset': String(this.offset) })
+  }
+}
+
+function worldOf(edge: PlayedEdge): UploadWorld & { readonly clock: ManualClock } {
+  return { url: (path) => `http://edge${path}`, send: (sending) => edge.send(sending), errorOf, clock: new ManualClock(), unfinished: new UnfinishedUploads(undefined) }
+}
+
+/** Time passes as fast as anybody waits. */
+async function passing<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
+  const over = new AbortController()
+  const ending = work.finally(() => over.abort())
+  ending.catch(() => undefined)
+  while (!over.signal.aborted) {
+    await new Promise((resolve) => setImmediate(resolve))
+    await clock.advance(1000)
+  }
+  return await ending
+}
+
+describe('a file', () => {
+  const mebi = 1024 * 1024
+  const requestFor = (file: File, more: Partial<UploadRequest> = {}): UploadRequest => {
+    return { volume: 'v', path: '/a', file, replaces: false, signal: new AbortController().signal, onSent: () => undefined, onWaiting: () => undefined, ...more }
+  }
+
+  it('that is short is one request, which is made again while the edge is away', async () => {
+    const edge = new PlayedEdge()
+    edge.faults.push('lost', 503)
+    const world = worldOf(edge)
+    expect(await passing(world.clock, uploadFile(world, requestFor(fileOf('a', 10))))).toBe('done')
+    expect(edge.asked).toEqual(['PUT', 'PUT', 'PUT'])
+    edge.isDone = true
+    expect(await uploadFile(world, requestFor(fileOf('a', 10)))).toBe('taken')
+  })
+
+  it('that is long goes in parts, and on from where it was cut', async () => {
+    const edge = new PlayedEdge()
+    const size = 40 * mebi
+    edge.faults.push(undefined, 'cut', 'lost', undefined, undefined, undefined)
+    const world = worldOf(edge)
+    const waits: unknown[] = []
+    expect(await passing(world.clock, uploadFile(world, requestFor(fileOf('a', size), { onWaiting: (error) => waits.push(error) })))).toBe('done')
+    expect(edge.asked).toEqual(['POST', `PATCH 0+${32 * mebi}`, 'HEAD', 'HEAD', `PATCH 1000+${32 * mebi}`, `PATCH ${32 * mebi + 1000}+${8 * mebi - 1000}`])
+    expect([edge.offset, waits.length, world.unfinished.all()]).toEqual([size, 2, []])
+  })
+
+  it('whose last answer was lost is asked for until the edge says that it is there', async () => {
+    const edge = new PlayedEdge()
+    const world = worldOf(edge)
+    const file = fileOf('a', wholeBytesMax + 1)
+    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'id-1', begunMs: 0 })
+    edge.offset = file.size
+    expect(await uploadFile(world, requestFor(file))).toBe('done')
+    expect(edge.asked).toEqual(['HEAD', `PATCH ${file.size}+0`])
+  })
+
+  it('of an upload that the edge has forgotten begins anew; what may not be is told at once', async () => {
+    const edge = new PlayedEdge()
+    const world = worldOf(edge)
+    const file = fileOf('a', wholeBytesMax + 1)
+    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'old', begunMs: 0 })
+    edge.faults.push(410)
+    expect(await uploadFile(world, requestFor(file))).toBe('done')
+    expect(edge.asked).toEqual(['HEAD', 'POST', `PATCH 0+${file.size}`])
+    edge.faults.push(403)
+    const world2: UploadWorld = { ...world, errorOf: () => new EdgemountError('denied', 'Cannot: no') }
+    await expect(uploadFile(world2, requestFor(fileOf('b', 1)))).rejects.toThrow('Cannot: no')
+  })
+})
+
+describe('a queue', () => {
+  it('asks once for all, sends three at once, and says when it is idle', async () => {
+    const edge = new PlayedEdge()
+    const world = worldOf(edge)
+    const taken = new Set(['/in/a', '/in/c', '/in/c (2)'])
+    const questions: string[] = []
+    let idle = 0
+    let decide: (decision: Decision) => void = () => undefined
+    const queue = new UploadQueue({
+      world,
+      exists: (_, path) => Promise.resolve(taken.has(path)),
+      makeFolder: () => Promise.resolve(),
+      decide: (path) => {
+        questions.push(path)
+        return new Promise((resolve) => (decide = resolve))
+      },
+      onChange: () => undefined,
+      onIdle: () => (idle += 1),
+    })
+    queue.add('v', '/in', { files: ['a', 'b', 'c', 'd', 'e'].map((name) => ({ names: [name], file: fileOf(name, 5) })), emptyFolders: [['empty']] })
+    const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
+    await settle()
+    expect([questions, queue.items.map(({ state }) => state)]).toEqual([['/in/a'], ['done', 'asking', 'done', 'asking', 'done', 'done']])
+    decide('keep-both')
+    await settle()
+    expect(queue.items.map(({ path, state }) => `${path} ${state}`)).toEqual(['/in/empty done', '/in/a (2) done', '/in/b done', '/in/c (3) done', '/in/d done', '/in/e done'])
+    expect([queue.isBusy, idle > 0, queue.totals.sentBytes]).toEqual([false, true, 25])
+    queue.clear()
+    expect(queue.items).toEqual([])
+  })
+})
