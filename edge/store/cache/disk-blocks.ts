@@ -86,6 +86,8 @@ export class DiskBlocks implements BlockCache {
       const { start, end } = clampRange(part, bytes.length)
       return { objectBytes, bytes: bytes.subarray(start, end) }
     } catch (error) {
+      // It left while it was read: it was the oldest.
+      if (this.#files.get(name) !== file) return undefined
       this.#tell(error)
       await this.#drop(name)
       return undefined

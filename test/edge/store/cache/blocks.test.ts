@@ -8,7 +8,7 @@ import { MemoryBlocks } from '../../../../edge/store/cache/memory-blocks.ts'
 import { RotatedBlocks, type WebCaches } from '../../../../edge/store/cache/rotated-blocks.ts'
 import { tieredBlocks } from '../../../../edge/store/cache/tiered-blocks.ts'
 import { WebBlocks, type WebCache, addressOf } from '../../../../edge/store/cache/web-blocks.ts'
-import type { Disk } from '../../../../edge/store/directory/disk.ts'
+import { type Disk, nodeDisk } from '../../../../edge/store/directory/disk.ts'
 import { systemClock } from '../../../../shared/clock.ts'
 import { silentLogger } from '../../../../shared/log.ts'
 import { testBlockCache } from '../../../suites/block-cache.ts'
@@ -167,6 +167,23 @@ test('disk: a full or failing disk is a miss, and nothing stays of what it broke
   expect(await blocks.get('k', wholeBlock)).toBeUndefined()
   await blocks.put('k', { objectBytes: 1000, bytes: pattern(1000) })
   expectBytes((await blocks.get('k', wholeBlock))!.bytes, pattern(1000))
+})
+
+test('disk: a block that leaves while it is read is a miss, and no sign of a disk that fails', async () => {
+  const lines: string[] = []
+  const note = (message: string): void => void lines.push(message)
+  let beforeOpen = (): Promise<void> => Promise.resolve()
+  const disk: Disk = { ...nodeDisk, openToRead: (file) => beforeOpen().then(() => nodeDisk.openToRead(file)) }
+  const log = { ...silentLogger, warn: note }
+  const blocks = await DiskBlocks.open({ directory: await tempDirectory(), bytesMax: 2500, clock: systemClock, log, disk })
+  await fill(blocks, 2)
+  beforeOpen = async () => {
+    beforeOpen = () => Promise.resolve()
+    await blocks.put('k2', { objectBytes: 1000, bytes: randomBytes(2, 1000) })
+  }
+  expect(await blocks.get('k0', wholeBlock)).toBeUndefined()
+  expect(await kept(blocks, 3)).toEqual([1, 2])
+  expect(lines).toEqual([])
 })
 
 test('disk: what a crash left half written goes; other files stay', async () => {
