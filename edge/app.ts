@@ -205,11 +205,11 @@ class Handling {
     return response
   }
 
-  failure(route: string, error: unknown): Response {
+  failure(route: string, error: unknown, isStranger = false): Response {
     if (error instanceof BodyTooLarge) return respondError(413, error.code, error.message)
     const code = codeOf(error)
     if (httpStatusOfCode[code] >= 500 && code !== 'closed') this.#edge.log.error('a request failed', { route, error })
-    return respondThrown(error)
+    return respondThrown(error, isStranger)
   }
 
   async #answer(route: Route, request: Request, client: Client): Promise<Response> {
@@ -221,8 +221,9 @@ class Handling {
       response = await this.#handle(route, request, address, grant)
     } catch (error) {
       if (codeOf(error) === 'corrupt') this.#doubt(request)
-      response = this.failure(route.template, error)
-      response = route.showError?.({ request, base: readAddress(request.url).base, response, message: shownMessage(error) }) ?? response
+      const isStranger = this.#guard !== undefined && grant?.isByToken !== true
+      response = this.failure(route.template, error, isStranger)
+      response = route.showError?.({ request, base: readAddress(request.url).base, response, message: shownMessage(error, isStranger) }) ?? response
     }
     if (this.#guard !== undefined && route.needs !== undefined) restrictCaching(response.headers, grant, Math.floor(this.#edge.clock.now() / 1000))
     return response

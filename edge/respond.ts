@@ -65,17 +65,23 @@ export function respondError(status: number, code: ErrorCode, message: string, h
   return respondJson(status, { error: { code, message: withoutTokens(message), ...details } }, { ...headers, 'cache-control': 'no-store' })
 }
 
-/** What may be told of any thrown value. What is not ours stays inside: its sentence may name anything. */
-export function shownMessage(error: unknown): string {
-  return codeOf(error) === 'internal' ? 'Cannot answer this request: the edge failed, its log says why' : withoutTokens(messageOf(error))
+/**
+ * What may be told of any thrown value. What is not ours stays inside: its sentence may name anything. Strangers, who have shown no token where one is needed, do not
+ * hear where the store is and what lies in it.
+ */
+export function shownMessage(error: unknown, isStranger = false): string {
+  const code = codeOf(error)
+  if (code === 'internal') return 'Cannot answer this request: the edge failed, its log says why'
+  if (isStranger && (code === 'unavailable' || code === 'corrupt')) return 'Cannot answer this request: the store behind this edge does not give what it must; the log of the edge says more'
+  return withoutTokens(messageOf(error))
 }
 
 /** Any thrown value; 504 where the store did not answer in time. */
-export function respondThrown(error: unknown): Response {
+export function respondThrown(error: unknown, isStranger = false): Response {
   if (error instanceof Refusal) return respondError(error.status, error.code, error.message, { ...error.headers })
   const code = codeOf(error)
   const status = code === 'unavailable' && isLate(error) ? 504 : httpStatusOfCode[code]
-  return respondError(status, code, shownMessage(error), status === 429 || status === 503 || status === 504 ? { 'retry-after': '1' } : {})
+  return respondError(status, code, shownMessage(error, isStranger), status === 429 || status === 503 || status === 504 ? { 'retry-after': '1' } : {})
 }
 
 /** The answer to a preflight. The requested headers are given back, since `*` would not cover `Authorization`. */

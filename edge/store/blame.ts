@@ -11,6 +11,8 @@ import type { ObjectStore } from '../../shared/store.ts'
 import { aroundCalls } from './around.ts'
 
 const ownFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['denied', 'invalid'])
+/** A full disk, or too many calls: who asks is told as it is, and who runs the edge must hear of it, too. */
+const toldFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([...ownFaults, 'exhausted'])
 /** Each call fails until somebody mends it; one line a minute is enough to be seen. */
 const toldEveryMs = 60_000
 
@@ -20,14 +22,14 @@ export function blameStore(store: ObjectStore, { clock, log }: { readonly clock:
     const nowMs = clock.now()
     if (Math.abs(nowMs - toldMs) < toldEveryMs) return
     toldMs = nowMs
-    log.error('the store refuses this edge', { error })
+    log.error('the store refuses what is asked of it', { error })
   }
   return aroundCalls(store, async ({ signal }, run) => {
     try {
       return await run(signal)
     } catch (error) {
+      if (toldFaults.has(codeOf(error))) tell(error)
       if (!ownFaults.has(codeOf(error))) throw error
-      tell(error)
       throw new EdgemountError('unavailable', 'Cannot use the store: it refuses this edge, whose log says why; try again when that is mended', { cause: error })
     }
   })

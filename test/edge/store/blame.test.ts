@@ -23,6 +23,15 @@ const failing = (code: ErrorCode) => aroundCalls(new MemoryStore(), async () => 
   throw new EdgemountError(code, reason)
 })
 
+it('a stranger does not hear where the store is', async () => {
+  const { clock, log } = bed()
+  const app = createApp({ store: failing('unavailable'), clock, random: new SeededRandom(1), hash: nodeHash, log, access: { keys: testKeys } })
+  onTestFinished(() => app.dispose())
+  const message = async (headers: Record<string, string>): Promise<string> => await (await app.fetch(new Request('http://edge.test/v1/demo/files/a', { headers }))).text()
+  expect(await message({})).toContain('the store behind this edge')
+  expect(await message({})).not.toContain('secret-bucket')
+})
+
 it.each(['denied', 'invalid'] as const)('%s', async (code) => {
   const { clock, lines, log } = bed()
   for (const access of [undefined, { keys: testKeys }]) {
@@ -45,6 +54,9 @@ it('is told once a minute, also when the clock is set back, and passes all else'
     await clock.advance(ms)
     await expect(store.list('')).rejects.toMatchObject({ code: 'unavailable', cause: { code: 'denied' } })
   }
-  expect(lines).toEqual([`the store refuses this edge EdgemountError: ${reason}`, `the store refuses this edge EdgemountError: ${reason}`])
+  expect(lines).toEqual([`the store refuses what is asked of it EdgemountError: ${reason}`, `the store refuses what is asked of it EdgemountError: ${reason}`])
+  await clock.advance(60_000)
+  await expect(blameStore(failing('exhausted'), { clock, log }).get('a')).rejects.toMatchObject({ code: 'exhausted', message: reason })
+  expect(lines.length).toBe(3)
   await expect(blameStore(failing('unsupported'), { clock, log }).get('a')).rejects.toMatchObject({ code: 'unsupported', message: reason })
 })
