@@ -282,7 +282,7 @@ describe('what goes wrong', () => {
         const asking = store.getAllKeys()
         asking.addEventListener('success', () => resolve(asking.result))
       })
-      for (const key of keys) if (String(key).startsWith('b/c/')) store.put(new Uint8Array(100_000), key)
+      for (const key of keys) if (typeof key === 'string' && key.startsWith('b/c/')) store.put(new Uint8Array(100_000), key)
       await new Promise((resolve) => store.transaction.addEventListener('complete', resolve))
       database.close()
     }, url)

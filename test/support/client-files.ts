@@ -69,7 +69,7 @@ export async function writeClientFiles(directory: string): Promise<void> {
   }
 }
 
-function parquetBytes(): ArrayBuffer {
+export function parquetBytes(): ArrayBuffer {
   return parquetWriteBuffer({
     columnData: [
       { name: 'id', data: parquetRows.map((row) => row.id), type: 'INT32' },
@@ -156,7 +156,7 @@ async function writeHdf5(file: string): Promise<void> {
 }
 
 /** Node's build of DuckDB reads and writes files of this machine, and nothing over HTTP. It leaves its log beside the file; who reads the one reads the other. */
-async function writeDuckDb(file: string): Promise<void> {
+export async function writeDuckDb(file: string): Promise<void> {
   const require = createRequire(import.meta.url)
   const duckdb = require('@duckdb/duckdb-wasm/blocking') as { createDuckDB: typeof createDuckDB; VoidLogger: typeof VoidLogger; NODE_RUNTIME: typeof NODE_RUNTIME }
   const bundle = { mainModule: require.resolve('@duckdb/duckdb-wasm/dist/duckdb-eh.wasm'), mainWorker: '' }
@@ -171,7 +171,7 @@ async function writeDuckDb(file: string): Promise<void> {
 }
 
 /** Pages with a line of text and a picture that is shown by none of them until it is drawn, so that a reader of text needs little of the file. */
-function pdfBytes(): Uint8Array {
+export function pdfBytes(): Uint8Array {
   const objects: Buffer[] = []
   const add = (body: string, stream?: Uint8Array): number => {
     const start = stream === undefined ? body : `${body.replace('>>', ` /Length ${stream.length} >>`)}\nstream\n`

@@ -1,4 +1,4 @@
-/** A page for tests of the service worker, and the worker that its app has: it keeps the page itself for offline use, and takes edgemount's in. */
+/** A page for tests of the service worker, with a script `/more.js` of the test's own, and the worker that its app has: it keeps the page itself for offline use, and takes edgemount's in. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -7,13 +7,13 @@ import type { ServedFiles } from './chromium.ts'
 
 export const shellWorker = '/app-worker.js'
 
-const page = `<!doctype html><title>service worker</title><link rel="icon" href="data:,"><script type="module">
+const page = `<!doctype html><title>service worker</title><link rel="icon" href="data:,"><script src="/more.js"></script><script type="module">
   globalThis.edgemount = await import('/register-volume.js')
   globalThis.isReady = true
 </script><body></body>`
 
 const worker = `importScripts('/service-worker.js')
-  const shell = ['/', '/register-volume.js']
+  const shell = ['/', '/more.js', '/register-volume.js']
   addEventListener('install', (event) => event.waitUntil(caches.open('shell').then((cache) => cache.addAll(shell))))
   addEventListener('fetch', (event) => {
     if (shell.includes(new URL(event.request.url).pathname)) event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)))
@@ -28,6 +28,7 @@ export async function workerFiles(more: ServedFiles = {}): Promise<ServedFiles> 
     [shellWorker]: { text: worker, type: 'text/javascript' },
     '/register-volume.js': await script('register-volume.js'),
     '/service-worker.js': await script('service-worker.js'),
+    '/more.js': { text: '', type: 'text/javascript' },
     ...more,
   }
   await rm(directory, { recursive: true, force: true })

@@ -1,0 +1,170 @@
+/** What reads files by HTTP and knows nothing of edgemount, through the service worker: elements of a page, pdf.js, DuckDB in a worker, a reader of Parquet. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import type * as duckdb from '@duckdb/duckdb-wasm'
+import type * as Hyparquet from 'hyparquet'
+import type * as PdfJs from 'pdfjs-dist'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type * as Registration from '../../edge/browser/service-worker/registration.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
+import { type EdgeUnderTest, fileOperation, volumeName } from '../edge/edge-under-test.ts'
+import { runtimes } from '../edge/runtimes.ts'
+import { type ChromiumBed, type Visit, bundleForPage, startChromium } from '../support/chromium.ts'
+import { brightness, duckdbRows, parquetBytes, parquetRows, pdfBytes, pdfPages, writeDuckDb } from '../support/client-files.ts'
+import { shellWorker, workerFiles } from '../support/service-worker-page.ts'
+
+/** In the page. */
+declare const edgemount: typeof Registration
+declare const readers: { readonly duckdb: typeof duckdb; readonly hyparquet: typeof Hyparquet; readonly pdf: typeof PdfJs }
+
+const modules = path.resolve(import.meta.dirname, '../../node_modules')
+
+let bed: ChromiumBed
+let files: ReadonlyMap<string, Uint8Array>
+
+beforeAll(async () => {
+  files = await makeFiles()
+  const packaged = async (file: string, type: string): Promise<{ text: Uint8Array; type: string }> => ({ text: await readFile(path.join(modules, file)), type })
+  const script = await bundleForPage(`import * as duckdb from '@duckdb/duckdb-wasm'\nimport * as hyparquet from 'hyparquet'\nimport * as pdf from 'pdfjs-dist'\nglobalThis.readers = { duckdb, hyparquet, pdf }`)
+  bed = await startChromium(
+    await workerFiles({
+      '/more.js': { text: "import('/readers.js')", type: 'text/javascript' },
+      '/readers.js': { text: script, type: 'text/javascript' },
+      '/pdf.worker.mjs': await packaged('pdfjs-dist/build/pdf.worker.min.mjs', 'text/javascript'),
+      '/duckdb.wasm': await packaged('@duckdb/duckdb-wasm/dist/duckdb-eh.wasm', 'application/wasm'),
+      '/duckdb-worker.js': await packaged('@duckdb/duckdb-wasm/dist/duckdb-browser-eh.worker.js', 'text/javascript'),
+    }),
+  )
+}, 60_000)
+
+afterAll(async () => await bed?.close())
+
+async function makeFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'edgemount-readers-'))
+  const at = (name: string): string => path.join(directory, name)
+  const quiet = ['-hide_banner', '-loglevel', 'error']
+  const light = `nullsrc=s=160x240:r=10:d=20,format=gray,geq=lum='20+3*floor(T)'`
+  const noise = `nullsrc=s=80x240:r=10:d=20,format=gray,geq=lum='random(1)*255'`
+  const coding = ['-filter_complex', '[0][1]hstack,format=yuv420p', '-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-b:v', '2M', '-g', '10']
+  await promisify(execFile)('ffmpeg', [...quiet, '-f', 'lavfi', '-i', light, '-f', 'lavfi', '-i', noise, ...coding, at('video.webm')])
+  await promisify(execFile)('ffmpeg', [...quiet, '-f', 'lavfi', '-i', 'color=red:s=320x200', '-frames:v', '1', at('picture.png')])
+  await writeDuckDb(at('rows.duckdb'))
+  // DuckDB's log, too.
+  const made = await Promise.all((await readdir(directory)).map(async (name) => [name, new Uint8Array(await readFile(at(name)))] as const))
+  await rm(directory, { recursive: true })
+  return new Map([...made, ['pages.pdf', new Uint8Array(pdfBytes())], ['rows.parquet', new Uint8Array(parquetBytes())]])
+}
+
+async function writeFiles(edge: EdgeUnderTest): Promise<void> {
+  const operations: Operation[] = []
+  for (const [name, bytes] of files) operations.push(await fileOperation(edge.volume, `/${name}`, bytes))
+  await edge.commit(...operations)
+}
+
+async function visitWith(edge: EdgeUnderTest): Promise<Visit> {
+  const visit = await bed.visit()
+  await visit.page.waitForFunction(() => 'readers' in globalThis)
+  await visit.page.evaluate(async (options) => {
+    await edgemount.registerVolume(options)
+  }, { prefix: '/files/', url: `${edge.url}/v1/${volumeName}`, script: shellWorker })
+  return visit
+}
+
+interface Frame {
+  readonly time: number
+  readonly bright: number
+}
+
+/** In the page: plays a little, then goes to each time. */
+async function watch(times: readonly number[]): Promise<Frame[]> {
+  const video = document.createElement('video')
+  video.muted = true
+  document.body.replaceChildren(video)
+  const until = (event: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      video.addEventListener(event, () => resolve(), { once: true })
+      video.addEventListener('error', () => reject(new Error(`The video: ${video.error?.message}`)), { once: true })
+      setTimeout(() => reject(new Error(`The video has no ${event} in time`)), 15_000)
+    })
+  const frame = (): Frame => {
+    const context = new OffscreenCanvas(240, 240).getContext('2d')!
+    context.drawImage(video, 0, 0)
+    return { time: video.currentTime, bright: context.getImageData(60, 120, 1, 1).data[0]! }
+  }
+  const isReady = until('canplay')
+  video.src = '/files/video.webm'
+  await isReady
+  await video.play()
+  while (video.currentTime < 0.3) await until('timeupdate')
+  video.pause()
+  const frames = [frame()]
+  for (const time of times) {
+    const isThere = until('seeked')
+    video.currentTime = time
+    await isThere
+    frames.push(frame())
+  }
+  return frames
+}
+
+/** In the page: a database is opened only to be read, and never as a whole. */
+async function query(sql: string): Promise<unknown[]> {
+  const database = new readers.duckdb.AsyncDuckDB(new readers.duckdb.VoidLogger(), new Worker('/duckdb-worker.js'))
+  await database.instantiate('/duckdb.wasm')
+  await database.open({ filesystem: { forceFullHTTPReads: false, allowFullHTTPReads: false, reliableHeadRequests: true } })
+  const connection = await database.connect()
+  await connection.query(`attach '${location.origin}/files/rows.duckdb' as far (read_only)`)
+  const result = await connection.query(sql)
+  await connection.close()
+  await database.terminate()
+  return JSON.parse(JSON.stringify(result.toArray(), (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))) as unknown[]
+}
+
+describe.each(runtimes)('from %s', (_, start) => {
+  let edge: EdgeUnderTest
+  let visit: Visit
+
+  beforeAll(async () => {
+    edge = await start()
+    await writeFiles(edge)
+  }, 60_000)
+  afterAll(async () => await edge?.close())
+
+  test('a video plays and seeks, a picture is shown', async () => {
+    visit = await visitWith(edge)
+    const [played, ...sought] = await visit.page.evaluate(watch, [15.05, 2.05])
+    expect(played?.time).toBeGreaterThanOrEqual(0.3)
+    expect(sought.map(({ time }) => time.toFixed(2))).toEqual(['15.05', '2.05'])
+    for (const { time, bright } of sought) expect(Math.abs(bright - brightness(time)), `at ${time} s`).toBeLessThanOrEqual(6)
+    const size = await visit.page.evaluate(async () => {
+      const image = new Image()
+      image.src = '/files/picture.png'
+      await image.decode()
+      return [image.naturalWidth, image.naturalHeight]
+    })
+    expect(size).toEqual([320, 200])
+    expect(visit.problems).toEqual([])
+  })
+
+  test('pdf.js reads a page by ranges, hyparquet a few rows, DuckDB one row', async () => {
+    visit = await visitWith(edge)
+    const page = await visit.page.evaluate(async () => {
+      readers.pdf.GlobalWorkerOptions.workerSrc = '/pdf.worker.mjs'
+      const document = await readers.pdf.getDocument({ url: '/files/pages.pdf', rangeChunkSize: 16_384, disableAutoFetch: true, disableStream: true }).promise
+      const { items } = await (await document.getPage(7)).getTextContent()
+      return { pageCount: document.numPages, items: items.map((item) => ('str' in item ? item.str : '')) }
+    })
+    expect(page).toEqual({ pageCount: pdfPages, items: ['This is page 7'] })
+    const rows = await visit.page.evaluate(async () => {
+      const file = await readers.hyparquet.asyncBufferFromUrl({ url: '/files/rows.parquet' })
+      return await readers.hyparquet.parquetReadObjects({ file, rowStart: 61_000, rowEnd: 61_002 })
+    })
+    expect(rows).toEqual(parquetRows.slice(61_000, 61_002))
+    const sql = 'select id, name, (select count(*) from far.numbers) as count from far.numbers where id = 123456'
+    expect(await visit.page.evaluate(query, sql)).toEqual([{ id: 123_456, name: 'row 123456', count: duckdbRows }])
+    expect(visit.problems).toEqual([])
+  }, 40_000)
+})
