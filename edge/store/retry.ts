@@ -47,7 +47,7 @@ function readAgain(store: ObjectStore, settings: RetrySettings, key: string, opt
     const found = next ?? (await store.get(key, options))
     next = undefined
     if (found === undefined) throw new EdgemountError('not-found', `Cannot read "${key}" from ${store.label}: it was deleted while it was read`)
-    if (found.etag !== first.etag) throw new EdgemountError('stale', `Cannot read "${key}" from ${store.label}: it was replaced while it was read`)
+    if (found.etag !== first.etag) throw new EdgemountError('unavailable', `Cannot read "${key}" from ${store.label}: it was replaced while it was read; try again`)
     return found.bytes()
   })
 }

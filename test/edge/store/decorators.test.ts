@@ -89,7 +89,7 @@ describe('retry', () => {
     const found = await retried.get('k')
     await store.put('k', text('two'))
     script.push('unavailable')
-    expect(await failureOf(clock.runUntil(found!.bytes()))).toBe('stale')
+    expect(await failureOf(clock.runUntil(found!.bytes()))).toBe('unavailable')
     const gone = await retried.get('k')
     await store.delete('k')
     script.push('unavailable')
