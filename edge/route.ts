@@ -114,6 +114,8 @@ export interface Route {
   readonly changesNothing?: boolean
   /** It tells nothing that is anybody's: whoever has a token that counts may ask, whatever that is for. */
   readonly isForEveryToken?: boolean
+  /** As how many requests it counts where rates are counted: it may cost the store a hundred. One unless given. */
+  readonly weight?: number
   readonly summary: string
   readonly parameters?: readonly RouteParameter[]
   /** The content type of the request's body, if it takes one. */

@@ -76,7 +76,7 @@ export class Guard {
     const presented = presentedToken(request.headers, address)
     const claims = presented === undefined || route.needs === undefined ? undefined : await this.#verify(presented, client)
     // Whoever looks after the edge asks how it is, also while somebody asks too much; only what costs the store a request is counted.
-    if (route.needs !== undefined || address.query !== '') this.#charge(claims, client)
+    if (route.needs !== undefined || address.query !== '') this.#charge(claims, client, route.weight)
     if (route.needs === undefined) return fullGrant
     const asked = readAsked(route, address, claims)
     const { signal } = request
@@ -114,11 +114,11 @@ export class Guard {
     return volume === undefined ? false : await accesses.isPublic(volume, signal)
   }
 
-  #charge(claims: Claims | undefined, { address = 'unknown' }: Client): void {
+  #charge(claims: Claims | undefined, { address = 'unknown' }: Client, weight?: number): void {
     const { limiter, clock, tokenRate, anonymousRate } = this.#parts
     const perSecond = claims === undefined ? anonymousRate : tokenRate
     if (perSecond === 0) return
-    const waitMs = limiter.take(claims === undefined ? `address ${networkOf(address)}` : `token ${claims.id}`, perSecond, clock.now())
+    const waitMs = limiter.take(claims === undefined ? `address ${networkOf(address)}` : `token ${claims.id}`, perSecond, clock.now(), weight)
     if (waitMs === 0) return
     const who = claims === undefined ? 'without a token' : 'with one token'
     const headers = { 'retry-after': String(Math.ceil(waitMs / 1000)) }

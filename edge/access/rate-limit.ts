@@ -9,7 +9,7 @@ interface Bucket {
   readonly left: number
 }
 
-const cost = 1000
+const unit = 1000
 
 /** About a megabyte. */
 const callersMax = 10_000
@@ -22,10 +22,11 @@ export class RateLimiter {
     return this.#buckets.size
   }
 
-  /** Takes one request of a caller who may make `perSecond`. Gives 0, or the milliseconds until there is one. */
-  take(caller: string, perSecond: number, nowMs: number): number {
+  /** Takes one request of a caller who may make `perSecond`, or one that counts as several; as a second's worth at most. Gives 0, or the milliseconds until there is one. */
+  take(caller: string, perSecond: number, nowMs: number, weight = 1): number {
     const before = this.#buckets.get(caller)
-    const depth = perSecond * cost
+    const depth = perSecond * unit
+    const cost = Math.min(depth, weight * unit)
     const has = before === undefined ? depth : Math.min(depth, before.left + Math.max(0, nowMs - before.atMs) * perSecond)
     const isAllowed = has >= cost
     this.#buckets.delete(caller)

@@ -27,6 +27,7 @@ export const eventRoutes: readonly Route[] = [
     template: '/v1/{volume}/events',
     needs: 'read',
     isFiltered: true,
+    weight: 20,
     summary: 'Commits as they happen: server-sent events, or one JSON answer with wait',
     parameters: [
       { name: 'after', in: 'query', text: 'The first event is the one after this seq; the newest unless given' },

@@ -25,6 +25,7 @@ export const historyRoutes: readonly Route[] = [
     method: 'GET',
     template: '/v1/{volume}/history/{path}',
     needs: 'read',
+    weight: 20,
     summary: 'The commits that changed a path, newest first; renames are followed',
     parameters: [
       { name: 'before', in: 'query', text: 'Only commits below this one' },
@@ -37,6 +38,7 @@ export const historyRoutes: readonly Route[] = [
     method: 'GET',
     template: '/v1/{volume}/diff/{path}',
     needs: 'list',
+    weight: 20,
     summary: 'What differs at and below a path between two commits',
     parameters: [
       { name: 'from', in: 'query', text: 'A commit; the one before `to` unless given' },

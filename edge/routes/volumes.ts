@@ -23,6 +23,7 @@ export const volumeRoutes: readonly Route[] = [
     method: 'GET',
     template: '/v1',
     needs: 'list',
+    weight: 20,
     summary: 'The volumes of the store',
     parameters: [
       { name: 'after', in: 'query', text: 'Only names after this one' },

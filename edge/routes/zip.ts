@@ -19,6 +19,7 @@ export const zipRoutes: readonly Route[] = [
     method: 'GET',
     template: '/v1/{volume}/zip/{path}',
     needs: 'read',
+    weight: 20,
     summary: 'A directory with everything in it as a zip archive, stored and streamed; no ranges',
     parameters: [{ name: 'seq', in: 'query', text: 'The snapshot to archive; the newest unless given' }],
     responses: { 200: 'The archive', 403: 'The token does not allow to list', 404: 'No such volume, snapshot or path' },

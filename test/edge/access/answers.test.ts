@@ -241,6 +241,19 @@ describe('answers', () => {
 })
 
 describe('rates', () => {
+  it('count what asks much of the store as several requests, and as a second\'s worth at most', async () => {
+    await setAccess(true)
+    app = createApp({ store: spy.store, clock, random: new SeededRandom(2), hash: nodeHash, access: { keys: testKeys, anonymousRate: 50 } })
+    const statusOf = async (path: string, address: string): Promise<number> => (await ask(path, { address })).status
+    for (const path of ['/v1/demo/history/docs', '/v1/demo/diff/', '/v1/demo/events?after=0&wait=0', '/v1/demo/zip/docs']) {
+      expect([path, await statusOf(path, path), await statusOf(path, path), await statusOf(path, path), await statusOf(file, path)]).toEqual([path, 200, 200, 429, 200])
+    }
+    app = createApp({ store: spy.store, clock, random: new SeededRandom(2), hash: nodeHash, access: { keys: testKeys, anonymousRate: 2 } })
+    expect([await statusOf('/v1/demo/history/docs', 'a'), await statusOf(file, 'a')]).toEqual([200, 429])
+    await clock.advance(1000)
+    expect(await statusOf('/v1/demo/history/docs', 'a')).toBe(200)
+  })
+
   it('are of a token, or of an address without one that counts; guesses count twice', async () => {
     app = createApp({ store: spy.store, clock, random: new SeededRandom(2), hash: nodeHash, access: { keys: testKeys, tokenRate: 3, anonymousRate: 2 } })
     const [token, other] = [await tokenFor(), await tokenFor()]
