@@ -65,7 +65,8 @@ export function judge(operation: Operation, ground: Ground): Verdict {
 export function judgeTarget(operation: Operation, ground: Ground): 'apply' | 'divert' {
   const { entry, isExpected } = ground
   if (entry === undefined || isExpected) return 'apply'
-  return operation.expected === 'any' && entry.kind !== 'directory' ? 'apply' : 'divert'
+  const isReplaced = !('replace' in operation && operation.replace === false)
+  return operation.expected === 'any' && isReplaced && entry.kind !== 'directory' ? 'apply' : 'divert'
 }
 
 /** Is what is there what was seen before? Directories may change inside, files may change their attributes. */

@@ -209,7 +209,7 @@ export class Replay {
   /** When the rules of POSIX refuse it on the newer root (a directory that is not empty any more, say), the other's version stays. */
   async #applyOrYield(operation: Operation, place: Place, target: Place | undefined, id: FileId): Promise<void> {
     try {
-      await this.#apply({ ...operation, ...(operation.expected === 'any' && 'replace' in operation ? { replace: true } : {}) }, place, target, id)
+      await this.#apply({ ...operation, ...(operation.expected === 'any' && 'replace' in operation && operation.replace !== false ? { replace: true } : {}) }, place, target, id)
     } catch (error) {
       const code = codeOf(error)
       const isRefusal = code === 'not-found' || code === 'conflict' || code === 'invalid'

@@ -1,5 +1,7 @@
 /** Another name: what moves, what is refused, and who may. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { aroundCalls } from '../../edge/store/around.ts'
+import type { ObjectStore } from '../../shared/store.ts'
 import { testKeys, tokenFor } from './access/tokens.ts'
 import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from './edge-under-test.ts'
 
@@ -57,6 +59,30 @@ describe('a name', () => {
     const tag = (await edge.raw({ method: 'HEAD', path: `/v1/${volumeName}/files/docs/b.txt` })).headers['etag']!
     expect((await rename(edge, '/docs/b.txt', '/docs/c.txt', { 'if-match': '"0"' })).status).toBe(412)
     expect((await rename(edge, '/docs/b.txt', '/docs/c.txt', { 'if-match': tag })).status).toBe(204)
+  })
+
+  test('is not moved onto a file that comes there just before the commit', async () => {
+    let beforeCommit = async (): Promise<unknown> => undefined
+    const wrap = (store: ObjectStore): ObjectStore => aroundCalls(store, async ({ operation, key, signal }, run) => {
+      if (operation === 'create' && key.includes('/log/')) {
+        const others = beforeCommit
+        beforeCommit = async () => undefined
+        await others()
+      }
+      return await run(signal)
+    })
+    const own = await startEdge({ wrap })
+    try {
+      await own.commit(await fileOperation(own.volume, '/a.txt', 'ours'))
+      const theirs = await fileOperation(own.volume, '/taken.txt', 'theirs')
+      beforeCommit = () => own.commit(theirs)
+      const answer = await rename(own, '/a.txt', '/taken.txt')
+      expect([answer.status, answer.body.toString()]).toEqual([412, expect.stringContaining('another commit changed it meanwhile')])
+      const bodies = await Promise.all(['/a.txt', '/taken.txt'].map(async (path) => await (await own.fetch(`/v1/${volumeName}/files${path}`)).text()))
+      expect(bodies).toEqual(['ours', 'theirs'])
+    } finally {
+      await own.close()
+    }
   })
 
   test('of many that want it one gets it', async () => {
