@@ -1,0 +1,197 @@
+/** What a service worker answers and keeps, without a browser: over a real edge, with a table in memory and a network that fails when told to. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ServedVolume } from '../../../../edge/browser/service-worker/served-volume.ts'
+import { ownerAt, ownerWithin } from '../../../../edge/browser/service-worker/pin-table.ts'
+import type { KeptPin, PinBook, ServedSettings } from '../../../../edge/browser/service-worker/worker-book.ts'
+import { nodeHash } from '../../../../edge/node.ts'
+import { systemClock } from '../../../../shared/clock.ts'
+import { CountedFetch } from '../../../support/browser-volume.ts'
+import { MemoryTable } from '../../../support/memory-table.ts'
+import { SeededRandom } from '../../../support/seeded-random.ts'
+import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../../edge-under-test.ts'
+
+const MiB = 1024 * 1024
+const random = new SeededRandom(51)
+const first = random.bytes(2 * MiB)
+const second = random.bytes(2 * MiB)
+
+let edge: EdgeUnderTest
+
+beforeAll(async () => {
+  edge = await startEdge()
+})
+afterAll(async () => await edge?.close())
+
+class MemoryBook implements PinBook {
+  readonly pins = new Map<string, KeptPin>()
+  read(): Promise<readonly KeptPin[]> {
+    return Promise.resolve([...this.pins.values()])
+  }
+  write(pin: KeptPin): Promise<void> {
+    this.pins.set(pin.path, pin)
+    return Promise.resolve()
+  }
+  remove(path: string): Promise<void> {
+    this.pins.delete(path)
+    return Promise.resolve()
+  }
+}
+
+interface Device {
+  readonly table: MemoryTable
+  readonly book: MemoryBook
+  readonly network: CountedFetch
+  aheadMs: number
+}
+
+function newDevice(): Device {
+  return { table: new MemoryTable(), book: new MemoryBook(), network: new CountedFetch(), aheadMs: 0 }
+}
+
+/** As the browser starts it, again and again, on one device. */
+function start(device: Device, settings: Partial<ServedSettings> = {}): ServedVolume {
+  const { table, book, network } = device
+  // Waits a tenth of what it is told.
+  const clock = { now: () => systemClock.now() + device.aheadMs, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 10, signal) }
+  const all = { prefix: '/files/', url: `${edge.url}/v1/${volumeName}`, seq: undefined, cacheBytes: MiB, pinBytes: 100 * MiB, keepsToken: true, ...settings }
+  const world = { fetch: network.fetch, clock, random: new SeededRandom(52), hash: nodeHash, origin: undefined }
+  return new ServedVolume(all, { token: () => Promise.resolve(undefined), book, table, clock, random: new SeededRandom(53), world })
+}
+
+function ask(path: string, headers: Readonly<Record<string, string>> = {}): Request {
+  return new Request(`http://app.example/files${path}`, { headers })
+}
+
+async function read(served: ServedVolume, path: string): Promise<Uint8Array | string> {
+  const answer = await served.answer(path, false, ask(path))
+  return answer.ok ? new Uint8Array(await answer.arrayBuffer()) : `${answer.status} ${await answer.text()}`
+}
+
+const pin = async (served: ServedVolume, path: string): Promise<unknown> => await served.pin(path, { signal: new AbortController().signal, onProgress: () => undefined })
+const away = (): Promise<Response> => Promise.reject(new TypeError('Failed to fetch'))
+
+describe('a pin', () => {
+  test('stays whole as it was until all of the newer commit is kept; then it is that, and the older one can go', async () => {
+    const seq = await edge.commit(await fileOperation(edge.volume, '/a/one', first), await fileOperation(edge.volume, '/a/two', 'two '.repeat(5000)))
+    const device = newDevice()
+    await pin(start(device), '/a')
+    await edge.commit(await fileOperation(edge.volume, '/a/one', second, { replace: true }), await fileOperation(edge.volume, '/a/two', 'three '.repeat(5000), { replace: true }))
+    // The edge goes away when half of the newer one has come.
+    let packCount = 0
+    device.network.answer = (url) => (url.includes('/packs/d') && (packCount += 1) > 1 ? away() : undefined)
+    const served = start(device)
+    await expect(pin(served, '/a')).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await served.pins()).toMatchObject([{ path: '/a', seq, nextSeq: seq + 1 }])
+    device.network.answer = away
+    expect(await read(start(device), '/a/one')).toEqual(first)
+    expect(await read(start(device), '/a/two')).toEqual(new TextEncoder().encode('two '.repeat(5000)))
+
+    device.network.answer = () => undefined
+    const online = start(device)
+    await read(online, '/a/two')
+    await online.settle()
+    expect(await online.pins()).toMatchObject([{ path: '/a', seq: seq + 1, nextSeq: undefined }])
+    expect(await device.table.pins()).toHaveLength(1)
+    await device.table.evict(0)
+    expect((await device.table.size()).bytes).toBeLessThan(first.length * 1.2)
+    device.network.answer = away
+    expect(await read(start(device), '/a/one')).toEqual(second)
+  })
+
+  test('keeps what it has in common with another that is unpinned', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/x/same', first), await fileOperation(edge.volume, '/y/same', first))
+    const device = newDevice()
+    const served = start(device)
+    await pin(served, '/x')
+    await pin(served, '/y')
+    await served.unpin('/y')
+    await served.settle()
+    await device.table.evict(0)
+    device.network.answer = away
+    expect(await read(start(device), '/x/same')).toEqual(first)
+    expect(await read(start(device), '/y/same')).toMatch(/^503 .*Cannot send \\"\/y\/same\\" without the edge/)
+  })
+
+  test('of what is not there, of a link and of too much is none', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/big/file', first), { op: 'symlink', path: '/link', target: 'big' })
+    const device = newDevice()
+    const served = start(device, { pinBytes: MiB })
+    await expect(pin(served, '/nothing')).rejects.toMatchObject({ code: 'not-found' })
+    await expect(pin(served, '/link')).rejects.toMatchObject({ code: 'invalid', message: 'Cannot pin "/link": it leads to "/big"; pin that' })
+    device.network.take()
+    await expect(pin(served, '/big')).rejects.toMatchObject({ code: 'exhausted' })
+    expect(device.network.take().filter((url) => url.includes('/packs/d'))).toEqual([])
+    expect(await served.pins()).toEqual([])
+    expect(await device.table.pins()).toEqual([])
+  })
+
+  test('goes when its folder does', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/short/file', 'short'))
+    const device = newDevice()
+    const served = start(device)
+    await pin(served, '/short')
+    await edge.commit({ op: 'unlink', path: '/short/file' }, { op: 'rmdir', path: '/short' })
+    device.aheadMs += 60_000
+    await served.answer('/x/same', false, ask('/x/same'))
+    await served.settle()
+    expect(await served.pins()).toEqual([])
+    expect(await device.table.pins()).toEqual([])
+  })
+})
+
+describe('the newest commit', () => {
+  test('is looked for once a second, however many ask; an edge that hangs is not waited for', async () => {
+    const device = newDevice()
+    await edge.commit(await fileOperation(edge.volume, '/n', 'first'))
+    const served = start(device)
+    await Promise.all([read(served, '/n'), read(served, '/n'), read(served, '/n')])
+    expect(device.network.take().filter((url) => url.endsWith('/head'))).toHaveLength(1)
+    await edge.commit(await fileOperation(edge.volume, '/n', 'second', { replace: true }))
+    device.aheadMs += 2000
+    await expect(Promise.all([read(served, '/n'), read(served, '/n')])).resolves.toEqual(Array.from({ length: 2 }, () => new TextEncoder().encode('second')))
+    expect(device.network.take().filter((url) => url.endsWith('/head'))).toHaveLength(1)
+    device.network.answer = () => new Promise(() => undefined)
+    device.aheadMs += 2000
+    const startMs = systemClock.now()
+    expect(await read(served, '/n')).toEqual(new TextEncoder().encode('second'))
+    expect(systemClock.now() - startMs).toBeLessThan(2500)
+  })
+
+  test('nothing is known of it without the edge and without a pin', async () => {
+    const device = newDevice()
+    device.network.answer = away
+    const answer = await start(device).answer('/n', false, ask('/n'))
+    expect(answer.status).toBe(503)
+    expect(await answer.text()).toContain('Cannot reach the edge')
+  })
+})
+
+describe('answers', () => {
+  test('several ranges are parts, each read when its turn comes; a page that goes away ends them', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/long', first))
+    const served = start(newDevice())
+    const several = await served.answer('/long', false, ask('/long', { range: 'bytes=0-1,1000000-1500000' }))
+    expect(several.status).toBe(206)
+    expect((await several.arrayBuffer()).byteLength).toBe(Number(several.headers.get('content-length')))
+    const gone = new AbortController()
+    const request = new Request('http://app.example/files/long', { signal: gone.signal })
+    const reader = (await served.answer('/long', false, request)).body!.getReader()
+    await reader.read()
+    gone.abort()
+    await expect(reader.read().then(() => reader.read()).then(() => reader.read())).rejects.toMatchObject({ code: 'aborted' })
+  })
+
+  test('a folder is its names, a file with a slash is none', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/dir/b', 'b'), await fileOperation(edge.volume, '/dir/a', 'a'))
+    const served = start(newDevice())
+    const listing = (await (await served.answer('/dir', false, ask('/dir?limit=1'))).json()) as { readonly items: readonly { readonly name: string }[]; readonly isLast: boolean }
+    expect(listing).toMatchObject({ path: '/dir', items: [{ name: 'a', kind: 'file', size: 1 }], isLast: false })
+    expect((await served.answer('/dir/a', true, ask('/dir/a/'))).status).toBe(400)
+  })
+})
+
+test('an owner of a pinned commit tells what it is of', () => {
+  const owner = 'https://files.example/photos/a//b'
+  expect(ownerWithin(ownerAt({ seq: 12, generation: '3f0c' }, owner))).toBe(owner)
+  expect(ownerWithin(owner)).toBeUndefined()
+})
