@@ -37,17 +37,33 @@ export async function buildBundles(directory: string = path.join(root, 'dist')):
     })
     await place(path.join(directory, name), outputFiles[0]!.contents)
   }
-  const { page, files } = await buildConsole()
-  await place(path.join(directory, 'console.js'), `export const page = ${JSON.stringify(page)}\nexport const files = ${JSON.stringify(files)}\n`)
+  for (const [name, { page, files }] of [['console.js', await buildConsole()], ['status-page.js', await buildStatusPage()]] as const) {
+    await place(path.join(directory, name), `export const page = ${JSON.stringify(page)}\nexport const files = ${JSON.stringify(files)}\n`)
+  }
 }
 
 const types: Readonly<Record<string, string>> = { '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' }
 
-/** The console's page and what it loads, each by a name that says what is in it. */
+interface PageSources {
+  readonly script: string
+  readonly style: string
+  readonly page: string
+}
+
 export async function buildConsole(): Promise<ConsoleFiles> {
+  return await buildPage({ script: 'edge/console/main.ts', style: 'edge/console/console.css', page: 'edge/console/console.html' })
+}
+
+/** What `edgemount status --web` shows. */
+export async function buildStatusPage(): Promise<ConsoleFiles> {
+  return await buildPage({ script: 'edge/console/status/main.ts', style: 'edge/console/status/status.css', page: 'edge/console/status/status.html' })
+}
+
+/** A page and what it loads, each by a name that says what is in it. */
+async function buildPage(sources: PageSources): Promise<ConsoleFiles> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { console: 'edge/console/main.ts', style: 'edge/console/console.css' },
+    entryPoints: { console: sources.script, style: sources.style },
     outdir: 'dist/console',
     entryNames: '[name]-[hash]',
     chunkNames: '[name]-[hash]',
@@ -67,9 +83,8 @@ export async function buildConsole(): Promise<ConsoleFiles> {
   const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`
   files[iconName] = { type: types['.svg']!, text: icon }
   const entry = (source: string): string => path.basename(Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === source)?.[0] ?? '')
-  const page = await readFile(path.join(root, 'edge/console/console.html'), 'utf8')
-  const names = { icon: iconName, style: entry('edge/console/console.css'), script: entry('edge/console/main.ts') }
-  return { page: page.replace('{icon}', names.icon).replace('{style}', names.style).replace('{script}', names.script), files }
+  const page = await readFile(path.join(root, sources.page), 'utf8')
+  return { page: page.replace('{icon}', iconName).replace('{style}', entry(sources.style)).replace('{script}', entry(sources.script)), files }
 }
 
 /** At once: whoever reads it meanwhile gets the old one or the new one. */

@@ -131,6 +131,7 @@ export const settings = {
   expires: { kind: 'duration', default: 30 * 24 * 3600 * second, defaultText: '30d', min: second, env: false, help: 'How long a token or signed address is good for, such as `1h` or `30d`; ten years at most.' },
 
   long: { kind: 'flag', default: false, short: 'l', env: false, help: 'Say more: mode, owner, size and time of each entry; of a mount, each file that waits and why.' },
+  web: { kind: 'flag', default: false, env: false, help: 'Show it as a page with live charts, on an address of this machine that is told, until Ctrl-C.' },
   zero: { kind: 'flag', default: false, short: '0', env: false, help: 'End each name with a zero byte instead of a line break, and print it as it is, for `xargs -0`.' },
   recursive: { kind: 'flag', default: false, short: 'R', env: false, help: 'Directories with everything in them (`-r` is the same).' },
   parents: { kind: 'flag', default: false, short: 'p', env: false, help: 'Make missing directories on the way.' },

@@ -1,13 +1,16 @@
 /** `edgemount status`: the mounts of this user. */
 import { codeOf, messageOf, EdgemountError } from '../../shared/error.ts'
+import { untilAborted } from '../../shared/abort.ts'
 import { systemClock } from '../../shared/clock.ts'
+import { systemRandom } from '../../shared/random.ts'
 import { askControl, listSockets } from '../control/control-client.ts'
 import { socketDirectory, socketPath } from '../control/socket-directory.ts'
 import { readMountTable } from '../fuse/mount-table.ts'
 import { defineCommand } from './command.ts'
-import { exitCode } from './exit-code.ts'
+import { type ExitCode, exitCode } from './exit-code.ts'
 import { findMountPoint } from './mount-point.ts'
 import { statusText } from './status-text.ts'
+import { serveStatus } from './status-web.ts'
 import { jsonText, plainText, type Terminal } from './terminal.ts'
 import { userId } from './user.ts'
 
@@ -18,17 +21,20 @@ export const statusCommand = defineCommand({
   summary: 'Say what is mounted, and how it does.',
   parameters: [{ name: 'folder', help: 'one mount only', isOptional: true }],
   without: ['token'],
-  settings: ['long'],
+  settings: ['long', 'web'],
   details:
     'What waits is on this machine alone until it is published: how much, for how long, how fast it goes and what is in the way. A conflict is a file that was changed here and elsewhere: both versions are kept. --long names each file that waits, and why; --json says everything (shim/METRICS.md).',
   examples: [
     ['edgemount status', 'All mounts of this user.'],
     ['edgemount status --long ~/photos', 'With each file that waits to be published.'],
     ['edgemount status --json ~/photos', 'Everything about one, for a script.'],
+    ['edgemount status --web', 'Live charts in a browser: open the address that is printed.'],
   ],
   run: async ({ settings, parameters, terminal }) => {
     const folder = parameters[0]
-    const statuses = folder === undefined ? await askAll(terminal) : [await askOne(folder, terminal)]
+    const look = async (): Promise<readonly unknown[]> => (folder === undefined ? await askAll(terminal) : [await askOne(folder, terminal)])
+    if (settings.web) return await showPage(look, settings.json, terminal)
+    const statuses = await look()
     const silent = statuses.flatMap((status) => (status instanceof SilentMount ? [status] : []))
     const answers = statuses.filter((status) => !(status instanceof SilentMount))
     if (settings.json) await terminal.output.write(jsonText({ mounts: statuses }, terminal.output))
@@ -38,6 +44,19 @@ export const statusCommand = defineCommand({
     return silent.length === 0 ? exitCode.ok : exitCode.unavailable
   },
 })
+
+/** Until Ctrl-C; the page asks once a second. */
+async function showPage(look: () => Promise<readonly unknown[]>, isJson: boolean, terminal: Terminal): Promise<ExitCode> {
+  const web = await serveStatus({ look, clock: systemClock, random: systemRandom })
+  try {
+    if (isJson) await terminal.output.write(jsonText({ url: web.url }, terminal.output))
+    else await terminal.output.write(`${web.url}\nOpen it in a browser of this machine: only there it can be reached, and only by who knows it. Ctrl-C ends it.\n`)
+    await untilAborted(new Promise<never>(() => undefined), terminal.signal).catch(() => undefined)
+  } finally {
+    await web.close()
+  }
+  return exitCode.ok
+}
 
 /** A mount that does not answer as it should; as JSON it is an entry like the others. */
 class SilentMount {

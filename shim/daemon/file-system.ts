@@ -6,6 +6,7 @@ import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
 import type { Logger } from '../../shared/log.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { fileIdsFrom } from '../../shared/volume/file-id.ts'
+import type { ReadCounts } from '../fs/cached-bodies.ts'
 import type { CacheStats } from '../cache/cache.ts'
 import type { WaitingFile } from '../changes/pending.ts'
 import type { ToChanges, ToPublisher } from '../changes/publishing.ts'
@@ -27,6 +28,7 @@ export interface FileSystemStatus extends HandlerStatus {
   readonly requestCount: number
   readonly cacheDirectory: string | undefined
   readonly cache: CacheStats | undefined
+  readonly reads: ReadCounts
   readonly journal: JournalStatus | undefined
   /** Bytes on disk of what is not published. */
   readonly localBytes: number
@@ -100,6 +102,7 @@ export function createFileSystem(settings: FileSystemSettings, { backend, local,
         requestCount: backend.requestCount,
         cacheDirectory: local.directory,
         cache: cache?.stats,
+        reads: published.reads,
         journal: writing?.journal.status,
         localBytes: writing?.bodies.dirtyBytes ?? 0,
         waiting: changes?.waiting(waitingListedMax) ?? [],

@@ -29,7 +29,21 @@ export interface BodySource {
   adopt(entry: Entry, path: string, diskBytes: number): number
 }
 
+/** Reads of open files that were not changed here, by what answered them; what the kernel answers by itself never comes here. */
+export interface ReadCounts {
+  readonly memory: Counted
+  readonly disk: Counted
+  /** Something of it had to be fetched first. */
+  readonly fetched: Counted
+}
+
+interface Counted {
+  readonly count: number
+  readonly bytes: number
+}
+
 export class CachedBodies implements BodySource {
+  readonly #reads = { memory: { count: 0, bytes: 0 }, disk: { count: 0, bytes: 0 }, fetched: { count: 0, bytes: 0 } }
   readonly #cache: Cache | undefined
   readonly #context: ReaderContext
 
@@ -39,13 +53,18 @@ export class CachedBodies implements BodySource {
     this.#context = context
   }
 
+  get reads(): ReadCounts {
+    const { memory, disk, fetched } = this.#reads
+    return { memory: { ...memory }, disk: { ...disk }, fetched: { ...fetched } }
+  }
+
   open(entry: Entry, path: string): FileBody | number {
     const { content, id, size } = entry
     if (content.kind !== 'manifest') return -errno.EIO
     const cached = this.#cache?.acquire(id, content.root.contentId, size)
     const reader = new FileReader(this.#context, { manifest: encodeManifestRoot(content.root), size, label: path, cached })
     return {
-      read: (offset, length) => toAnswer(reader.read(offset, length)),
+      read: (offset, length) => toAnswer(this.#count(reader.read(offset, length), Math.max(0, Math.min(length, size - offset)))),
       completeFd: () => (cached === undefined || cached.writerCount > 0 ? -1 : reader.completeFd()),
       giveAway: (to) => cached?.giveAway(to) ?? -errno.EBUSY,
       close: () => reader.close(),
@@ -57,11 +76,23 @@ export class CachedBodies implements BodySource {
     return this.#cache.adopt(id, content.root.contentId, size, path, diskBytes)
   }
 
+  #count<Outcome extends FileSlice | number | Waiter>(outcome: Outcome, length: number): Outcome {
+    if (typeof outcome === 'number' || length === 0) return outcome
+    const counted = this.#reads[tierOf(outcome)]
+    counted.count += 1
+    counted.bytes += length
+    return outcome
+  }
+
   /** What local bodies lie over. */
   openBase({ fileId, root, size }: BodyBase, label: string): BaseReader {
     const cached = this.#cache?.acquire(fileId, root.contentId, size)
     return new FileReader(this.#context, { manifest: encodeManifestRoot(root), size, label, cached })
   }
+}
+
+function tierOf(outcome: FileSlice | Waiter): keyof ReadCounts {
+  return outcome instanceof Waiter ? 'fetched' : outcome.kind === 'file' ? 'disk' : 'memory'
 }
 
 export function toAnswer(outcome: FileSlice | number | Waiter): Answer<ReadReply> {

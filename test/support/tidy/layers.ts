@@ -33,6 +33,7 @@ const packageHomes: readonly (readonly [name: RegExp, home: RegExp])[] = [
   [/^idb-keyval$/, /^edge\/browser\//],
   [/^hyparquet$/, /^edge\/console\//],
   [/^#console$/, /^edge\/console-files\.ts$/],
+  [/^#status-page$/, /^shim\/command\/status-web\.ts$/],
   [/^esbuild$/, /^edge\/bundle\.ts$/],
   [/^node:/, /^(edge(?!\/(browser|console)\/)|shim)\//],
 ]
