@@ -21,7 +21,7 @@ const readsAtOnce = 8
 const retryMs = 500
 
 export interface FollowerParts {
-  readonly volume: Volume
+  readonly volume: Pick<Volume, 'head' | 'at' | 'follow'>
   readonly clock: Clock
   readonly log: Logger
   readonly pollMs: number
@@ -153,6 +153,8 @@ export class Follower {
     while (!signal.aborted) {
       try {
         for await (const record of volume.follow({ after, signal, pollMs })) {
+          // Another watch may have begun behind the newest record by now.
+          if (signal.aborted) return
           after = record.seq
           this.#publish(record)
         }
