@@ -1,12 +1,14 @@
 /** Lines over time as a picture (SVG), with a scale, a legend that has the numbers of now, and a sentence for who does not see it. Drawn anew every second. */
 import { element } from '../element.ts'
 import { formatBytes } from '../format.ts'
-import { type Chart, type Unit, samplesMax, summaryOf } from './samples.ts'
+import { type Chart, type Unit, summaryOf } from './samples.ts'
 
 const width = 560
 const height = 150
 const left = 4
 const bottom = 4
+/** The first minute fills the width; later the lines move together until all that is kept is shown. */
+const shownMin = 60
 const svg = 'http://www.w3.org/2000/svg'
 
 export function formatValue(value: number | undefined, unit: Unit): string {
@@ -59,7 +61,7 @@ function runsOf(values: readonly (number | undefined)[], scale: number): readonl
     }
     if (!isOpen) runs.push([])
     isOpen = true
-    const x = width - left - ((values.length - 1 - index) * (width - 2 * left)) / (samplesMax - 1)
+    const x = width - left - ((values.length - 1 - index) * (width - 2 * left)) / (Math.max(shownMin, values.length) - 1)
     const y = height - bottom - (Math.min(value, scale) / scale) * (height - 2 * bottom)
     runs.at(-1)!.push(`${x.toFixed(1)},${y.toFixed(1)}`)
   }

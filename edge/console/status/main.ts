@@ -109,7 +109,7 @@ function factsOf(status: unknown): string {
 }
 
 function tableOf(charts: readonly Chart[]): HTMLElement {
-  const head = ['', 'Now', 'Least', 'Mean', 'Most'].map((text) => (text === '' ? element('td', {}) : element('th', { scope: 'col' }, text)))
+  const head = ['', 'Now', 'Least', 'Mean', 'Most'].map((text) => (text === '' ? element('td', {}) : element('th', { scope: 'col', class: 'number' }, text)))
   const rows = charts.flatMap(({ title, unit, series }) =>
     series.map((each) => {
       const { last, least, mean, most } = summaryOf(each)
