@@ -51,8 +51,9 @@ function askName(target: Target, context: Context, isHere: boolean): void {
       const to = pathFor(target, input.value)
       await session.rename(place.volumeName, target.path, to)
       notices.tell(`Renamed to “${shownName(to)}”.`)
-      if (isHere) context.go({ path: to }, { isFolder: target.kind === 'directory' })
-      else await context.changed()
+      if (!isHere) return await context.changed()
+      await place.volume.refresh()
+      context.go({ path: to }, { isFolder: target.kind === 'directory' })
     },
   }))
   // Without its extension, which seldom changes.
@@ -84,8 +85,9 @@ function askRemoval(target: Target, context: Context, isHere: boolean): void {
       run: async () => {
         await session.remove(place.volumeName, target.path, target.kind === 'directory')
         notices.tell(`Deleted ${name}.`)
-        if (isHere) context.go({ path: parentPath(target.path) ?? rootPath, panel: undefined }, { isFolder: true })
-        else await context.changed()
+        if (!isHere) return await context.changed()
+        await place.volume.refresh()
+        context.go({ path: parentPath(target.path) ?? rootPath, panel: undefined }, { isFolder: true })
       },
     }
   })

@@ -1,18 +1,23 @@
 /**
- * What the console says besides what it shows: errors, which stay until somebody closes them, and progress, which is heard as it goes. One of a page.
+ * What the console says besides what it shows: errors, which stay until somebody closes them, what was done, which goes by itself, and progress, which is heard as it goes. One of a page.
  */
+import type { Clock } from '../../shared/clock.ts'
 import { codeOf, messageOf } from '../../shared/error.ts'
 import { button, element, fill, icon } from './element.ts'
 
 /** Older ones go: nobody reads ten. */
 const noticesMax = 4
+/** What was done is read in half the time, and listed nowhere else: whoever looks at it keeps it. */
+const toldMs = 10_000
 
 export class Notices {
   readonly element = element('div', { class: 'notices' })
   readonly #status = element('div', { class: 'hidden', role: 'status', 'aria-live': 'polite' })
   readonly #list = element('div', { class: 'notice-list' })
+  readonly #clock: Clock
 
-  constructor() {
+  constructor(clock: Clock) {
+    this.#clock = clock
     this.element.append(this.#status, this.#list)
   }
 
@@ -23,7 +28,7 @@ export class Notices {
 
   /** Something was done. */
   tell(text: string): void {
-    this.#add(text, 'info')
+    void this.#removeLater(this.#add(text, 'info'))
   }
 
   /** What failed, in a sentence. What somebody gave up is no failure. */
@@ -32,12 +37,19 @@ export class Notices {
     this.#add(sentenceOf(error), 'error')
   }
 
-  #add(text: string, kind: 'info' | 'error'): void {
+  async #removeLater(notice: HTMLElement): Promise<void> {
+    do await this.#clock.sleep(toldMs)
+    while (notice.matches(':hover, :focus-within'))
+    notice.remove()
+  }
+
+  #add(text: string, kind: 'info' | 'error'): HTMLElement {
     const notice = element('div', { class: `notice notice-${kind}`, role: kind === 'error' ? 'alert' : 'status' })
     const close = button({ icon: 'close', label: 'Close this message', isIconOnly: true, onClick: () => notice.remove() })
     fill(notice, icon(kind === 'error' ? 'warning' : 'info'), element('p', {}, text), close)
     this.#list.append(notice)
     while (this.#list.childElementCount > noticesMax) this.#list.firstElementChild?.remove()
+    return notice
   }
 }
 

@@ -72,7 +72,7 @@ class Rows {
     this.#host = host
     this.#context = context
     this.#parquet = parquet
-    const columns: DataColumn[] = parquet.columns.map(({ element: { name, type } }) => ({ name, isNumber: type !== undefined && type !== 'BYTE_ARRAY' && type !== 'FIXED_LEN_BYTE_ARRAY' && type !== 'BOOLEAN' }))
+    const columns: DataColumn[] = parquet.columns.map((column) => ({ name: column.element.name, isNumber: isNumber(column) }))
     this.#table = dataTable(`Rows of ${shownName(context.place.info.name)}`, columns)
   }
 
@@ -114,6 +114,11 @@ class Rows {
     this.#more.querySelector('span')?.replaceChildren(`Next ${rowsEach} rows`)
     if (rowEnd === rowCount) this.#more.remove()
   }
+}
+
+function isNumber({ element: { type, converted_type, logical_type } }: SchemaTree): boolean {
+  const meaning = logical_type?.type ?? converted_type ?? ''
+  return type !== undefined && /^(INT32|INT64|FLOAT|DOUBLE)$/.test(type) && !/TIME|DATE/.test(meaning)
 }
 
 /** What the first rows cost at most: the pages of each column that its index tells, else the whole column of the first row group. */

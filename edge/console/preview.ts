@@ -3,7 +3,9 @@
  */
 import type { FileInfo } from '../browser/volume.ts'
 import { element, icon } from './element.ts'
+import { sentenceOf } from './notices.ts'
 import type { Context } from './panel.ts'
+import { routes } from '../../shared/wire/routes.ts'
 
 export interface Preview {
   /** By the type that the name says. */
@@ -19,6 +21,22 @@ export function noPreview(host: HTMLElement, context: Context, why: string): voi
 export function downloadLink({ session, place }: Context): HTMLAnchorElement {
   const href = `${session.fileUrl(place.volumeName, place.info.path, place.seq)}?download`
   return element('a', { class: 'button', href, download: true }, icon('download'), element('span', {}, 'Download'))
+}
+
+/** After the browser gave up: what the edge says, if it is the one that does not give the file, else `otherwise`. */
+export async function showWhyNot(host: HTMLElement, context: Context, otherwise: string): Promise<void> {
+  const { session, place, signal } = context
+  if (signal.aborted) return
+  let why = otherwise
+  try {
+    const response = await session.send(routes.file(place.volumeName, place.info.path, place.seq), { headers: { range: 'bytes=0-0' }, signal })
+    await response.body?.cancel()
+  } catch (error) {
+    why = sentenceOf(error)
+  }
+  if (context.signal.aborted) return
+  host.replaceChildren()
+  noPreview(host, context, why)
 }
 
 /** The address that the browser itself reads the file at. */

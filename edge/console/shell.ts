@@ -33,7 +33,7 @@ const stateTitles: Readonly<Record<FollowState, string>> = {
 export class Shell {
   readonly #session: Session
   readonly #clock: Clock
-  readonly #notices = new Notices()
+  readonly #notices: Notices
   readonly #main = element('main', { id: 'main', tabindex: -1 })
   readonly #state = element('span', { class: 'state', hidden: true })
   #address: Address = volumesAddress
@@ -45,6 +45,7 @@ export class Shell {
   constructor(session: Session, clock: Clock) {
     this.#session = session
     this.#clock = clock
+    this.#notices = new Notices(clock)
   }
 
   start(body: HTMLElement): void {

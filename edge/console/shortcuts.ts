@@ -13,7 +13,7 @@ export interface ShortcutActions {
 const rows: readonly (readonly [keys: string, what: string])[] = [
   ['?', 'Show this list'],
   ['/', 'Filter the names of a folder'],
-  ['↓ ↑ Home End Page ↓ Page ↑', 'Move among the names'],
+  ['↓ ↑ PgDn PgUp Home End', 'Move among the names'],
   ['Enter', 'Open the name'],
   ['Shift F10', 'Actions for the name'],
   ['F2', 'Rename the name, or what is shown'],

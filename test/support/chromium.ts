@@ -38,6 +38,10 @@ export async function bundleForPage(contents: string): Promise<string> {
   return outputFiles[0]!.text
 }
 
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
+}
+
 export async function startChromium(files: ServedFiles): Promise<ChromiumBed> {
   const server = createServer(({ url = '' }, response) => {
     const file = files[url.replace(/\?.*/, '')]
@@ -45,7 +49,7 @@ export async function startChromium(files: ServedFiles): Promise<ChromiumBed> {
     else response.writeHead(200, { 'content-type': file.type }).end(file.text)
   })
   const url = `http://localhost:${await listen(server)}`
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
+  const browser = await launchChromium()
   return {
     url,
     browser,
@@ -62,10 +66,22 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
   const context = await browser.newContext()
   onTestFinished(() => context.close())
   const requests: string[] = []
-  const problems: string[] = []
   context.on('request', (request) => {
     if (!request.url().startsWith(url)) requests.push(request.url())
   })
+  const problems = problemsOf(context)
+  const newPage = async (): Promise<Page> => {
+    const page = await context.newPage()
+    await page.goto(`${url}/`)
+    await page.waitForFunction(() => 'isReady' in globalThis)
+    return page
+  }
+  return { context, page: await newPage(), requests, problems, newPage }
+}
+
+/** Collects what goes wrong in pages from now on. */
+export function problemsOf(context: BrowserContext): string[] {
+  const problems: string[] = []
   context.on('requestfailed', (request) => {
     const why = request.failure()?.errorText ?? ''
     // What a page itself gave up is no failure.
@@ -75,13 +91,7 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
     if (message.type() === 'error' || message.type() === 'warning') problems.push(`${message.type()}: ${message.text()}`)
   })
   context.on('weberror', (error) => problems.push(String(error.error())))
-  const newPage = async (): Promise<Page> => {
-    const page = await context.newPage()
-    await page.goto(`${url}/`)
-    await page.waitForFunction(() => 'isReady' in globalThis)
-    return page
-  }
-  return { context, page: await newPage(), requests, problems, newPage }
+  return problems
 }
 
 async function listen(server: Server): Promise<number> {

@@ -1,6 +1,6 @@
 /** Pictures, as the browser shows them. One that is made of markup, SVG, runs no script there. */
 import { element } from '../element.ts'
-import { type Preview, fileAddress, noPreview } from '../preview.ts'
+import { type Preview, fileAddress, showWhyNot } from '../preview.ts'
 import { shownName } from '../format.ts'
 
 export const imagePreview: Preview = {
@@ -12,11 +12,7 @@ export const imagePreview: Preview = {
     picture.addEventListener('load', () => {
       size.textContent = picture.naturalWidth > 0 ? `${picture.naturalWidth} × ${picture.naturalHeight} pixels` : ''
     })
-    picture.addEventListener('error', () => {
-      if (context.signal.aborted) return
-      host.replaceChildren()
-      noPreview(host, context, 'This browser cannot show the picture: it does not know the format, or the file is damaged.')
-    })
+    picture.addEventListener('error', () => void showWhyNot(host, context, 'This browser cannot show the picture: it does not know the format, or the file is damaged.'))
     host.append(element('figure', { class: 'stage' }, picture), size)
   },
 }

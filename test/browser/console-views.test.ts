@@ -1,0 +1,220 @@
+/**
+ * What the console shows of each kind of content, in light and dark, on a desk and on a phone: seen by eye in `test/artifacts/`, and by axe-core here. And what stands
+ * where something cannot be shown.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildConsole } from '../../edge/bundle.ts'
+import { testKeys, tokenFor } from '../edge/access/tokens.ts'
+import { type EdgeUnderTest, startEdge } from '../edge/edge-under-test.ts'
+import { ConsoleBed, type ConsolePage, type Look, expectNoProblems } from '../support/console-bed.ts'
+import { consoleFiles } from '../support/console-files.ts'
+
+let edge: EdgeUnderTest
+let closed: EdgeUnderTest
+let bed: ConsoleBed
+
+beforeAll(async () => {
+  const console = await buildConsole()
+  edge = await startEdge({ console })
+  closed = await startEdge({ console, access: { keys: testKeys } })
+  for (const each of [edge, closed]) await each.commit(...(await consoleFiles(each.volume)))
+  bed = await ConsoleBed.start(edge.url)
+})
+
+afterAll(async () => {
+  await bed?.close()
+  await edge?.close()
+  await closed?.close()
+})
+
+const looks: readonly Look[] = [
+  { width: 'desktop', scheme: 'light' },
+  { width: 'desktop', scheme: 'dark' },
+  { width: 'phone', scheme: 'light' },
+  { width: 'phone', scheme: 'dark' },
+]
+
+/** The views, and when each is there. */
+const views: readonly (readonly [name: string, fragment: string, isThere: (page: ConsolePage) => Promise<unknown>])[] = [
+  ['volumes', '#/', ({ shows }) => shows('Volumes')],
+  ['folder', '#/demo/', ({ page }) => page.locator('.rows .name').first().waitFor()],
+  ['empty', '#/demo/empty%20folder/', ({ page }) => page.getByText('This folder is empty.').waitFor()],
+  ['past', '#/demo@2/docs/', ({ page }) => page.getByText('This is what commit 2 left.').waitFor()],
+  ['details', '#/demo/README.md?panel=details', ({ page }) => page.locator('dt', { hasText: 'Content' }).waitFor()],
+  ['markdown', '#/demo/README.md', ({ page }) => page.locator('article h2', { hasText: 'Read me' }).waitFor()],
+  ['text', '#/demo/docs/long.log', ({ page }) => page.getByText('The first 256 KiB of 820 KiB are shown.').waitFor()],
+  ['csv', '#/demo/data/cities.csv', ({ page }) => page.getByRole('cell', { name: 'City, 59' }).waitFor()],
+  ['parquet', '#/demo/data/table.parquet', ({ page }) => page.getByRole('cell', { name: '2023-11-14T22:13:20.000Z' }).waitFor()],
+  ['picture', '#/demo/media/picture.png', ({ page }) => page.getByText('64 × 48 pixels').waitFor()],
+  ['audio', '#/demo/media/tone.wav', ({ page }) => page.waitForFunction(() => (document.querySelector('audio')?.duration ?? 0) > 1.9)],
+  ['no-preview', '#/demo/data/random.bin', ({ page }) => page.getByText('This file is not text').waitFor()],
+  ['not-found', '#/demo/none/at/all', ({ shows }) => shows('There is nothing here')],
+]
+
+test.each(looks)('every view, $width and $scheme: nothing that axe-core finds, and nothing wider than the window', async (look) => {
+  const opened = await bed.open('#/', look)
+  const { page } = opened
+  const found: string[] = []
+  for (const [name, fragment, isThere] of views) {
+    await page.evaluate((hash) => (location.hash = hash), fragment)
+    await isThere(opened)
+    for (const violation of await opened.violations()) found.push(`${name}: ${violation}`)
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+    if (overflow > 0) found.push(`${name}: ${overflow} pixels too wide`)
+    await opened.shoot(name)
+  }
+  expect(found).toEqual([])
+  expectNoProblems(opened)
+})
+
+describe('a preview', () => {
+  test('of Markdown runs nothing, loads nothing from elsewhere, and leads to files of the volume', async () => {
+    const opened = await bed.open('#/demo/README.md')
+    const { page, shows, requests } = opened
+    await page.locator('article').waitFor()
+    await page.waitForFunction(() => (document.querySelector<HTMLImageElement>('article img')?.naturalWidth ?? 0) === 64)
+    expect(await page.evaluate(() => 'isHacked' in globalThis)).toBe(false)
+    expect(await page.locator('article script, article [onerror], article a[href^="javascript"]').count()).toBe(0)
+    expect(requests.filter((address) => !address.startsWith(edge.url))).toEqual([])
+    expect(await page.getByRole('link', { name: 'elsewhere' }).getAttribute('rel')).toBe('noopener noreferrer')
+    await page.getByRole('button', { name: 'Source' }).click()
+    await page.locator('pre', { hasText: '<script>globalThis' }).waitFor()
+    await page.getByRole('button', { name: 'Source' }).click()
+    await page.getByRole('link', { name: 'a file' }).click()
+    await shows('notes.txt')
+    expectNoProblems(opened)
+  })
+
+  test('of text goes on where one wants it to', async () => {
+    const opened = await bed.open('#/demo/docs/long.log')
+    await opened.page.getByRole('button', { name: 'Show more' }).click()
+    await opened.page.getByText('The first 820 KiB of 820 KiB are shown.').waitFor()
+    expect(await opened.page.locator('pre').evaluate((pre) => pre.textContent.length)).toBe(840_000)
+    expectNoProblems(opened)
+  })
+
+  test('of Parquet shows columns and rows, a part at a time', async () => {
+    const opened = await bed.open('#/demo/data/table.parquet')
+    const { page } = opened
+    await page.getByText('500 rows, 3 columns, 1 row group').waitFor()
+    await page.getByText('The first 100 rows of 500 are shown.').waitFor()
+    await page.getByRole('button', { name: 'Next 100 rows' }).click()
+    await page.getByText('The first 200 rows of 500 are shown.').waitFor()
+    expect(await page.locator('.data').last().locator('tbody tr').last().innerText()).toBe('200\t199\tcity 3\t2023-11-14T22:16:39.000Z')
+    expectNoProblems(opened)
+  })
+
+  test('of a drawing runs no script in it; of a damaged picture says so', async () => {
+    const opened = await bed.open('#/demo/media/drawing.svg')
+    await opened.page.getByText('120 × 80 pixels').waitFor()
+    expect(await opened.page.evaluate(() => 'isHacked' in globalThis)).toBe(false)
+    expectNoProblems(opened)
+    const broken = await bed.open('#/demo/media/broken.png')
+    await broken.page.getByText('This browser cannot show the picture').waitFor()
+    expectNoProblems(broken)
+  })
+
+  test('of a sound plays', async () => {
+    const opened = await bed.open('#/demo/media/tone.wav')
+    await opened.page.waitForFunction(() => (document.querySelector('audio')?.duration ?? 0) > 1.9)
+    await opened.page.evaluate(async () => {
+      const audio = document.querySelector('audio')!
+      audio.muted = true
+      audio.currentTime = 1
+      await audio.play()
+    })
+    await opened.page.waitForFunction(() => document.querySelector('audio')!.currentTime > 1.1)
+    expectNoProblems(opened)
+  })
+
+  test('of PDF is the browser\'s own, or says that there is none', async () => {
+    const opened = await bed.open('#/demo/media/page.pdf')
+    const { page } = opened
+    if (await page.evaluate(() => navigator.pdfViewerEnabled)) {
+      expect(await page.locator('iframe').getAttribute('src')).toBe(`${edge.url}/v1/demo/files/media/page.pdf`)
+      await page.waitForTimeout(500)
+    } else {
+      await page.getByText('This browser has no viewer for PDF.').waitFor()
+      expect(await page.locator('.no-preview a').getAttribute('href')).toMatch(/page\.pdf\?download$/)
+    }
+    await opened.shoot('pdf')
+    expect(await opened.violations()).toEqual([])
+    expectNoProblems(opened)
+  })
+
+  test('of nothing, and of what is no text, offers the download', async () => {
+    const empty = await bed.open('#/demo/data/empty')
+    await empty.page.getByText('This file is empty.').waitFor()
+    const random = await bed.open('#/demo/data/random.bin')
+    await random.page.getByText('there is no preview of its kind').waitFor()
+    expectNoProblems(random)
+  })
+})
+
+describe('a token', () => {
+  test('in the address opens what it reaches, and what it does not allow is not offered', async () => {
+    const token = await tokenFor({ volume: 'demo', prefix: '/docs', rights: ['read', 'list'] })
+    const opened = await bed.open('', { base: `${closed.url}/t/${token}/` })
+    const { page, shows } = opened
+    await shows('docs')
+    expect(await page.getByRole('navigation', { name: 'Path' }).innerText()).toContain('demo/docs')
+    expect(await page.getByRole('link', { name: 'Volumes' }).count()).toBe(0)
+    await page.getByRole('link', { name: 'notes.txt' }).click()
+    await page.locator('pre', { hasText: 'line 200' }).waitFor()
+    expect(page.url()).toBe(`${closed.url}/t/${token}/#/demo/docs/notes.txt`)
+    expect(await page.getByRole('button', { name: 'Delete' }).count()).toBe(0)
+    expect(await page.evaluate(() => [...Object.values(localStorage), ...Object.values(sessionStorage), document.cookie].join())).not.toContain(token)
+    await page.goto(`${closed.url}/t/${token}/#/demo/data/`)
+    await shows('You may not see this')
+    await opened.shoot('denied')
+    expect(await opened.violations()).toEqual([])
+    expectNoProblems(opened, /403/)
+  })
+
+  test('that has expired is told, and a new one opens the same place', async () => {
+    const late = await tokenFor({ volume: 'demo', expiry: Math.floor(Date.now() / 1000) + 2 })
+    const opened = await bed.open('#/demo/docs/', { base: `${closed.url}/t/${late}/` })
+    const { page, shows } = opened
+    await shows('docs')
+    await page.waitForTimeout(2200)
+    await page.evaluate(() => (location.hash = '#/demo/docs/long.log'))
+    await shows('The token has expired')
+    await opened.shoot('expired')
+    expect(await opened.violations()).toEqual([])
+    const token = await tokenFor({ volume: 'demo' })
+    await page.getByLabel('Token').fill(token)
+    await page.getByRole('button', { name: 'Open' }).click()
+    await shows('long.log')
+    expect(page.url()).toBe(`${closed.url}/t/${token}/#/demo/docs/long.log`)
+    expectNoProblems(opened, /40[13]/)
+  })
+
+  test('is asked for where there is none, in a page without a script', async () => {
+    for (const look of looks) {
+      const opened = await bed.open('', { ...look, base: `${closed.url}/` })
+      await opened.shows('A token is needed')
+      expect(await opened.violations()).toEqual([])
+      await opened.shoot('sign-in')
+    }
+    const { page, shows } = await bed.open('', { base: `${closed.url}/` })
+    const token = await tokenFor({ volume: 'demo' })
+    await page.getByLabel('Token').fill(token)
+    await page.keyboard.press('Enter')
+    await shows('demo')
+    expect(page.url()).toBe(`${closed.url}/t/${token}/`)
+  })
+})
+
+test('an edge that is away is told, and what is kept is shown; it can be tried again', async () => {
+  const opened = await bed.open('#/demo/docs/notes.txt')
+  const { page, context, shows } = opened
+  await page.locator('pre', { hasText: 'line 200' }).waitFor()
+  await context.route(`${edge.url}/v1/**`, (route) => route.abort('internetdisconnected'))
+  await page.evaluate(() => (location.hash = '#/demo/data/random.bin'))
+  await shows('The edge is away')
+  await opened.shoot('away')
+  await context.unroute(`${edge.url}/v1/**`)
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.getByText('This file is not text').waitFor()
+  expectNoProblems(opened, /ERR_INTERNET_DISCONNECTED/)
+})

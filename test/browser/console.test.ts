@@ -1,0 +1,302 @@
+/** The console on Node: where one goes, what one sees there, and what one does, with the mouse, the keyboard and a screen reader's rules. */
+import { readFile } from 'node:fs/promises'
+import type { Page } from 'playwright-core'
+import { unzip } from 'unzipit'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildConsole } from '../../edge/bundle.ts'
+import { type EdgeUnderTest, fileOperation, startEdge } from '../edge/edge-under-test.ts'
+import { ConsoleBed, expectNoProblems } from '../support/console-bed.ts'
+import { consoleFiles } from '../support/console-files.ts'
+
+let edge: EdgeUnderTest
+let bed: ConsoleBed
+
+beforeAll(async () => {
+  edge = await startEdge({ console: await buildConsole() })
+  await edge.commit(...(await consoleFiles(edge.volume)))
+  const many = await Promise.all(Array.from({ length: 5000 }, (_, index) => fileOperation(edge.volume, `/many/name-${String(index).padStart(5, '0')}.txt`, index % 50 === 0 ? 'some bytes' : '')))
+  await edge.commit(...many)
+  bed = await ConsoleBed.start(edge.url)
+})
+
+afterAll(async () => {
+  await bed?.close()
+  await edge?.close()
+})
+
+describe('where one goes', () => {
+  test('from the volumes to a file, back and forward; each has an address of its own', async () => {
+    const opened = await bed.open('')
+    const { page, shows, names } = opened
+    await shows('Volumes')
+    await page.getByRole('link', { name: 'demo' }).click()
+    await shows('demo')
+    expect(await names()).toEqual(['README.md', 'data', 'docs', 'empty folder', 'many', 'media', 'shortcut', 'strange'])
+    await page.getByRole('link', { name: 'docs (folder)' }).click()
+    await shows('docs')
+    expect([page.url(), await page.title()]).toEqual([`${edge.url}/#/demo/docs/`, 'docs · demo · edgemount'])
+    await page.getByRole('link', { name: 'notes.txt' }).click()
+    await shows('notes.txt')
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1')
+    await page.goBack()
+    await shows('docs')
+    await page.goBack()
+    await shows('demo')
+    await page.goForward()
+    await shows('docs')
+    await page.getByRole('navigation', { name: 'Path' }).getByRole('link', { name: 'Volumes' }).click()
+    await shows('Volumes')
+    expectNoProblems(opened)
+  })
+
+  test('order and filter stand in the address, and are there after a reload', async () => {
+    const opened = await bed.open('#/demo/docs/')
+    const { page, shows, names } = opened
+    await shows('docs')
+    await page.getByRole('button', { name: 'Size' }).click()
+    await page.waitForFunction(() => document.querySelector('[aria-sort="descending"]')?.textContent === 'Size')
+    expect(await names()).toEqual(['long.log', 'notes.txt', 'deep'])
+    await page.getByRole('searchbox', { name: 'Filter by name' }).fill('O')
+    await page.getByText('2 of 3 names').waitFor()
+    expect(page.url()).toBe(`${edge.url}/#/demo/docs/?sort=-size&filter=O`)
+    await page.reload()
+    await page.getByText('2 of 3 names').waitFor()
+    expect(await names()).toEqual(['long.log', 'notes.txt'])
+    await page.getByRole('searchbox').fill('nothing like it')
+    await page.getByText('No name here has all of these words.').waitFor()
+    expectNoProblems(opened)
+  })
+
+  test('names of any bytes open by their link', async () => {
+    const opened = await bed.open('#/demo/strange/')
+    const { page, shows } = opened
+    for (const [shown, content] of [['<b>bold<b>.txt', 'no markup'], ['raw\ufffd.txt', 'bytes'], ['ü ñ & 100%?#.txt', 'strange']] as const) {
+      await page.locator('.rows a', { hasText: shown }).click()
+      await shows(shown)
+      await page.locator('pre', { hasText: content }).waitFor()
+      await page.goBack()
+      await shows('strange')
+    }
+    expectNoProblems(opened)
+  })
+
+  test('a commit of the past is shown as it was, and cannot be changed', async () => {
+    const opened = await bed.open('#/demo@2/')
+    const { page, shows, names } = opened
+    await shows('demo')
+    await page.getByText('This is what commit 2 left.').waitFor()
+    expect(await names()).not.toContain('many')
+    await page.getByRole('button', { name: 'Actions for README.md' }).click()
+    expect(await page.getByRole('menuitem').allTextContents()).toEqual(['Download'])
+    await page.keyboard.press('Escape')
+    await page.getByRole('link', { name: 'Show what is there now' }).click()
+    await page.locator('.rows .name', { hasText: 'many' }).waitFor()
+    expectNoProblems(opened)
+  })
+})
+
+describe('many names', () => {
+  test('are read as one scrolls, drawn few at a time, and all filtered', async () => {
+    const opened = await bed.open('#/demo/many/')
+    const { page, shows, names } = opened
+    await shows('many')
+    await page.getByText('1,000 names and more').waitFor()
+    expect((await names()).length).toBeLessThan(80)
+    expect(await page.locator('table').getAttribute('aria-rowcount')).toBe('-1')
+    await page.locator('.rows a').first().focus()
+    for (let press = 0; press < 12 && (await page.getByText('5,000 names', { exact: true }).count()) === 0; press += 1) {
+      await page.keyboard.press('End')
+      await page.waitForTimeout(150)
+    }
+    await page.keyboard.press('End')
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('name-04999.txt')
+    expect((await names()).length).toBeLessThan(80)
+    expect(await page.locator('table').getAttribute('aria-rowcount')).toBe('5001')
+    await page.getByRole('searchbox').fill('name-04 50')
+    await page.getByText('of 5,000 names').waitFor()
+    expect(await names()).toContain('name-04500.txt')
+    await opened.shoot('many')
+    expectNoProblems(opened)
+  })
+
+  test('an order that needs all of them reads all of them, and going back finds the place again', async () => {
+    const opened = await bed.open('#/demo/many/?sort=-name')
+    const { page, shows, names } = opened
+    await page.getByText('5,000 names', { exact: true }).waitFor()
+    expect((await names())[0]).toBe('name-04999.txt')
+    await page.evaluate(() => scrollTo(0, 60_000))
+    await page.waitForFunction(() => scrollY > 50_000)
+    const link = page.locator('.rows a').nth(20)
+    const name = (await link.locator('.name').textContent())!
+    await link.click()
+    await shows(name)
+    await page.goBack()
+    await shows('many')
+    await page.waitForFunction(() => scrollY > 50_000)
+    expect(await names()).toContain(name)
+    expectNoProblems(opened)
+  })
+})
+
+describe('what one does', () => {
+  test('renames and deletes by the menu of a row; what goes is said before', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/work/one.txt', 'one'), await fileOperation(edge.volume, '/work/inner/a/two.txt', 'two two'), await fileOperation(edge.volume, '/work/taken.txt', ''))
+    const opened = await bed.open('#/demo/work/')
+    const { page, shows, names } = opened
+    await shows('work')
+    await page.getByRole('button', { name: 'Actions for one.txt' }).click()
+    await page.getByRole('menuitem', { name: 'Rename or move' }).click()
+    const field = page.getByRole('textbox', { name: /^New name/ })
+    expect(await field.evaluate((input: HTMLInputElement) => input.value.slice(input.selectionStart!, input.selectionEnd!))).toBe('one')
+    await field.fill('taken.txt')
+    await page.getByRole('button', { name: 'Rename', exact: true }).click()
+    await page.getByRole('dialog').getByText('something of that name is there; choose another one.').waitFor()
+    await opened.shoot('rename')
+    await field.fill('first ü.txt')
+    await page.getByRole('button', { name: 'Rename', exact: true }).click()
+    await page.locator('.rows .name', { hasText: 'first ü.txt' }).waitFor()
+    await page.getByRole('button', { name: 'Actions for inner' }).click()
+    await opened.shoot('menu')
+    await page.getByRole('menuitem', { name: 'Delete' }).click()
+    await page.getByRole('dialog').getByText('1 file and 1 folder, 7 B.').waitFor()
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Cancel')
+    await opened.shoot('delete')
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('Deleted “inner”.').waitFor()
+    await page.locator('.rows .name', { hasText: 'inner' }).waitFor({ state: 'detached' })
+    expect(await names()).toEqual(['first ü.txt', 'taken.txt'])
+    expectNoProblems(opened, /409/)
+  })
+
+  test('renames what is shown, and is led to it; deletes it, and is led out of it', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/moving/file.txt', 'text'))
+    const opened = await bed.open('#/demo/moving/file.txt')
+    const { page, shows } = opened
+    await shows('file.txt')
+    await page.getByRole('button', { name: 'Rename or move' }).click()
+    await page.getByRole('textbox').fill('/moving/other.txt')
+    await page.getByRole('button', { name: 'Rename', exact: true }).click()
+    await shows('other.txt')
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await shows('moving')
+    await page.getByText('This folder is empty.').waitFor()
+    expectNoProblems(opened)
+  })
+
+  test('sees what others change, as it happens', async () => {
+    const opened = await bed.open('#/demo/live/')
+    const { page, shows } = opened
+    await shows('There is nothing here')
+    await edge.commit(await fileOperation(edge.volume, '/live/first.txt', 'one'))
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.locator('.rows .name', { hasText: 'first.txt' }).waitFor()
+    await edge.commit(await fileOperation(edge.volume, '/live/second.txt', 'two'))
+    await page.locator('.rows .name', { hasText: 'second.txt' }).waitFor({ timeout: 3000 })
+    await page.locator('.rows a').first().click()
+    await page.locator('pre', { hasText: 'one' }).waitFor()
+    await edge.commit(await fileOperation(edge.volume, '/live/first.txt', 'changed', { replace: true }))
+    await page.locator('pre', { hasText: 'changed' }).waitFor({ timeout: 3000 })
+    await edge.commit({ op: 'unlink', path: '/live/first.txt' })
+    await shows('There is nothing here')
+    expectNoProblems(opened)
+  })
+
+  test('downloads a file, and a folder as an archive', async () => {
+    const opened = await bed.open('#/demo/docs/')
+    const { page, shows } = opened
+    await shows('docs')
+    const [folder] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download as zip' }).click()])
+    expect(folder.suggestedFilename()).toBe('docs.zip')
+    const { entries } = await unzip(new Uint8Array(await readFile(await folder.path())).buffer)
+    expect(Object.keys(entries)).toEqual(['docs/', 'docs/deep/', 'docs/deep/er/', 'docs/deep/er/leaf.txt', 'docs/long.log', 'docs/notes.txt'])
+    await page.getByRole('button', { name: 'Actions for notes.txt' }).click()
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'Download' }).click()])
+    expect([file.suggestedFilename(), (await readFile(await file.path())).length]).toEqual(['notes.txt', 1691])
+    expectNoProblems(opened)
+  })
+})
+
+describe('with the keyboard alone', () => {
+  const focused = (page: Page) =>
+    page.evaluate(() => {
+      const at = document.activeElement
+      const marked = at?.matches('.cell-name a') === true ? getComputedStyle(at, '::after') : at === null ? undefined : getComputedStyle(at)
+      return { name: at?.getAttribute('aria-label') ?? at?.textContent ?? '', isVisible: marked !== undefined && marked.outlineStyle !== 'none' && Number.parseFloat(marked.outlineWidth) >= 2 }
+    })
+
+  test('everything is reached, and is seen to be', async () => {
+    const opened = await bed.open('#/demo/')
+    const { page, shows } = opened
+    await shows('demo')
+    await page.locator('.rows a').first().waitFor()
+    const seen: string[] = []
+    for (;;) {
+      await page.keyboard.press('Tab')
+      if (await page.evaluate(() => document.activeElement === document.body)) break
+      const { name, isVisible } = await focused(page)
+      expect([name, isVisible]).toEqual([name, true])
+      seen.push(name)
+    }
+    expect(seen.slice(0, 5)).toEqual(['To the content', 'edgemount', 'Switch between light and dark', 'Keyboard shortcuts', 'Volumes'])
+    expect(seen).toEqual(expect.arrayContaining(['Download as zip', 'Files', 'Details', 'Filter by name', 'Name', 'Size', 'Modified', 'README.md', 'Actions for README.md']))
+    // One row is in the order of Tab: after it the page ends.
+    expect(seen.indexOf('Actions for README.md') - seen.indexOf('README.md')).toBe(1)
+    expectNoProblems(opened)
+  })
+
+  test('a file is found, opened, renamed and left', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/keys/a.txt', 'aaa'), await fileOperation(edge.volume, '/keys/b.txt', 'bbb'))
+    const opened = await bed.open('#/demo/keys/')
+    const { page, shows } = opened
+    await shows('keys')
+    await page.locator('.rows a').first().waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('txt')
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowDown')
+    expect((await focused(page)).name).toBe('b.txt')
+    await page.keyboard.press('F2')
+    await page.keyboard.type('z')
+    await page.keyboard.press('Enter')
+    await page.locator('.rows .name', { hasText: 'z.txt' }).waitFor()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('Shift+F10')
+    expect((await focused(page)).name).toBe('Download')
+    await page.keyboard.press('Escape')
+    await page.locator('.rows a', { hasText: 'z.txt' }).focus()
+    await page.keyboard.press('Enter')
+    await shows('z.txt')
+    await page.keyboard.press(']')
+    await page.locator('dt', { hasText: 'Permissions' }).waitFor()
+    await page.keyboard.press('u')
+    await shows('keys')
+    await page.keyboard.press('?')
+    const list = page.getByRole('dialog', { name: 'Keyboard' })
+    await list.waitFor()
+    expect(await opened.violations()).toEqual([])
+    await opened.shoot('keyboard')
+    await list.getByRole('checkbox').uncheck()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('u')
+    await page.waitForTimeout(100)
+    await shows('keys')
+    expectNoProblems(opened)
+  })
+
+  test('light and dark can be switched, and stay', async () => {
+    const opened = await bed.open('#/demo/', { scheme: 'dark' })
+    const { page, shows } = opened
+    await shows('demo')
+    const ground = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+    const dark = await ground()
+    await page.keyboard.press('t')
+    expect(await ground()).toBe('rgb(255, 255, 255)')
+    await page.reload()
+    await shows('demo')
+    expect(await ground()).toBe('rgb(255, 255, 255)')
+    await page.getByRole('button', { name: 'Switch between light and dark' }).click()
+    expect(await ground()).toBe(dark)
+    expect(await page.evaluate(() => Object.keys(localStorage))).toEqual(['edgemount-theme'])
+  })
+})
