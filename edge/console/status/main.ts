@@ -21,7 +21,7 @@ interface Shown {
 }
 
 const shown = new Map<string, Shown>()
-const notices = new Notices()
+const notices = new Notices(systemClock)
 const main = element('main', { id: 'main' })
 const state = element('span', { class: 'state' })
 
