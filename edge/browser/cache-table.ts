@@ -54,8 +54,9 @@ export interface CacheTable {
 /** Pages and lookups are small, and without them the chunks of files are not found offline: they count as read so much later. */
 const metadataMs = 7 * 24 * 3600 * 1000
 
-/** What has the least goes first. */
-export function evictionMs({ usedMs, owner }: CacheRecord): number {
+/** What has the least goes first. Which commit was the newest says a word that all else is found by: it goes last. */
+export function evictionMs({ key, usedMs, owner }: CacheRecord): number {
+  if (key.startsWith('h/')) return Number.MAX_SAFE_INTEGER
   return owner === '' ? usedMs + metadataMs : usedMs
 }
 

@@ -29,8 +29,8 @@ const windowBytes = 64 * 1024 * 1024
 const windowsMax = 16
 /** So much is asked for at once. */
 const partBytes = 32 * 1024 * 1024
-/** So much is held while a file is pinned. */
-const keptPartBytes = 8 * 1024 * 1024
+/** So much of a file is held while it is pinned: of four at once less than what may wait for the cache. */
+const keptPartBytes = 4 * 1024 * 1024
 /** Beyond this a whole array is a bad idea. */
 const readBytesMax = 1024 * 1024 * 1024
 

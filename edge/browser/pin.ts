@@ -28,6 +28,9 @@ export interface KeepRequest {
   readonly onProgress: (progress: PinProgress) => void
 }
 
+/** Small files are an answer's time each, and one after the other they would take as long. */
+const filesAtOnce = 4
+
 export async function keepFiles(request: KeepRequest, top: Item): Promise<PinProgress> {
   const { cache, open, signal, onProgress } = request
   const files: Item[] = []
@@ -36,14 +39,24 @@ export async function keepFiles(request: KeepRequest, top: Item): Promise<PinPro
   const progress = { files: 0, bytes: 0 }
   // Whoever has not so much room can say so now.
   onProgress({ ...totals, ...progress })
-  for (const file of files) {
-    const reader = await open(file.path)
-    await reader.keep(cache, signal, (bytes) => {
-      progress.bytes += bytes
+  const stop = new AbortController()
+  const ending = AbortSignal.any([signal, stop.signal])
+  const next = files.values()
+  const keepSome = async (): Promise<void> => {
+    for (const file of next) {
+      const reader = await open(file.path)
+      await reader.keep(cache, ending, (bytes) => {
+        progress.bytes += bytes
+        onProgress({ ...totals, ...progress })
+      })
+      progress.files += 1
       onProgress({ ...totals, ...progress })
-    })
-    progress.files += 1
-    onProgress({ ...totals, ...progress })
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: filesAtOnce }, keepSome))
+  } finally {
+    stop.abort()
   }
   await cache.flush()
   return { ...totals, ...progress }

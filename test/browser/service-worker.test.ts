@@ -159,12 +159,14 @@ describe('without the edge', () => {
 
 describe('who may', () => {
   const startMs = systemClock.now()
+  /** More than is fetched ahead. */
+  const long = new Uint8Array(5 * big.length).map((_, index) => big[index % big.length]! ^ Math.floor(index / big.length))
   let aheadMs = 0
   let closed: EdgeUnderTest
   beforeAll(async () => {
     const clock = { ...systemClock, now: () => systemClock.now() + aheadMs }
     closed = await startEdge({ clock, access: { keys: testKeys, tokenRate: 0, anonymousRate: 0 } })
-    await closed.commit(await fileOperation(closed.volume, '/data/big.bin', big), await fileOperation(closed.volume, '/data/sub/small.txt', 'hello, world'), await fileOperation(closed.volume, '/secret.txt', 'secret'))
+    await closed.commit(await fileOperation(closed.volume, '/data/big.bin', big), await fileOperation(closed.volume, '/data/long.bin', long), await fileOperation(closed.volume, '/data/sub/small.txt', 'hello, world'), await fileOperation(closed.volume, '/secret.txt', 'secret'))
   })
   afterAll(async () => await closed?.close())
 
@@ -204,8 +206,10 @@ describe('who may', () => {
     await register(visit, { url: `${closed.url}/v1/${volumeName}`, token })
     expect((await get(visit, '/files/data/big.bin', { range: 'bytes=10-19' })).bytes).toEqual([...big.subarray(10, 20)])
     expect((await get(visit, '/files/secret.txt')).status).toBe(403)
+    const pinned = await visit.page.evaluate(async (options) => await (await edgemount.registerVolume(options)).pin('/data/sub'), { prefix: '/files/', url: `${closed.url}/v1/${volumeName}`, token, script: shellWorker })
+    expect(pinned).toMatchObject({ files: 1 })
     const outcome = visit.page.evaluate(async () => {
-      const reader = (await fetch('/files/data/big.bin')).body!.getReader()
+      const reader = (await fetch('/files/data/long.bin')).body!.getReader()
       await reader.read()
       Object.assign(globalThis, { hasBegun: true })
       await new Promise((resolve) => Object.assign(globalThis, { goOn: resolve }))

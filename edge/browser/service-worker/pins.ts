@@ -84,12 +84,16 @@ export class Pins {
 
   /** Goes on with what is unfinished, and follows the newest commit. What fails now is tried the next time; what is gone there is no longer pinned. */
   async update(newest: BrowserVolume, { signal, isDoubtful }: { readonly signal: AbortSignal; readonly isDoubtful: boolean }): Promise<void> {
+    // Without its mark it was cleared away, by a page or a person.
+    const marks = new Set(await this.#parts.table.pins())
     for (const pin of await this.all()) {
       if (signal.aborted) return
       try {
         const { version } = await newest.stat(pin.path, { signal })
-        const isSame = version === pin.version && newest.generation === pin.generation && pin.nextSeq === undefined
-        if (isDoubtful || !isSame) await this.keep(pin.path, newest, { signal, onProgress: () => undefined })
+        const { seq, generation = '' } = pin
+        const isKept = seq !== undefined && pin.nextSeq === undefined && marks.has(ownerAt({ seq, generation }, ownerOf(newest, pin.path)))
+        const isSame = version === pin.version && newest.generation === generation
+        if (isDoubtful || !isKept || !isSame) await this.keep(pin.path, newest, { signal, onProgress: () => undefined })
       } catch (error) {
         if (codeOf(error) === 'not-found' && !newest.isOffline) await this.remove(pin.path, newest)
       }

@@ -53,7 +53,7 @@ const MiB = 1024 * 1024
 const cacheBytesDefault = 512 * MiB
 const pinBytesDefault = 2048 * MiB
 /** A worker that says nothing for so long is not there; it beats every two seconds. */
-const silenceMs = 10_000
+const silenceMs = 6000
 const silentMax = 3
 /** What a new worker may take to control this page. */
 const controlMs = 20_000
@@ -99,7 +99,7 @@ export class RegisteredVolume {
     this.#workers.startMessages()
     await this.#serve()
     await untilControlled(this.#workers)
-    for (const { path, isComplete } of await this.pins()) if (!isComplete) this.pin(path, { signal }).catch(() => undefined)
+    for (const { path, isComplete } of await this.pins()) if (!isComplete) this.pin(path).catch(() => undefined)
   }
 
   /** The address of a file below the prefix. */
@@ -112,7 +112,7 @@ export class RegisteredVolume {
    * Has a file, or a folder with everything in it, kept on this device, whole and as one commit has it, until it is unpinned; it follows the newest commit by itself.
    * Asked again it goes on where it stopped. Throws `exhausted` without room.
    */
-  async pin(path: string, { onProgress, signal = this.#closing.signal }: PinOptions = {}): Promise<PinProgress> {
+  async pin(path: string, { onProgress, signal }: PinOptions = {}): Promise<PinProgress> {
     throwIfAborted(signal)
     return await this.#ask('pin', { path: cleanPath(path) }, { signal, onProgress })
   }
@@ -140,10 +140,9 @@ export class RegisteredVolume {
     await this.#ask('forget')
     this.#closing.abort()
     const { active, scope } = this.#registration
-    const url = new URL(active?.scriptURL ?? location.href)
-    const left = url.searchParams.getAll('prefix').filter((prefix) => prefix !== this.prefix)
-    if (left.length === 0) await this.#registration.unregister()
-    else await this.#workers.register(withPrefixes(url, left), { scope })
+    const left = prefixesOf(active).filter((prefix) => prefix !== this.prefix)
+    if (active === null || left.length === 0) await this.#registration.unregister()
+    else await this.#workers.register(withPrefixes(new URL(active.scriptURL), left), { scope })
   }
 
   async #serve(): Promise<void> {
@@ -171,7 +170,7 @@ export class RegisteredVolume {
   async #worker(): Promise<ServiceWorker> {
     const { active } = this.#registration
     if (active !== null) return active
-    await untilActive(this.#registration)
+    await untilActive(this.#registration).catch(() => undefined)
     if (this.#registration.active !== null) return this.#registration.active
     throw new EdgemountError('closed', `Cannot use "${this.prefix}": its service worker was unregistered; register the volume again`)
   }
@@ -229,14 +228,22 @@ async function register(workers: ServiceWorkerContainer, { script, scope, prefix
   const url = new URL(script, location.href)
   const wantedScope = new URL(scope ?? './', scope === undefined ? url : location.href).href
   const before = (await workers.getRegistrations()).find((registration) => registration.scope === wantedScope)
-  const known = [before?.installing, before?.waiting, before?.active].flatMap((worker) => (worker ? new URL(worker.scriptURL).searchParams.getAll('prefix') : []))
+  let known = [before?.installing, before?.waiting, before?.active].flatMap(prefixesOf)
   try {
-    const registration = await workers.register(withPrefixes(url, [...known, prefix]), { scope: wantedScope })
-    await untilActive(registration)
-    return registration
+    for (;;) {
+      const registration = await workers.register(withPrefixes(url, [...known, prefix]), { scope: wantedScope })
+      await untilActive(registration)
+      known = prefixesOf(registration.active)
+      if (known.includes(prefix)) return registration
+      // Another tab registered another prefix meanwhile.
+    }
   } catch (error) {
     throw new EdgemountError('unavailable', `Cannot register the service worker "${script}": ${messageOf(error)}; host edgemount's dist/service-worker.js there`, { cause: error })
   }
+}
+
+function prefixesOf(worker: ServiceWorker | null | undefined): string[] {
+  return worker ? new URL(worker.scriptURL).searchParams.getAll('prefix') : []
 }
 
 /** The prefixes stand in the worker's address, so that it knows them before it has read anything. */
@@ -247,18 +254,20 @@ function withPrefixes(script: URL, prefixes: readonly string[]): string {
   return url.href
 }
 
-/** The newest worker of the registration. */
+/** Until the newest worker of the registration is the one that works. */
 async function untilActive(registration: ServiceWorkerRegistration): Promise<void> {
-  const worker = registration.installing ?? registration.waiting
-  if (worker === null) return
-  await new Promise<void>((resolve, reject) => {
-    const look = (): void => {
-      if (worker.state === 'activated') resolve()
-      if (worker.state === 'redundant') reject(new EdgemountError('unavailable', 'it did not start'))
-    }
-    worker.addEventListener('statechange', look)
-    look()
-  })
+  for (;;) {
+    const worker = registration.installing ?? registration.waiting
+    if (worker === null) break
+    const done = new AbortController()
+    await new Promise<void>((resolve) => {
+      const look = (): void => void ((worker.state === 'activated' || worker.state === 'redundant') && resolve())
+      worker.addEventListener('statechange', look, { signal: done.signal })
+      look()
+    })
+    done.abort()
+  }
+  if (registration.active === null) throw new EdgemountError('unavailable', 'it did not start')
 }
 
 async function untilControlled(workers: ServiceWorkerContainer): Promise<void> {

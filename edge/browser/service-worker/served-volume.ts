@@ -166,13 +166,10 @@ export class ServedVolume {
     return await this.#open()
   }
 
-  /** Never rejects, but for who may not read any more. */
+  /** Rejects for who may not read any more: until he may, every answer is that. */
   async #check(volume: BrowserVolume): Promise<void> {
-    try {
-      if (await volume.refresh()) this.#updatedMs = -Infinity
-    } finally {
-      this.#checkedMs = this.#parts.clock.now()
-    }
+    if (await volume.refresh()) this.#updatedMs = -Infinity
+    this.#checkedMs = this.#parts.clock.now()
   }
 
   #open(): Promise<BrowserVolume> {
