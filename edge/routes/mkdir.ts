@@ -1,8 +1,9 @@
 /**
  * An empty directory: one commit. Directories of files come to be with the files; this is for those that hold nothing.
  */
-import { EdgemountError, codeOf } from '../../shared/error.ts'
-import { joinPath, rootPath, splitPath } from '../../shared/path.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import { rootPath } from '../../shared/path.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
 import { requireWithin } from '../access/grant.ts'
 import { leaseParameter, refuseLostLease } from '../lease-fence.ts'
 import { respond } from '../respond.ts'
@@ -16,7 +17,7 @@ export const mkdirRoutes: readonly Route[] = [
     needs: 'write',
     summary: 'Makes a directory, and those that are missing above it',
     parameters: [{ name: 'Edgemount-Mode', in: 'header', text: 'Permission bits in octal' }, leaseParameter],
-    responses: { 201: 'Made', 204: 'It is there already', 400: 'The path or a header cannot be', 409: 'Something else is there' },
+    responses: { 201: 'Made', 204: 'It is there already', 400: 'The path or a header cannot be, or what is above is no directory', 409: 'Something else is there' },
     handle: makeDirectory,
   },
 ]
@@ -33,13 +34,7 @@ async function makeDirectory(exchange: Exchange): Promise<Response> {
   if (target.entry !== undefined) throw new EdgemountError('conflict', `Cannot make the directory "${path}": a ${target.entry.kind} is there`)
   const lost = await refuseLostLease(exchange, store)
   if (lost !== undefined) return lost
-  try {
-    const writer = volume.writer({ signal, patienceMs: uploadPatienceMs })
-    const { seq } = await writer.commit([{ op: 'mkdir', path: joinPath(splitPath(target.path)), mode, parents: true }], { onConflict: 'refuse', signal })
-    return respond(201, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
-  } catch (error) {
-    // A file where one of the directories must be.
-    if (codeOf(error) === 'not-found') throw new EdgemountError('conflict', `Cannot make the directory "${path}": what is above it is no directory`, { cause: error })
-    throw error
-  }
+  const operation: Operation = { op: 'mkdir', path: target.path, mode, parents: true }
+  const { seq } = await volume.writer({ signal, patienceMs: uploadPatienceMs }).commit([operation], { onConflict: 'refuse', signal })
+  return respond(201, { 'edgemount-seq': String(seq), 'cache-control': 'no-store' })
 }

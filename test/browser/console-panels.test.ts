@@ -117,6 +117,25 @@ describe('share', () => {
   })
 })
 
+describe('with a token for a part', () => {
+  it('files go up and their past is told there, and nothing of the rest is asked for', async () => {
+    const { page, problems, requests } = await bed.visit()
+    const token = await tokenFor({ prefix: '/docs', rights: ['read', 'list', 'write'] })
+    await open(page, `${closed.url}/t/${token}/#/demo/docs/?panel=upload`)
+    await page.getByLabel('Files to upload').setInputFiles([{ name: 'mine.txt', mimeType: 'text/plain', buffer: Buffer.from('mine') }])
+    await page.getByRole('heading', { name: 'Uploads are done' }).waitFor()
+    await open(page, `${closed.url}/t/${token}/#/demo/docs/mine.txt?panel=history`)
+    await page.getByText('Added').waitFor()
+    expect(await page.getByRole('link', { name: 'Peers' }).count()).toBe(0)
+    const reader = await tokenFor({ prefix: '/docs', rights: ['read', 'list'] })
+    await open(page, `${closed.url}/t/${reader}/#/demo/docs/`)
+    expect(await page.getByRole('link', { name: 'Upload' }).count()).toBe(0)
+    expect(requests.filter((url) => url.includes('/packs/') || url.endsWith('/log'))).toEqual([])
+    // Whether a name is taken is asked for by that name there, and the browser tells of every 404.
+    expect(problems.filter((problem) => !problem.includes('404'))).toEqual([])
+  })
+})
+
 describe('peers', () => {
   it('are listed with what they say of themselves', async () => {
     const { page, problems } = await bed.visit()

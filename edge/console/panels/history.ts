@@ -20,7 +20,7 @@ export const historyPanel: Panel = {
   icon: 'clock',
   isFor: (_, session) => session.may('read'),
   show: async (host, context) => {
-    const first = await readHistory(context.session, context.place.volumeName, { path: context.place.path, before: beforeOf(context) }, context.signal)
+    const first = await readHistory(context.session, context.place.volumeName, { path: context.place.info.path, before: beforeOf(context) }, context.signal)
     showList(host, context, first)
   },
 }
@@ -69,10 +69,10 @@ function changeRow(host: HTMLElement, context: Context, change: PathChangeMessag
   const canCompare = isFolder ? session.may('list') : entry !== undefined && seq > 1
   if (canCompare) buttons.append(button({ label: 'Changes', attributes: { 'aria-label': `Changes of commit ${seq}` }, onClick: () => void compare(host, context, { path, from: Math.max(1, seq - 1), to: seq, oldPath: from ?? path }) }))
   if (!isNewest && entry !== undefined && (!isFolder || session.may('list'))) {
-    buttons.append(button({ label: 'Since then', attributes: { 'aria-label': `Since then: what changed after commit ${seq}` }, onClick: () => void compare(host, context, { path: place.path, from: seq, to: place.volume.seq, oldPath: path, isSince: true }) }))
+    buttons.append(button({ label: 'Since then', attributes: { 'aria-label': `Since then: what changed after commit ${seq}` }, onClick: () => void compare(host, context, { path: place.info.path, from: seq, to: place.volume.seq, oldPath: path, isSince: true }) }))
   }
   if (entry !== undefined && place.seq === undefined && session.may('write') && !isNewest && path !== rootPath) {
-    buttons.append(button({ label: 'Restore', attributes: { 'aria-label': `Restore commit ${seq}` }, onClick: () => askRestore(context, { path, seq, to: place.path }) }))
+    buttons.append(button({ label: 'Restore', attributes: { 'aria-label': `Restore commit ${seq}` }, onClick: () => askRestore(context, { path, seq, to: place.info.path }) }))
   }
   return element(
     'li',

@@ -40,6 +40,7 @@ function makeUploads(context: Context): Uploads {
   const unfinished = new UnfinishedUploads(notebook())
   const dock = new UploadDock(() => queue, systemClock)
   document.body.append(dock.element)
+  keepPage()
   const queue = new UploadQueue({
     world: { url: (path) => session.url(path), send: (sending) => send(sending, systemClock), errorOf, clock: systemClock, unfinished },
     exists: async (volume, path, signal) => await exists(session, volume, path, signal),
@@ -70,6 +71,17 @@ async function exists(session: Session, name: string, path: string, signal: Abor
     if (codeOf(error) === 'not-found' || codeOf(error) === 'denied') return false
     throw error
   }
+}
+
+/** What is dropped beside a folder would be opened by the browser in place of the page. */
+function keepPage(): void {
+  const refuse = (event: DragEvent): void => {
+    if (event.defaultPrevented || event.dataTransfer?.types.includes('Files') !== true) return
+    event.preventDefault()
+    event.dataTransfer.dropEffect = 'none'
+  }
+  addEventListener('dragover', refuse)
+  addEventListener('drop', refuse)
 }
 
 let isWarning = false
