@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { unzip } from 'unzipit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildBundles, buildConsole } from '../../edge/bundle.ts'
+import { builtConsole } from '../../edge/console-files.ts'
 import { testSecrets, tokenFor } from '../edge/access/tokens.ts'
 import { startDenoEdge } from '../edge/deno-under-test.ts'
 import { type EdgeUnderTest, fileOperation } from '../edge/edge-under-test.ts'
@@ -16,6 +17,10 @@ const runtimes = [
 ] as const
 
 beforeAll(() => buildBundles())
+
+test('what the command serves on Node is what was built', async () => {
+  expect(await builtConsole()).toEqual(await buildConsole())
+})
 
 describe.each(runtimes)('on %s', (_, start) => {
   let edge: EdgeUnderTest

@@ -267,7 +267,7 @@ describe('with the keyboard alone', () => {
     await page.locator('.rows a', { hasText: 'z.txt' }).focus()
     await page.keyboard.press('Enter')
     await shows('z.txt')
-    await page.keyboard.press(']')
+    await page.keyboard.press('[')
     await page.locator('dt', { hasText: 'Permissions' }).waitFor()
     await page.keyboard.press('u')
     await shows('keys')

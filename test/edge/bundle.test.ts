@@ -4,7 +4,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { buildBundles } from '../../edge/bundle.ts'
+import { buildBundles, buildConsole } from '../../edge/bundle.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
 
 test('edgemount/browser is at most 30 KB compressed, needs nothing else, and is the same each time', async () => {
@@ -35,4 +35,16 @@ test('the service worker is a script of at most 45 KB compressed, and what regis
   expect(worker).not.toMatch(/\b(?:import|export) *["'({*]|\brequire\(|process\.env|node:/)
   const page = await readFile(path.join(directory, 'register-volume.js'))
   expect(gzipSync(page, { level: 9 }).length).toBeLessThanOrEqual(5000)
+})
+
+test('the console is at most 80 KB compressed until somebody opens a Parquet file', async () => {
+  const { page, files } = await buildConsole()
+  const sizeOf = (name: string): number => gzipSync(files[name]!.text, { level: 9 }).length
+  // What the page names, and what that imports at once.
+  const loaded = new Set(Object.keys(files).filter((name) => page.includes(name)))
+  for (const name of loaded) for (const [, other] of files[name]!.text.matchAll(/from"\.\/([^"]+)"/g)) loaded.add(other!)
+  const lazy = Object.keys(files).filter((name) => !loaded.has(name))
+  expect(lazy.map((name) => name.replace(/-\w+\.js$/, ''))).toEqual(['parquet-view'])
+  expect([...loaded].reduce((sum, name) => sum + sizeOf(name), 0)).toBeLessThanOrEqual(80_000)
+  expect(Object.values(files).filter(({ text }) => /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function\(/.test(text))).toEqual([])
 })
