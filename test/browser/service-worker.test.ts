@@ -311,6 +311,26 @@ describe('what goes wrong', () => {
     expect(await visit.page.evaluate(() => (globalThis as unknown as { pinning: Promise<unknown> }).pinning)).toMatchObject({ files: 3, bytes: big.length + 49 })
   }, 40_000)
 
+  test('a pin goes on when its page was loaded again, and stops when it is given up', async () => {
+    const visit = await bed.visit()
+    await register(visit)
+    const outcome = await visit.page.evaluate(async (url) => {
+      const volume = await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })
+      const giving = new AbortController()
+      const why = await volume.pin('/data', { signal: giving.signal, onProgress: () => giving.abort() }).then(String, String)
+      while ((await volume.pins()).length > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+      void volume.pin('/data', { onProgress: () => Object.assign(globalThis, { hasBegun: true }) })
+      return why
+    }, url)
+    expect(outcome).toMatch(/the caller gave up/)
+    await visit.page.waitForFunction(() => 'hasBegun' in globalThis)
+    await reload(visit)
+    const pins = async (): Promise<readonly Registration.Pinned[]> =>
+      await visit.page.evaluate(async (url) => await (await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })).pins(), url)
+    await expect.poll(async () => (await pins()).map(({ isComplete, files }) => [isComplete, files]), { timeout: 10_000 }).toEqual([[true, 3]])
+    expect(visit.problems).toEqual([])
+  })
+
   test('two tabs share a worker, and what they pin at once', async () => {
     const visit = await bed.visit()
     await register(visit)

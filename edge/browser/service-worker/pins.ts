@@ -82,6 +82,12 @@ export class Pins {
     for (const pin of pins.values()) await this.#write({ ...pin, nextSeq: pin.seq ?? pin.nextSeq })
   }
 
+  /** Whoever asked for it wants it no longer: what was never whole is no pin, unless somebody else still waits for it. */
+  async giveUp(path: string, address: VolumeName): Promise<void> {
+    const pin = (await this.#pins()).get(path)
+    if (pin !== undefined && pin.seq === undefined && !this.#flights.has(path)) await this.remove(path, address)
+  }
+
   /** Goes on with what is unfinished, and follows the newest commit. What fails now is tried the next time; what is gone there is no longer pinned. */
   async update(newest: BrowserVolume, { signal, isDoubtful }: { readonly signal: AbortSignal; readonly isDoubtful: boolean }): Promise<void> {
     // Without its mark it was cleared away, by a page or a person.

@@ -110,7 +110,7 @@ export class RegisteredVolume {
 
   /**
    * Has a file, or a folder with everything in it, kept on this device, whole and as one commit has it, until it is unpinned; it follows the newest commit by itself.
-   * Asked again it goes on where it stopped. Throws `exhausted` without room.
+   * Asked again it goes on where it stopped; a page that is closed leaves it to the next one, and the signal gives it up. Throws `exhausted` without room.
    */
   async pin(path: string, { onProgress, signal }: PinOptions = {}): Promise<PinProgress> {
     throwIfAborted(signal)

@@ -89,6 +89,11 @@ export class ServedVolume {
     return await this.#pins.keep(path, await this.#current(), ask)
   }
 
+  /** After a `pin` that was ended by who asked for it. */
+  async giveUpPin(path: string): Promise<void> {
+    await this.#pins.giveUp(path, this.#address)
+  }
+
   async unpin(path: string): Promise<void> {
     await this.#pins.remove(path, this.#address)
     this.#updatedMs = -Infinity

@@ -84,6 +84,7 @@ class Worker {
     try {
       say({ kind: 'done', value: await this.#do(ask, AbortSignal.any([page, time.signal]), say) })
     } catch (error) {
+      if (page.aborted && ask.kind === 'pin') await this.#servedAt(ask.prefix).then((served) => served.giveUpPin(ask.path)).catch(() => undefined)
       say(time.signal.aborted ? { kind: 'again' } : failed(error))
     }
     done.abort()

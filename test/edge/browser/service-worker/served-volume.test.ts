@@ -130,6 +130,39 @@ describe('a pin', () => {
     expect(await device.table.pins()).toEqual([])
   })
 
+  test('that was given up before it was whole is none; one that failed waits', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/half/1', second), await fileOperation(edge.volume, '/half/2', first))
+    const device = newDevice()
+    const served = start(device)
+    const giving = new AbortController()
+    await expect(served.pin('/half', { signal: giving.signal, onProgress: () => giving.abort() })).rejects.toMatchObject({ code: 'aborted' })
+    expect(await served.pins()).toMatchObject([{ path: '/half', seq: undefined }])
+    await served.giveUpPin('/half')
+    expect(await served.pins()).toEqual([])
+    expect(await device.table.pins()).toEqual([])
+    device.network.answer = (url) => (url.includes('/packs/d') ? away() : undefined)
+    await expect(pin(served, '/half')).rejects.toMatchObject({ code: 'unavailable' })
+    device.network.answer = () => undefined
+    device.aheadMs += 60_000
+    await served.settle()
+    expect(await served.pins()).toMatchObject([{ path: '/half', nextSeq: undefined, files: 2 }])
+  })
+
+  test('comes back after everything that is kept was cleared, by the volume or past it', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/again/file', first))
+    const device = newDevice()
+    const served = start(device)
+    await pin(served, '/again')
+    for (const clear of [() => served.clear(), () => device.table.clear()]) {
+      await clear()
+      device.aheadMs += 60_000
+      await served.settle()
+      device.network.answer = away
+      expect(await read(start(device), '/again/file')).toBe(await hashOf(first))
+      device.network.answer = () => undefined
+    }
+  })
+
   test('goes when its folder does', async () => {
     await edge.commit(await fileOperation(edge.volume, '/short/file', 'short'))
     const device = newDevice()
