@@ -1,5 +1,6 @@
 /**
- * What somebody chose for this browser: light or dark, and whether single keys do something. Kept in its local storage; nothing else ever is.
+ * What somebody chose for this browser: light or dark, and whether single keys do something. Kept in its local storage; nothing else is, but the ids of uploads
+ * that have not ended (`uploads/unfinished.ts`).
  */
 
 export type Theme = 'light' | 'dark'

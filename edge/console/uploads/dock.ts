@@ -89,8 +89,7 @@ export class UploadDock {
   }
 
   #drawRows(queue: UploadQueue): void {
-    const weight = ({ state }: UploadItem): number => ['asking', 'sending', 'retrying', 'failed', 'waiting'].indexOf(state) + (['done', 'skipped', 'cancelled'].includes(state) ? 10 : 0)
-    const shown = queue.items.toSorted((a, b) => weight(a) - weight(b) || a.number - b.number).slice(0, shownMax)
+    const shown = firstOf(queue.items)
     const numbers = new Set(shown.map(({ number }) => number))
     for (const [number, row] of this.#rows) {
       if (numbers.has(number)) continue
@@ -132,4 +131,16 @@ export class UploadDock {
     else if (state === 'done' || state === 'skipped') fill(row.buttons)
     else fill(row.buttons, button({ icon: 'close', label: `Cancel ${name}`, isIconOnly: true, onClick: () => queue.cancel(number) }))
   }
+}
+
+/** Those that somebody can do something about come first, in the order that they were added. */
+const order: readonly ItemState[] = ['asking', 'sending', 'retrying', 'failed', 'waiting', 'done', 'skipped', 'cancelled']
+
+function firstOf(items: readonly UploadItem[]): readonly UploadItem[] {
+  const byState = new Map<ItemState, UploadItem[]>(order.map((state) => [state, []]))
+  for (const item of items) {
+    const same = byState.get(item.state)
+    if (same !== undefined && same.length < shownMax) same.push(item)
+  }
+  return [...byState.values()].flat().slice(0, shownMax)
 }

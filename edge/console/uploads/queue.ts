@@ -63,7 +63,11 @@ const ended: readonly ItemState[] = ['done', 'skipped', 'failed', 'cancelled']
 export class UploadQueue {
   readonly #parts: QueueParts
   readonly #rate = new RateMeter()
-  #items: Mutable[] = []
+  readonly #items = new Map<number, Mutable>()
+  /** In line; some may have been cancelled since. */
+  #line: Mutable[] = []
+  #lineStart = 0
+  #openCount = 0
   #running = 0
   #nextNumber = 1
 
@@ -72,23 +76,24 @@ export class UploadQueue {
   }
 
   get items(): readonly UploadItem[] {
-    return this.#items
+    return [...this.#items.values()]
   }
 
   get isBusy(): boolean {
-    return this.#items.some(({ state }) => !ended.includes(state))
+    return this.#openCount > 0
   }
 
   get totals(): Totals {
-    const counted = this.#items.filter(({ state }) => state !== 'cancelled' && state !== 'skipped')
+    const items = this.items
+    const counted = items.filter(({ state }) => state !== 'cancelled' && state !== 'skipped')
     const sum = (of: (item: UploadItem) => number): number => counted.reduce((all, item) => all + of(item), 0)
     const bytes = sum(({ file }) => file?.size ?? 0)
     const sentBytes = sum((item) => (item.state === 'done' ? (item.file?.size ?? 0) : item.sentBytes))
     const nowMs = this.#parts.world.clock.now()
     this.#rate.note(nowMs, sentBytes)
-    const endedCount = this.#items.filter(({ state }) => ended.includes(state)).length
-    const failedCount = this.#items.filter(({ state }) => state === 'failed').length
-    return { count: this.#items.length, endedCount, failedCount, bytes, sentBytes, bytesPerSecond: this.#rate.perSecond(nowMs), secondsLeft: this.#rate.secondsLeft(nowMs, bytes - sentBytes) }
+    const endedCount = items.filter(({ state }) => ended.includes(state)).length
+    const failedCount = items.filter(({ state }) => state === 'failed').length
+    return { count: items.length, endedCount, failedCount, bytes, sentBytes, bytesPerSecond: this.#rate.perSecond(nowMs), secondsLeft: this.#rate.secondsLeft(nowMs, bytes - sentBytes) }
   }
 
   /** Below a folder of a volume. Throws `invalid` when a name can be none there; then nothing is begun. */
@@ -99,7 +104,10 @@ export class UploadQueue {
       ...files.map(({ names, file }) => ({ path: pathBelow(folder, names), file })),
     ]
     for (const { path, file } of added) {
-      this.#items.push({ number: this.#nextNumber, volume, path, file, state: 'waiting', sentBytes: 0, error: undefined, batch, decided: undefined, ending: new AbortController() })
+      const item: Mutable = { number: this.#nextNumber, volume, path, file, state: 'waiting', sentBytes: 0, error: undefined, batch, decided: undefined, ending: new AbortController() }
+      this.#items.set(item.number, item)
+      this.#line.push(item)
+      this.#openCount += 1
       this.#nextNumber += 1
     }
     this.#parts.onChange(undefined)
@@ -107,7 +115,7 @@ export class UploadQueue {
   }
 
   cancel(number: number): void {
-    const item = this.#find(number)
+    const item = this.#items.get(number)
     if (item === undefined || ended.includes(item.state)) return
     this.#set(item, { state: 'cancelled' })
     item.ending.abort()
@@ -117,11 +125,11 @@ export class UploadQueue {
   }
 
   cancelAll(): void {
-    for (const { number } of this.#items) this.cancel(number)
+    for (const number of this.#items.keys()) this.cancel(number)
   }
 
   retry(number: number): void {
-    const item = this.#find(number)
+    const item = this.#items.get(number)
     if (item?.state !== 'failed' && item?.state !== 'cancelled') return
     item.ending = new AbortController()
     this.#set(item, { state: 'waiting', error: undefined, sentBytes: 0 })
@@ -130,18 +138,16 @@ export class UploadQueue {
 
   /** What has ended is shown no more. */
   clear(): void {
-    this.#items = this.#items.filter(({ state }) => !ended.includes(state))
+    for (const [number, { state }] of this.#items) if (ended.includes(state)) this.#items.delete(number)
     this.#parts.onChange(undefined)
-  }
-
-  #find(number: number): Mutable | undefined {
-    return this.#items.find((item) => item.number === number)
   }
 
   #pump(): void {
     while (this.#running < atOnce) {
-      const next = this.#items.find(({ state }) => state === 'waiting')
+      const next = this.#line[this.#lineStart]
       if (next === undefined) break
+      this.#lineStart += 1
+      if (next.state !== 'waiting') continue
       this.#running += 1
       this.#set(next, { state: 'sending' })
       void this.#run(next).finally(() => {
@@ -150,6 +156,9 @@ export class UploadQueue {
         if (!this.isBusy) this.#parts.onIdle()
       })
     }
+    if (this.#lineStart < this.#line.length) return
+    this.#line = []
+    this.#lineStart = 0
   }
 
   /** Never rejects. */
@@ -215,7 +224,10 @@ export class UploadQueue {
 
   #set(item: Mutable, change: Partial<UploadItem>): void {
     if (item.state === 'cancelled' && change.state !== 'waiting') return
+    const wasOpen = !ended.includes(item.state)
+    if (change.state === 'waiting') this.#line.push(item)
     Object.assign(item, change)
+    this.#openCount += Number(!ended.includes(item.state)) - Number(wasOpen)
     this.#parts.onChange(item)
   }
 }

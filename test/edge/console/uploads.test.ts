@@ -180,4 +180,27 @@ describe('a queue', () => {
     queue.clear()
     expect(queue.items).toEqual([])
   })
+
+  it('of very many files ends soon; what is cancelled is not sent, and can be tried again', async () => {
+    const sent: string[] = []
+    const world: UploadWorld = {
+      ...worldOf(new PlayedEdge()),
+      send: ({ url }) => {
+        sent.push(url)
+        return Promise.resolve(answer(201))
+      },
+    }
+    let onIdle: () => void = () => undefined
+    const idle = (): Promise<void> => new Promise((resolve) => (onIdle = resolve))
+    const queue = new UploadQueue({ world, exists: () => Promise.resolve(false), makeFolder: () => Promise.resolve(), decide: () => Promise.resolve('skip'), onChange: () => undefined, onIdle: () => onIdle() })
+    const first = idle()
+    queue.add('v', '/in', { files: Array.from({ length: 20_000 }, (_, index) => ({ names: [`f${index}`], file: fileOf('f', 1) })), emptyFolders: [] })
+    for (let number = 10_001; number <= 20_000; number += 1) queue.cancel(number)
+    await first
+    expect([sent.length, queue.totals.sentBytes, queue.isBusy]).toEqual([10_000, 10_000, false])
+    const second = idle()
+    queue.retry(20_000)
+    await second
+    expect(sent.at(-1)).toBe('http://edge/v1/v/files/in/f19999')
+  })
 })
