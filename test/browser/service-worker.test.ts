@@ -259,10 +259,10 @@ describe('what moves on', () => {
     expect(left).toEqual({ pins: [], pinnedBytes: 0 })
   })
 
-  test('two volumes have a prefix each; one that is unregistered is the app\'s own address again', async () => {
+  test('two volumes have a prefix each, also when two tabs register them at once; one that is unregistered is the app\'s own address again', async () => {
     const visit = await bed.visit()
-    await register(visit)
-    await register(visit, { prefix: '/more/', seq: 2 })
+    const other = await visit.newPage()
+    await Promise.all([register(visit), register({ page: other }, { prefix: '/more/', seq: 2 })])
     const range = { range: 'bytes=10-19' }
     for (const prefix of ['/files', '/more']) expect((await get(visit, `${prefix}/data/big.bin`, range)).bytes).toEqual([...big.subarray(10, 20)])
     await visit.page.evaluate(async (url) => await (await edgemount.registerVolume({ prefix: '/more/', url, script: '/app-worker.js' })).unregister(), url)

@@ -65,7 +65,7 @@ export async function registerVolume(options: RegisterOptions): Promise<Register
   if (workers === undefined) throw new EdgemountError('unsupported', 'Cannot register a service worker: browsers allow it to https and localhost alone; open this page over https')
   const prefix = prefixOf(options.prefix)
   const settings = { prefix, url: new URL(options.url, location.href).href, seq, cacheBytes, pinBytes, keepsToken: keepToken }
-  const registration = await register(workers, { script, scope: options.scope, prefix })
+  const registration = await alone(() => register(workers, { script, scope: options.scope, prefix }))
   const volume = new RegisteredVolume(workers, registration, settings, token)
   await volume.start()
   void askToPersist()
@@ -139,10 +139,12 @@ export class RegisteredVolume {
   async unregister(): Promise<void> {
     await this.#ask('forget')
     this.#closing.abort()
-    const { active, scope } = this.#registration
-    const left = prefixesOf(active).filter((prefix) => prefix !== this.prefix)
-    if (active === null || left.length === 0) await this.#registration.unregister()
-    else await this.#workers.register(withPrefixes(new URL(active.scriptURL), left), { scope })
+    await alone(async () => {
+      const { active, scope } = this.#registration
+      const left = prefixesOf(active).filter((prefix) => prefix !== this.prefix)
+      if (active === null || left.length === 0) await this.#registration.unregister()
+      else await untilActive(await this.#workers.register(withPrefixes(new URL(active.scriptURL), left), { scope }))
+    })
   }
 
   async #serve(): Promise<void> {
@@ -228,18 +230,19 @@ async function register(workers: ServiceWorkerContainer, { script, scope, prefix
   const url = new URL(script, location.href)
   const wantedScope = new URL(scope ?? './', scope === undefined ? url : location.href).href
   const before = (await workers.getRegistrations()).find((registration) => registration.scope === wantedScope)
-  let known = [before?.installing, before?.waiting, before?.active].flatMap(prefixesOf)
+  const known = [before?.installing, before?.waiting, before?.active].flatMap(prefixesOf)
   try {
-    for (;;) {
-      const registration = await workers.register(withPrefixes(url, [...known, prefix]), { scope: wantedScope })
-      await untilActive(registration)
-      known = prefixesOf(registration.active)
-      if (known.includes(prefix)) return registration
-      // Another tab registered another prefix meanwhile.
-    }
+    const registration = await workers.register(withPrefixes(url, [...known, prefix]), { scope: wantedScope })
+    await untilActive(registration)
+    return registration
   } catch (error) {
     throw new EdgemountError('unavailable', `Cannot register the service worker "${script}": ${messageOf(error)}; host edgemount's dist/service-worker.js there`, { cause: error })
   }
+}
+
+/** One tab after the other: each adds its prefix to those that there are. */
+async function alone<T>(work: () => Promise<T>): Promise<T> {
+  return await navigator.locks.request('edgemount-service-worker', work)
 }
 
 function prefixesOf(worker: ServiceWorker | null | undefined): string[] {
