@@ -47,6 +47,8 @@ export function showDialog(title: string, content: readonly Child[], onClose: ()
   dialog.addEventListener('close', () => {
     dialog.remove()
     onClose()
+    // What had the focus before may be gone by what was done; then it goes to the row that took its place, or to the top of the view.
+    if (document.activeElement === document.body) document.querySelector<HTMLElement>('main .rows a[tabindex="0"], main h1')?.focus()
   })
   // Outside of it is the dialog itself, too: its inside has other targets.
   dialog.addEventListener('click', (event) => {

@@ -32,14 +32,15 @@ export class FolderRows {
     this.body.addEventListener('focusin', (event) => this.#follow(event.target))
   }
 
-  /** Shows these. The row of the same name stays the current one. */
+  /** Shows these. The row of the same name stays the current one; where it is gone, the one that took its place. */
   set(items: readonly FileInfo[], isSameOrder: boolean): void {
     const name = this.#items[this.#current]?.name
     const hadFocus = this.body.contains(document.activeElement)
     this.#items = items
     if (!isSameOrder) {
       this.#clear()
-      this.#current = Math.max(0, name === undefined ? 0 : items.findIndex((item) => item.name === name))
+      const index = items.findIndex((item) => item.name === name)
+      this.#current = index >= 0 ? index : Math.max(0, Math.min(this.#current, items.length - 1))
     }
     this.#draw()
     if (hadFocus && !this.body.contains(document.activeElement)) this.focus(this.#current)

@@ -7,7 +7,7 @@ import { type Sort, type SortKey, sortKeys } from './address.ts'
 import { append, button, element, fill, icon } from './element.ts'
 import { FolderRows } from './folder-rows.ts'
 import { formatCount } from './format.ts'
-import { Listing, namesMax } from './listing.ts'
+import { Listing, namesMax, showsIn } from './listing.ts'
 import type { Context } from './panel.ts'
 import { filterItems, sortItems } from './rows.ts'
 
@@ -36,6 +36,8 @@ export class FolderView {
   #shownCount = 0
   #stopReading: AbortController | undefined
   #isReading = false
+  /** The names are being read again, and whether there was another commit since that began. */
+  #renewing: 'no' | 'once' | 'again' = 'no'
 
   constructor(context: Context, listing: Listing) {
     this.#context = context
@@ -90,7 +92,10 @@ export class FolderView {
     const head = element('thead', { role: 'rowgroup' }, element('tr', { role: 'row', 'aria-rowindex': 1, class: 'row row-head' }, ...cells, last))
     this.#table.append(head, this.#rows.body)
     append(host, [element('div', { class: 'folder-bar' }, element('div', { class: 'search' }, icon('search'), filter), this.#status), this.#table, this.#empty])
-    this.#context.onChange(() => void this.#renew())
+    const { path } = this.#context.place.info
+    this.#context.onChange((change) => {
+      if (showsIn(change, path)) void this.#renew()
+    })
   }
 
   #headCell(key: SortKey): HTMLTableCellElement {
@@ -166,17 +171,34 @@ export class FolderView {
 
   /** The volume has moved on: as many names as were here are read again, and shown in place of the old ones. */
   async #renew(): Promise<void> {
-    const { place, signal, notices, address } = this.#context
-    try {
-      if (place.volume.seq <= this.#listing.seq) return
-      const listing = new Listing(await place.volume.at(place.volume.seq), place.info.path)
-      await listing.upTo(Math.max(1, this.#listing.items.length), signal)
-      if (signal.aborted || listing.seq <= this.#listing.seq) return
-      this.#listing = listing
-      await this.#update(address.sort, false)
-    } catch (error) {
-      notices.fail(error)
+    if (this.#renewing !== 'no') {
+      this.#renewing = 'again'
+      return
     }
+    try {
+      do {
+        this.#renewing = 'once'
+        await this.#readAgain()
+      } while (this.#isRenewedAgain())
+    } catch (error) {
+      this.#context.notices.fail(error)
+    } finally {
+      this.#renewing = 'no'
+    }
+  }
+
+  #isRenewedAgain(): boolean {
+    return this.#renewing === 'again' && !this.#context.signal.aborted
+  }
+
+  async #readAgain(): Promise<void> {
+    const { place, signal, address } = this.#context
+    if (place.volume.seq <= this.#listing.seq) return
+    const listing = new Listing(await place.volume.at(place.volume.seq), place.info.path)
+    await listing.upTo(Math.max(1, this.#listing.items.length), signal)
+    if (signal.aborted) return
+    this.#listing = listing
+    await this.#update(address.sort, false)
   }
 }
 

@@ -1,11 +1,22 @@
 /**
  * The names of one directory as one commit left it, read page by page as somebody looks at them. Called by `folder-view.ts`.
  */
-import type { BrowserVolume, FileInfo } from '../browser/volume.ts'
+import type { BrowserVolume, Change, FileInfo } from '../browser/volume.ts'
 import { throwIfAborted } from '../../shared/abort.ts'
+import { isWithin, parentPath } from '../../shared/path.ts'
 
 /** Some 300 bytes each in the page's memory. */
 export const namesMax = 1_000_000
+
+/** False when a commit says that it changed nothing of what a listing of `path` shows: other directories, and what is deeper. */
+export function showsIn(change: Pick<Change, 'operations'> | undefined, path: string): boolean {
+  // Who publishes a commit need not tell anything.
+  if (change === undefined || change.operations.length === 0) return true
+  return change.operations.some(({ op, path: at, to }) => {
+    const isSeen = (each: string): boolean => parentPath(each) === path || isWithin(path, each)
+    return isSeen(at) || (to !== undefined && isSeen(to)) || (op === 'subtree' && isWithin(at, path))
+  })
+}
 
 export class Listing {
   readonly items: FileInfo[] = []

@@ -9,7 +9,9 @@ export function openMenu(anchor: HTMLElement, label: string, actions: readonly A
   const menu = element('div', { class: 'menu', role: 'menu', popover: 'auto', 'aria-label': label })
   const items = actions.map((action) => menuItem(action, () => menu.hidePopover()))
   menu.append(...items)
-  document.body.append(menu)
+  // On top of everything wherever it stands; within the landmark that it belongs to.
+  const landmark = anchor.closest('main') ?? document.body
+  landmark.append(menu)
   menu.addEventListener('toggle', () => {
     if (menu.matches(':popover-open')) return
     menu.remove()

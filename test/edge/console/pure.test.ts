@@ -6,7 +6,7 @@ import { countTree } from '../../../edge/console/actions.ts'
 import { type Address, byName, formatAddress, parseAddress, sortKeys, volumesAddress } from '../../../edge/console/address.ts'
 import { parseCsv } from '../../../edge/console/csv.ts'
 import { formatBytes, formatMode, formatTime, iconOf, shownName } from '../../../edge/console/format.ts'
-import { Listing } from '../../../edge/console/listing.ts'
+import { Listing, showsIn } from '../../../edge/console/listing.ts'
 import { filterItems, heightMax, scrollTo, sortItems, windowOf } from '../../../edge/console/rows.ts'
 import { Session } from '../../../edge/console/session.ts'
 import { tokenFor } from '../access/tokens.ts'
@@ -128,6 +128,24 @@ describe('what is read', () => {
     expect(await countTree(volumeOf(5000), '/', signal, 2000)).toEqual({ files: 2000, folders: 0, bytes: 4000, isCut: true })
     const nested = { list: (path: string) => Promise.resolve({ seq: 1, path, isLast: true, items: path === '/' ? [info('sub', { kind: 'directory' }), info('f', { size: 3 })] : [] }) }
     expect(await countTree(nested, '/', signal)).toEqual({ files: 1, folders: 1, bytes: 3, isCut: false })
+  })
+})
+
+describe('a commit', () => {
+  test.each([
+    [[{ op: 'create', path: '/docs/a' }], true],
+    [[{ op: 'create', path: '/docs/deep/a' }], false],
+    [[{ op: 'create', path: '/other/a' }, { op: 'unlink', path: '/docs' }], true],
+    [[{ op: 'write', path: '/docsx/a' }], false],
+    [[{ op: 'rename', path: '/other/a', to: '/docs/a' }], true],
+    [[{ op: 'rename', path: '/docs/a', to: '/other/a' }], true],
+    [[{ op: 'subtree', path: '/' }], true],
+    [[{ op: 'subtree', path: '/docs/deep' }], true],
+    [[{ op: 'subtree', path: '/other' }], false],
+    [[], true],
+  ] as const)('of %j shows in /docs: %s', (operations, isShown) => {
+    expect(showsIn({ operations }, '/docs')).toBe(isShown)
+    expect(showsIn(undefined, '/docs')).toBe(true)
   })
 })
 
