@@ -22,6 +22,8 @@ export interface Differences {
 }
 
 const comparedBytesMax = 1024 * 1024
+/** More nobody reads, and the page would be slow. */
+const shownLinesMax = 4000
 const changeNames: Readonly<Record<DifferenceMessage['change'], string>> = { added: 'Added', removed: 'Removed', changed: 'Changed' }
 const signs = { same: ' ', removed: '−', added: '+' } as const
 
@@ -77,14 +79,18 @@ async function showText(host: HTMLElement, { place, signal }: Context, { path, o
   if (hunks.length === 0) return fill(host, element('p', {}, 'The content is the same: only attributes changed.'))
   const table = element('table', { class: 'lines' }, element('caption', { class: 'hidden' }, `Lines of ${shownName(baseName(path))} in commits ${from} and ${to}`))
   table.append(element('thead', { class: 'hidden' }, element('tr', {}, ...[`Line in ${from}`, `Line in ${to}`, 'Change', 'Text'].map((text) => element('th', { scope: 'col' }, text)))))
+  let left = shownLinesMax
   for (const { lines } of hunks) {
-    const rows = lines.map(({ kind, text, before: old, after: now }) => {
+    if (left <= 0) break
+    const rows = lines.slice(0, left).map(({ kind, text, before: old, after: now }) => {
       const heard = kind === 'same' ? '' : kind
       return element('tr', { class: `line-${kind}` }, element('td', {}, String(old ?? '')), element('td', {}, String(now ?? '')), element('td', {}, element('span', { 'aria-hidden': 'true' }, signs[kind]), element('span', { class: 'hidden' }, heard)), element('td', {}, text))
     })
     table.append(element('tbody', {}, ...rows))
+    left -= lines.length
   }
-  fill(host, element('div', { class: 'data-scroll', tabindex: 0, role: 'region', 'aria-label': 'Lines that differ' }, table))
+  const cut = left < 0 ? element('p', { class: 'quiet' }, `The first ${shownLinesMax.toLocaleString('en')} lines are shown; look at each version by itself for the others.`) : undefined
+  fill(host, element('div', { class: 'data-scroll', tabindex: 0, role: 'region', 'aria-label': 'Lines that differ' }, table), cut)
 }
 
 /** The empty text where there was nothing; undefined for what is no text, or too much of it. */

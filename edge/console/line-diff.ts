@@ -42,22 +42,15 @@ export function diffLines(before: readonly string[], after: readonly string[]): 
 
 /** The lines that differ, each with those around it; what lies between is left out. */
 export function hunksOf(lines: readonly DiffLine[]): readonly Hunk[] {
-  const hunks: DiffLine[][] = []
-  let last = -Infinity
-  for (const [index, line] of lines.entries()) {
-    if (line.kind === 'same') continue
-    const from = Math.max(index - around, last + 1)
-    if (from > last + 1 || hunks.length === 0) hunks.push([])
-    const hunk = hunks.at(-1)!
-    for (let each = Math.max(from, 0); each <= index; each += 1) hunk.push(lines[each]!)
-    last = index
-    const next = lines.findIndex((other, at) => at > index && other.kind !== 'same')
-    const until = Math.min(lines.length - 1, index + around)
-    if (next >= 0 && next <= until + 1) continue
-    for (let each = index + 1; each <= until; each += 1) hunk.push(lines[each]!)
-    last = until
+  const ranges: { start: number; end: number }[] = []
+  for (const [index, { kind }] of lines.entries()) {
+    if (kind === 'same') continue
+    const last = ranges.at(-1)
+    const end = Math.min(lines.length, index + around + 1)
+    if (last !== undefined && index - around <= last.end) last.end = end
+    else ranges.push({ start: Math.max(0, index - around), end })
   }
-  return hunks.map((each) => ({ lines: each }))
+  return ranges.map(({ start, end }) => ({ lines: lines.slice(start, end) }))
 }
 
 function shortest(before: readonly string[], after: readonly string[]): readonly DiffLine[] {

@@ -37,6 +37,7 @@ export const wholeBytesMax = 8 * 1024 * 1024
 /** Proxies refuse bodies of some hundred megabytes; each part costs the store a few writes. */
 const partBytes = 32 * 1024 * 1024
 const triesMax = 8
+const beginsMax = 4
 const waitMsMax = 30_000
 const tus = { 'tus-resumable': '1.0.0' } as const
 
@@ -67,20 +68,16 @@ async function putWhole(world: UploadWorld, { volume, path, file, replaces, sign
 
 async function sendParts(world: UploadWorld, request: UploadRequest, found: Unfinished | undefined): Promise<Outcome> {
   let begun = found
-  for (;;) {
+  for (let begins = 0; begins < beginsMax; begins += 1) {
     const state: State = begun === undefined ? await trying(world, request, () => begin(world, request)) : await trying(world, request, () => look(world, request, begun!))
     if (state === 'taken') return 'taken'
-    if (state === 'gone') {
-      if (begun !== undefined) world.unfinished.forget(begun)
-      begun = undefined
-      continue
-    }
-    begun = state.begun
-    const outcome = await patchAll(world, request, state)
-    if (outcome === 'gone') continue
-    world.unfinished.forget(begun)
-    return outcome
+    const outcome = state === 'gone' ? 'gone' : await patchAll(world, request, state)
+    const over = state === 'gone' ? begun : state.begun
+    if (over !== undefined) world.unfinished.forget(over)
+    if (outcome !== 'gone') return outcome
+    begun = undefined
   }
+  throw new EdgemountError('unavailable', `Cannot upload "${request.path}": the edge forgets what was sent; try again later`)
 }
 
 type State = { readonly begun: Unfinished; readonly offset: number } | 'taken' | 'gone'
@@ -130,10 +127,8 @@ async function patch(world: UploadWorld, { file, signal, replaces, onSent }: Upl
   const headers = { ...tus, 'content-type': 'application/offset+octet-stream', 'upload-offset': String(offset) }
   const answer = await world.send({ method: 'PATCH', url: uploadUrl(world, begun), headers, body, signal, onSent: (bytes) => onSent(offset + bytes) })
   if (answer.status === 204) return { offset: Number(answer.header('upload-offset')), isAnswered: true }
-  if (answer.status === 412 && !replaces) {
-    world.unfinished.forget(begun)
-    return 'taken'
-  }
+  // What is there now may be replaced, and was not to be when this upload was begun: it is over, and another one begins.
+  if (answer.status === 412) return replaces ? 'gone' : 'taken'
   if (answer.status === 404 || answer.status === 410) return 'gone'
   const error = world.errorOf(answer.status, answer.text)
   // It is elsewhere in the file, or another page sends it, too: look, and go on from there.

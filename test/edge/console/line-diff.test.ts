@@ -54,5 +54,7 @@ describe('lines', () => {
     const before = Array.from({ length: 50 }, (_, index) => String(index))
     const after = before.with(5, 'x').with(40, 'y')
     expect(hunksOf(diffLines(before, after)).map((hunk) => hunk.lines.length)).toEqual([8, 8])
+    const short = Array.from({ length: 200_000 }, (_, index) => String(index % 7))
+    expect(hunksOf(diffLines(short, short.map((text) => `${text}!`))).length).toBe(1)
   })
 })

@@ -136,6 +136,19 @@ describe('a file', () => {
     expect(edge.asked).toEqual(['HEAD', `PATCH ${file.size}+0`])
   })
 
+  it('that may replace now what it was not to replace when it was begun begins anew', async () => {
+    const edge = new PlayedEdge()
+    const world = worldOf(edge)
+    const file = fileOf('a', wholeBytesMax + 1)
+    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'old', begunMs: 0 })
+    edge.faults.push(undefined, 412)
+    expect(await uploadFile(world, requestFor(file, { replaces: true }))).toBe('done')
+    expect(edge.asked).toEqual(['HEAD', `PATCH 0+${file.size}`, 'POST', `PATCH 0+${file.size}`])
+    edge.faults.push(...Array.from({ length: 4 }, () => [undefined, 404] as const).flat())
+    edge.offset = 0
+    await expect(uploadFile(world, requestFor(file, { replaces: true }))).rejects.toThrow('the edge forgets')
+  })
+
   it('of an upload that the edge has forgotten begins anew; what may not be is told at once', async () => {
     const edge = new PlayedEdge()
     const world = worldOf(edge)
