@@ -4,9 +4,8 @@
  *
  * INVARIANT: a script of a volume never runs in an address that a token opened, and never with the edge's origin where that is worth anything.
  */
+import { isScriptable } from '../shared/content-type.ts'
 import type { Right } from '../shared/wire/token.ts'
-
-const scriptable = /^(?:text\/(?:html|xml|xsl)|application\/(?:xml|xhtml\+xml)|[^;]*\+xml)(?:;|$)/
 
 /** Scripts run, of an origin of their own: they read public files as any page does (CORS), write nothing, and see nothing that this origin keeps. */
 const apart = 'sandbox allow-scripts allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-downloads'
@@ -26,7 +25,7 @@ export interface Opened {
  * which have the whole origin for themselves.
  */
 export function documentPolicy(contentType: string, { rights, hasToken, hasConsole }: Opened): string | undefined {
-  if (!scriptable.test(contentType)) return undefined
+  if (!isScriptable(contentType)) return undefined
   if (hasToken) return still
   return hasConsole || rights.some((right) => right !== 'read' && right !== 'list') ? apart : undefined
 }

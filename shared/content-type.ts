@@ -77,6 +77,13 @@ for (const [type, extensions] of Object.entries(extensionsOfType)) {
   for (const extension of extensions.split(' ')) typeOfExtension.set(extension, type)
 }
 
+const scriptable = /^(?:text\/(?:html|xml|xsl)|application\/(?:xml|xhtml\+xml)|[^;]*\+xml)(?:;|$)/
+
+/** HTML, SVG and XML: opened as a page they can bring scripts. */
+export function isScriptable(contentType: string): boolean {
+  return scriptable.test(contentType)
+}
+
 /** The `Content-Type` of a file with this name. */
 export function contentTypeOf(name: string): string {
   const dot = name.lastIndexOf('.')

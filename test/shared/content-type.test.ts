@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { contentDisposition, contentTypeOf } from '../../shared/content-type.ts'
+import { contentDisposition, contentTypeOf, isScriptable } from '../../shared/content-type.ts'
 import { decodeName } from '../../shared/name.ts'
 
 describe('contentTypeOf', () => {
@@ -16,6 +16,11 @@ describe('contentTypeOf', () => {
   ])('%s is %s', (name, type) => {
     expect(contentTypeOf(name)).toBe(type)
   })
+})
+
+it('files that can bring scripts are known by their type', () => {
+  const names = ['a.html', 'a.svg', 'a.xml', 'a.xsl', 'a.txt', 'a.png', 'a.pdf', 'a.js', 'a.json']
+  expect(names.filter((name) => isScriptable(contentTypeOf(name)))).toEqual(['a.html', 'a.svg', 'a.xml', 'a.xsl'])
 })
 
 describe('contentDisposition', () => {

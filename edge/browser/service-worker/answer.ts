@@ -4,7 +4,7 @@
  */
 import { toHex } from '../../../shared/bytes.ts'
 import type { Clock } from '../../../shared/clock.ts'
-import { contentDisposition, contentTypeOf } from '../../../shared/content-type.ts'
+import { contentDisposition, contentTypeOf, isScriptable } from '../../../shared/content-type.ts'
 import { type ErrorCode, codeOf, httpStatusOfCode, messageOf } from '../../../shared/error.ts'
 import { type FilePlan, planFile } from '../../../shared/http/file-plan.ts'
 import { writeMultipart } from '../../../shared/http/multipart.ts'
@@ -21,8 +21,6 @@ export interface AnswerWorld {
 
 /** Up to this a body is read at once; of a longer one the first part, so that a failure is a status and no broken body. */
 const wholeBytesMax = 1024 * 1024
-/** Types whose scripts would run as the page's own, in a tab or a frame. */
-const activeTypes = /^(?:text\/html|text\/xml|image\/svg\+xml|application\/xhtml\+xml)\b/
 
 export async function answerFile(volume: BrowserVolume, path: string, request: Request, { clock, random }: AnswerWorld): Promise<Response> {
   const isHead = request.method === 'HEAD'
@@ -39,7 +37,8 @@ export async function answerFile(volume: BrowserVolume, path: string, request: R
     const more = {
       'x-content-type-options': 'nosniff',
       ...(isDownload ? { 'content-disposition': contentDisposition('attachment', baseName(path)) } : {}),
-      ...(activeTypes.test(contentType) ? { 'content-security-policy': 'sandbox' } : {}),
+      // In a tab or a frame its scripts would run as the app's own.
+      ...(isScriptable(contentType) ? { 'content-security-policy': 'sandbox' } : {}),
     }
     return new Response(await bodyOf(plan, file), { status: plan.status, headers: { ...plan.headers, ...more } })
   } catch (error) {
