@@ -118,7 +118,8 @@ export function askRestore(context: Context, { path, seq, to }: Restoring): void
   const { session, place, notices } = context
   const name = `“${shownName(baseName(path))}”`
   const isCopy = element('input', { type: 'checkbox', id: 'as-copy' })
-  const text = element('p', {}, `${name} becomes what commit ${seq} left. What is there now stays in the history; of a folder, what came since stays where it is. No bytes move.`)
+  const folders = place.info.kind === 'directory' ? ' In folders, what came since stays where it is.' : ''
+  const text = element('p', {}, `${name} becomes what commit ${seq} left. What is there now stays in the history.${folders} No bytes move.`)
   ask(() => ({
     title: `Restore ${name} from commit ${seq}?`,
     content: [text, element('p', { class: 'check' }, isCopy, element('label', { for: 'as-copy' }, 'As a copy beside it'))],

@@ -36,7 +36,8 @@ export interface UploadRequest {
 export const wholeBytesMax = 8 * 1024 * 1024
 /** Proxies refuse bodies of some hundred megabytes; each part costs the store a few writes. */
 const partBytes = 32 * 1024 * 1024
-const triesMax = 8
+/** Some eight minutes: a train has left the tunnel by then. */
+const triesMax = 20
 const beginsMax = 4
 const waitMsMax = 30_000
 const tus = { 'tus-resumable': '1.0.0' } as const
