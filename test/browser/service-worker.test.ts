@@ -224,7 +224,7 @@ describe('who may', () => {
     aheadMs = 2 * 3600_000
     await visit.page.evaluate(() => (globalThis as unknown as { goOn: () => void }).goOn())
     expect(await outcome).toMatch(/^TypeError/)
-    await expect.poll(async () => (await get(visit, '/files/data/sub/small.txt')).status, { timeout: 5000 }).toBe(403)
+    await expect.poll(async () => (await get(visit, '/files/data/sub/small.txt')).status, { timeout: 15_000 }).toBe(403)
     expect(text(await get(visit, '/files/data/sub/small.txt'))).toMatch(/expired|ended/)
     aheadMs = 0
     await register(visit, { url: `${closed.url}/v1/${volumeName}`, token: await tokenFor({ prefix: '/data', rights: ['read', 'list'] }) })
@@ -244,8 +244,8 @@ describe('what moves on', () => {
     const pins = async (): Promise<readonly Registration.Pinned[]> => await visit.page.evaluate(async (options) => await (await edgemount.registerVolume(options)).pins(), settings)
     await visit.page.evaluate(async (options) => await (await edgemount.registerVolume(options)).pin('/docs'), settings)
     await own.commit({ op: 'unlink', path: '/docs/b.txt' }, await fileOperation(own.volume, '/docs/c.txt', 'second c '.repeat(2000)))
-    await expect.poll(async () => text(await get(visit, '/files/docs/c.txt')).slice(0, 8), { timeout: 5000 }).toBe('second c')
-    await expect.poll(async () => (await pins()).map(({ seq }) => seq), { timeout: 10_000 }).toEqual([3])
+    await expect.poll(async () => text(await get(visit, '/files/docs/c.txt')).slice(0, 8), { timeout: 15_000 }).toBe('second c')
+    await expect.poll(async () => (await pins()).map(({ seq }) => seq), { timeout: 15_000 }).toEqual([3])
     await own.close()
     await stopWorkers(visit)
     expect(text(await get(visit, '/files/docs/c.txt')).slice(0, 8)).toBe('second c')
@@ -327,7 +327,7 @@ describe('what goes wrong', () => {
     await reload(visit)
     const pins = async (): Promise<readonly Registration.Pinned[]> =>
       await visit.page.evaluate(async (url) => await (await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })).pins(), url)
-    await expect.poll(async () => (await pins()).map(({ isComplete, files }) => [isComplete, files]), { timeout: 10_000 }).toEqual([[true, 3]])
+    await expect.poll(async () => (await pins()).map(({ isComplete, files }) => [isComplete, files]), { timeout: 15_000 }).toEqual([[true, 3]])
     expect(visit.problems).toEqual([])
   })
 

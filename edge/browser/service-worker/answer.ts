@@ -57,6 +57,8 @@ export async function answerDirectory(volume: BrowserVolume, path: string, reque
     const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-cache', 'x-content-type-options': 'nosniff' }
     return new Response(request.method === 'HEAD' ? null : `${JSON.stringify(listing)}\n`, { headers })
   } catch (error) {
+    // As the edge has it: a file has no address with a slash.
+    if (codeOf(error) === 'invalid') return respondFailure(404, 'not-found', messageOf(error), request.method === 'HEAD')
     return answerThrown(error, request)
   }
 }

@@ -225,7 +225,7 @@ describe('answers', () => {
     const served = start(newDevice())
     const listing = (await (await served.answer('/dir', false, ask('/dir?limit=1'))).json()) as { readonly items: readonly { readonly name: string }[]; readonly isLast: boolean }
     expect(listing).toMatchObject({ path: '/dir', items: [{ name: 'a', kind: 'file', size: 1 }], isLast: false })
-    expect((await served.answer('/dir/a', true, ask('/dir/a/'))).status).toBe(400)
+    expect((await served.answer('/dir/a', true, ask('/dir/a/'))).status).toBe(404)
   })
 })
 
