@@ -24,6 +24,8 @@ export interface ZipSource<E extends ZipEntry = ZipEntry> {
   readonly walk: () => AsyncIterable<E>
   /** Exactly `size` bytes; only asked for what has no `body`. */
   readonly read: (entry: E) => AsyncIterable<Uint8Array>
+  /** From here on sizes and offsets stand in zip64's fields; what 32 bits cannot say unless given. */
+  readonly longBytes?: number | undefined
 }
 
 /** 16 MiB of checksums. */
@@ -38,7 +40,7 @@ export async function* zipPieces<E extends ZipEntry>(source: ZipSource<E>): Asyn
   yield* gathered(rawPieces(source))
 }
 
-async function* rawPieces<E extends ZipEntry>({ walk, read }: ZipSource<E>): AsyncGenerator<Uint8Array, void, undefined> {
+async function* rawPieces<E extends ZipEntry>({ walk, read, longBytes = max32 }: ZipSource<E>): AsyncGenerator<Uint8Array, void, undefined> {
   let sums = new Uint32Array(1024)
   let count = 0
   for await (const entry of walk()) {
@@ -46,7 +48,7 @@ async function* rawPieces<E extends ZipEntry>({ walk, read }: ZipSource<E>): Asy
     if (count === sums.length) sums = grown(sums)
     const { body } = entry
     let sum = body === undefined ? 0 : crc32(0, body)
-    yield localHeader(entry, sum)
+    yield localHeader(entry, sum, longBytes)
     if (body === undefined) {
       let length = 0
       for await (const piece of read(entry)) {
@@ -55,12 +57,12 @@ async function* rawPieces<E extends ZipEntry>({ walk, read }: ZipSource<E>): Asy
         yield piece
       }
       if (length !== entry.size) throw new EdgemountError('unavailable', `Cannot archive "${entry.name}": ${length} of its ${entry.size} bytes came`)
-      yield descriptor(entry, sum)
+      yield descriptor(entry, sum, longBytes)
     } else if (body.length > 0) yield body
     sums[count] = sum
     count += 1
   }
-  yield* directory(walk, sums, count)
+  yield* directory(walk, sums.subarray(0, count), longBytes)
 }
 
 function grown(sums: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
@@ -70,33 +72,33 @@ function grown(sums: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 }
 
 /** The central directory, entry for entry as they came, and the records that end the archive. */
-async function* directory(walk: () => AsyncIterable<ZipEntry>, sums: Uint32Array, count: number): AsyncGenerator<Uint8Array> {
+async function* directory(walk: () => AsyncIterable<ZipEntry>, sums: Uint32Array, longBytes: number): AsyncGenerator<Uint8Array> {
   let offset = 0
   let bytes = 0
   let index = 0
   for await (const entry of walk()) {
-    if (index === count) throw changed()
-    const header = centralHeader(entry, sums[index]!, offset)
+    if (index === sums.length) throw changed()
+    const header = centralHeader(entry, { sum: sums[index]!, offset, longBytes })
     yield header
     index += 1
     bytes += header.length
-    offset += localHeader(entry, 0).length + entry.size + (entry.body === undefined ? descriptor(entry, 0).length : 0)
+    offset += localHeader(entry, 0, longBytes).length + entry.size + (entry.body === undefined ? descriptor(entry, 0, longBytes).length : 0)
   }
-  if (index !== count) throw changed()
-  yield endRecords(count, bytes, offset)
+  if (index !== sums.length) throw changed()
+  yield endRecords({ count: sums.length, bytes, offset, longBytes })
 }
 
 function changed(): EdgemountError {
   return new EdgemountError('internal', 'Cannot finish the archive: what is in it changed while it was made')
 }
 
-function localHeader(entry: ZipEntry, sum: number): Uint8Array {
+function localHeader(entry: ZipEntry, sum: number, longBytes: number): Uint8Array {
   const name = encodeName(entry.name)
-  const isLong = entry.size >= max32
+  const isLong = entry.size >= longBytes
   const fields = new Fields()
   fields.u32(0x04034b50)
   fields.u16(isLong ? 45 : 20)
-  commonFields(fields, entry, entry.body === undefined ? 0 : sum)
+  commonFields(fields, entry, entry.body === undefined ? 0 : sum, isLong)
   fields.u16(name.length)
   const extra = new Fields()
   if (isLong) {
@@ -113,22 +115,23 @@ function localHeader(entry: ZipEntry, sum: number): Uint8Array {
 }
 
 /** What comes after a body whose checksum nobody knew before. */
-function descriptor({ size }: ZipEntry, sum: number): Uint8Array {
+function descriptor({ size }: ZipEntry, sum: number, longBytes: number): Uint8Array {
   const fields = new Fields()
   fields.u32(0x08074b50)
   fields.u32(sum)
   for (let copy = 0; copy < 2; copy += 1) {
-    if (size >= max32) fields.u64(size)
+    if (size >= longBytes) fields.u64(size)
     else fields.u32(size)
   }
   return fields.bytes()
 }
 
-function centralHeader(entry: ZipEntry, sum: number, offset: number): Uint8Array {
+function centralHeader(entry: ZipEntry, { sum, offset, longBytes }: { readonly sum: number; readonly offset: number; readonly longBytes: number }): Uint8Array {
   const name = encodeName(entry.name)
   const long: number[] = []
-  if (entry.size >= max32) long.push(entry.size, entry.size)
-  if (offset >= max32) long.push(offset)
+  const isLong = entry.size >= longBytes
+  if (isLong) long.push(entry.size, entry.size)
+  if (offset >= longBytes) long.push(offset)
   const extra = new Fields()
   if (long.length > 0) {
     extra.u16(0x0001)
@@ -141,26 +144,26 @@ function centralHeader(entry: ZipEntry, sum: number, offset: number): Uint8Array
   // Made on Unix: the upper half of the attributes is st_mode, and names are bytes.
   fields.u16((3 << 8) | 45)
   fields.u16(long.length > 0 ? 45 : 20)
-  commonFields(fields, entry, sum)
+  commonFields(fields, entry, sum, isLong)
   fields.u16(name.length)
   fields.u16(extra.length)
   for (const none of [0, 0, 0]) fields.u16(none) // comment, disk, internal attributes
   fields.u32(((entry.mode << 16) | (entry.name.endsWith('/') ? 0x10 : 0)) >>> 0)
-  fields.u32(Math.min(offset, max32))
+  fields.u32(offset >= longBytes ? max32 : offset)
   fields.raw(name)
   fields.raw(extra.bytes())
   return fields.bytes()
 }
 
 /** From the flags to the sizes: the same in both headers. */
-function commonFields(fields: Fields, { name, mtime, size, body }: ZipEntry, sum: number): void {
+function commonFields(fields: Fields, { name, mtime, size, body }: ZipEntry, sum: number, isLong: boolean): void {
   // Bit 3: a descriptor follows. Bit 11: the name is UTF-8; names of other bytes stand as they are.
   fields.u16((body === undefined ? 0x0008 : 0) | (name.isWellFormed() ? 0x0800 : 0))
   fields.u16(0) // stored
   fields.raw(dosTime(mtime))
   fields.u32(sum)
-  fields.u32(Math.min(size, max32))
-  fields.u32(Math.min(size, max32))
+  fields.u32(isLong ? max32 : size)
+  fields.u32(isLong ? max32 : size)
 }
 
 /** Seconds since 1970, which DOS's own field is too coarse and has no zone for ("UT" of Info-ZIP's extra fields). */
@@ -183,9 +186,17 @@ function dosTime({ seconds }: Time): Uint8Array {
   return fields.bytes()
 }
 
-function endRecords(count: number, directoryBytes: number, directoryOffset: number): Uint8Array {
+interface ArchiveEnd {
+  readonly count: number
+  /** Of the directory. */
+  readonly bytes: number
+  readonly offset: number
+  readonly longBytes: number
+}
+
+function endRecords({ count, bytes, offset, longBytes }: ArchiveEnd): Uint8Array {
   const fields = new Fields()
-  if (count >= max16 || directoryBytes >= max32 || directoryOffset >= max32) {
+  if (count >= max16 || bytes >= longBytes || offset >= longBytes) {
     fields.u32(0x06064b50)
     fields.u64(44)
     fields.u16((3 << 8) | 45)
@@ -194,11 +205,11 @@ function endRecords(count: number, directoryBytes: number, directoryOffset: numb
     fields.u32(0)
     fields.u64(count)
     fields.u64(count)
-    fields.u64(directoryBytes)
-    fields.u64(directoryOffset)
+    fields.u64(bytes)
+    fields.u64(offset)
     fields.u32(0x07064b50)
     fields.u32(0)
-    fields.u64(directoryOffset + directoryBytes)
+    fields.u64(offset + bytes)
     fields.u32(1)
   }
   fields.u32(0x06054b50)
@@ -206,15 +217,15 @@ function endRecords(count: number, directoryBytes: number, directoryOffset: numb
   fields.u16(0)
   fields.u16(Math.min(count, max16))
   fields.u16(Math.min(count, max16))
-  fields.u32(Math.min(directoryBytes, max32))
-  fields.u32(Math.min(directoryOffset, max32))
+  fields.u32(bytes >= longBytes ? max32 : bytes)
+  fields.u32(offset >= longBytes ? max32 : offset)
   fields.u16(0)
   return fields.bytes()
 }
 
 /** Little-endian fields, one after the other. */
 class Fields {
-  #view = new DataView(new ArrayBuffer(1024))
+  #view = new DataView(new ArrayBuffer(128))
   length = 0
 
   u8(value: number): void {

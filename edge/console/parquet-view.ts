@@ -121,12 +121,17 @@ function isNumber({ element: { type, converted_type, logical_type } }: SchemaTre
   return type !== undefined && /^(INT32|INT64|FLOAT|DOUBLE)$/.test(type) && !/TIME|DATE/.test(meaning)
 }
 
-/** What the first rows cost at most: the pages of each column that its index tells, else the whole column of the first row group. */
-function bytesOfRows({ row_groups: [group] }: FileMetaData): number {
+/** A page in an offset index: three numbers and their tags, as Thrift's compact protocol writes them. More than it has, so that pages are thought larger than they are. */
+const pageLocationBytes = 20
+
+/** What the first rows cost, about: of a column with an index its dictionary and a page, else all of it in the first row group. */
+export function bytesOfRows({ row_groups: [group] }: Pick<FileMetaData, 'row_groups'>): number {
   let bytes = 0
-  for (const { meta_data, offset_index_offset } of group?.columns ?? []) {
+  for (const { meta_data, offset_index_length } of group?.columns ?? []) {
     const whole = Number(meta_data?.total_compressed_size ?? 0)
-    bytes += offset_index_offset === undefined ? whole : Math.min(whole, 64 * 1024)
+    const dictionary = meta_data?.dictionary_page_offset === undefined ? 0 : Number(meta_data.data_page_offset - meta_data.dictionary_page_offset)
+    const pageCount = Math.max(1, Math.floor((offset_index_length ?? 0) / pageLocationBytes))
+    bytes += Math.min(whole, dictionary + Math.ceil((whole - dictionary) / pageCount))
   }
   return bytes
 }

@@ -85,6 +85,13 @@ export function parquetBytes(rowCount: number): Uint8Array {
   )
 }
 
+/** Numbers that no compression shortens, all in one row group. */
+export function randomParquetBytes(rowCount: number, settings: Partial<Parameters<typeof parquetWriteBuffer>[0]> = {}, offsetIndex = true): Uint8Array {
+  const bytes = new SeededRandom(9).bytes(rowCount * 4)
+  const values = Array.from({ length: rowCount }, (_, index) => bytes[index * 4]! + bytes[index * 4 + 1]! * 256 + bytes[index * 4 + 2]! * 65_536 + (bytes[index * 4 + 3]! % 64) * 16_777_216)
+  return new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'value', data: values, type: 'INT32', offsetIndex }], rowGroupSize: rowCount, ...settings }))
+}
+
 export async function consoleFiles(volume: Volume): Promise<Operation[]> {
   const mtime = { seconds: 1_760_000_000, nanoseconds: 0 }
   const file = (name: string, body: Uint8Array | string): Promise<Operation> => fileOperation(volume, name, body, { mtime })
