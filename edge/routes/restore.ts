@@ -18,6 +18,7 @@ export const restoreRoutes: readonly Route[] = [
     method: 'POST',
     template: '/v1/{volume}/restore/{path}',
     needs: 'write',
+    weight: 20,
     summary: 'Brings back what a commit had at a path, a directory with everything in it; one commit',
     parameters: [
       { name: 'seq', in: 'query', text: 'The commit that had it' },

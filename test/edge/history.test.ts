@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Operation } from '../../shared/volume/operation.ts'
 import { startGuardedEdge } from './access/guarded-edge.ts'
+import { notingStore } from '../support/test-volume.ts'
 import { tokenFor } from './access/tokens.ts'
 import { type EdgeUnderTest, fileOperation, startEdge } from './edge-under-test.ts'
 
@@ -87,12 +88,22 @@ describe('history', () => {
   })
 
   it('looks at 200 commits at most, and says where to go on', async () => {
-    const long = await startEdge()
+    let calls: string[] = []
+    const long = await startEdge({
+      wrap: (store) => {
+        const noting = notingStore(store)
+        calls = noting.calls
+        return noting.store
+      },
+    })
     try {
       await long.commit(await fileOperation(long.volume, '/x', 'x'))
       for (let index = 0; index < 205; index += 1) await long.commit({ op: 'setattr', path: '/', mode: 0o700 + (index % 2) })
       const first = (await (await long.fetch('/v1/demo/history/x')).json()) as History
       expect(first).toEqual({ items: [], next: { before: 8, path: '/x' } })
+      // A record for each commit, some to find the newest one, and the page that all of them share.
+      expect(calls.length).toBeLessThan(215)
+      expect(calls.filter((call) => call.startsWith('get') && call.includes('/meta/')).length).toBe(1)
       const second = (await (await long.fetch(`/v1/demo/history/x?before=${first.next?.before}`)).json()) as History
       expect([second.items.map(({ seq }) => seq), second.next]).toEqual([[2], null])
     } finally {
