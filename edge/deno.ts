@@ -98,10 +98,12 @@ async function main(): Promise<void> {
   const cache = { blocks: tieredBlocks(new MemoryBlocks({ bytesMax: memoryBytesMax, ...counts }), kept), fills: new ReadBudget(fillBytesDefault) }
   const app = createApp({ cache, store: opened.store, clock: systemClock, random: systemRandom, startDigest: nodeDigest, log, metrics, access, console: await builtConsole() })
   const stop = new AbortController()
-  const server = Deno.serve(
-    { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
-    async (request, { remoteAddr }) =>
-      withoutLength(request, refuseForeignAddress(request, host, hostNames) ?? (await app.fetch(request, { address: remoteAddr.hostname }))),
+  const server = listening(host, port, () =>
+    Deno.serve(
+      { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
+      async (request, { remoteAddr }) =>
+        withoutLength(request, refuseForeignAddress(request, host, hostNames) ?? (await app.fetch(request, { address: remoteAddr.hostname }))),
+    ),
   )
   const close = async (): Promise<void> => {
     const limit = setTimeout(() => stop.abort(), closeMs)
@@ -112,6 +114,17 @@ async function main(): Promise<void> {
   Deno.addSignalListener('SIGTERM', () => void close())
   await server.finished
   await Promise.all([opened.dispose(), kept.clear()])
+}
+
+/** Deno says what went wrong, and neither where nor what to do. */
+function listening(host: string, port: number, serve: () => DenoServer): DenoServer {
+  try {
+    return serve()
+  } catch (error) {
+    const isTaken = error instanceof Error && error.name === 'AddrInUse'
+    const why = isTaken ? 'another program has the port; stop it, or choose another with --port (0 takes any free one)' : messageOf(error)
+    throw new EdgemountError('unavailable', `Cannot listen on "${host}:${port}": ${why}`, { cause: error })
+  }
 }
 
 /** Deno says that an answer to HEAD has no content, which is not what GET would say (RFC 9110 section 8.6), unless it is told a length or has a stream. */

@@ -19,6 +19,8 @@ export interface Setting {
   readonly choices?: readonly string[]
   /** The least value, of bytes, durations and counts. */
   readonly min?: number
+  /** The greatest. */
+  readonly max?: number
   /** True for what a person sets once for all calls; false for what belongs to one call. */
   readonly env: boolean
 }
@@ -52,7 +54,7 @@ export const settings = {
 
   host: { kind: 'text', default: '127.0.0.1', value: '<address>', env: true, help: 'The address to listen on. `0.0.0.0` listens to everybody, which needs a secret, or `--open`.' },
   'host-name': { kind: 'list', default: undefined, value: '<name>', env: true, help: 'What a server on a loopback address answers to besides `localhost`: the name by which a proxy on this machine calls it. May be given several times; in the environment with commas between.' },
-  port: { kind: 'count', default: 8787, value: '<port>', env: true, help: 'The port to listen on; 0 takes any free one.' },
+  port: { kind: 'count', default: 8787, max: 65_535, value: '<port>', env: true, help: 'The port to listen on; 0 takes any free one.' },
   open: { kind: 'flag', default: false, env: true, help: 'Serve without a secret where others can reach it: everybody may then read and write everything.' },
   'token-rate': { kind: 'count', default: 2000, env: true, help: 'Requests a second that one token may make on an edge with secrets; 0 is without a limit.' },
   'anonymous-rate': { kind: 'count', default: 200, env: true, help: 'Requests a second that one address may make there without a token that counts; 0 is without a limit.' },

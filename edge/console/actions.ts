@@ -39,15 +39,21 @@ export function actionsFor(target: Target, context: Context, isHere: boolean): r
   return actions
 }
 
+/** What is shown for bytes that are no text. */
+const unreadable = '\ufffd'
+
 function askName(target: Target, context: Context, isHere: boolean): void {
   const { session, place, notices } = context
   const input = element('input', { id: 'new-name', name: 'name', value: target.name.toWellFormed(), required: true, autocomplete: 'off', spellcheck: 'false' })
+  // The field leaves out line breaks, so it is asked what it shows.
+  const shown = input.value
   const label = element('label', { for: 'new-name' }, 'New name, or a path that begins with a slash')
   ask(() => ({
     title: `Rename “${shownName(target.name)}”`,
     content: [label, input],
     action: 'Rename',
     run: async () => {
+      if (input.value === shown) return
       const to = pathFor(target, input.value)
       await session.rename(place.volumeName, target.path, to)
       notices.tell(`Renamed to “${shownName(to)}”.`)
@@ -62,8 +68,11 @@ function askName(target: Target, context: Context, isHere: boolean): void {
   input.setSelectionRange(0, dot > 0 ? dot : input.value.length)
 }
 
-/** Throws `invalid` for what can be no name. */
-function pathFor({ path }: Target, text: string): string {
+/** Throws `invalid` for what can be no name, and for bytes of the old name that cannot be typed: the sign that is shown for them is another name. */
+function pathFor({ path, name }: Target, text: string): string {
+  if (!name.isWellFormed() && text.includes(unreadable)) {
+    throw new EdgemountError('invalid', `Cannot keep the “${unreadable}” of “${shownName(name)}”: it stands for bytes that are no text; write a name without it`)
+  }
   if (text.startsWith('/')) return `/${text.split('/').filter((name) => name !== '').join('/')}`
   checkName(text)
   return childPath(parentPath(path) ?? rootPath, text)

@@ -23,6 +23,8 @@ export function ask(make: (signal: AbortSignal) => Question): void {
   const cancel = button({ label: 'Cancel', onClick: () => dialog.close() })
   const form = element('form', { method: 'dialog' }, ...question.content, failure, element('div', { class: 'dialog-buttons' }, cancel, act))
   const dialog = showDialog(question.title, [form], () => closing.abort())
+  // What is asked about the place that is shown is over when another one is.
+  addEventListener('hashchange', () => dialog.close(), { signal: closing.signal })
   const run = async (): Promise<void> => {
     act.disabled = true
     fill(failure)

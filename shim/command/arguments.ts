@@ -108,6 +108,7 @@ function parseValue(setting: Setting, text: string, where: string): Value {
   try {
     const value = parsers[setting.kind](text, setting)
     if (typeof value === 'number' && value < (setting.min ?? 0)) throw new EdgemountError('invalid', `Cannot use "${text}": it must be at least ${writeQuantity(setting.kind, setting.min ?? 0)}`)
+    if (typeof value === 'number' && value > (setting.max ?? value)) throw new EdgemountError('invalid', `Cannot use "${text}": it must be at most ${writeQuantity(setting.kind, setting.max ?? value)}`)
     return value
   } catch (error) {
     throw new UsageError(`${messageOf(error)} (${where})`)

@@ -35,7 +35,7 @@ export function parseBytes(text: string): number {
 export function parseDuration(text: string): number {
   const bare = text.trim()
   if (/^\d+(\.\d+)?$/.test(bare)) throw new EdgemountError('invalid', `Cannot read "${text}": it has no unit; write ${bare}s or ${bare}ms`)
-  return parseQuantity(text, durationUnits, 'a duration such as 500ms, 2s or 5m')
+  return parseQuantity(text, durationUnits, 'a duration such as 500ms, 2s, 5m, 1h or 30d')
 }
 
 /** A whole number, not negative. Throws `invalid`. */

@@ -136,7 +136,7 @@ async function sayReady(call: StartCall, mounting: Mounting | undefined, edge: R
   }
   const lines = ['']
   if (mounting !== undefined) lines.push(`  Folder   ${mounting.directory}`)
-  if (url !== undefined) lines.push(`  Address  ${url}`)
+  if (edge !== undefined) lines.push(`  Address  ${url}`, `  Console  ${edge.url}/#/${volume}/`)
   lines.push('', 'To try:')
   if (mounting !== undefined) lines.push(`  ls -l ${mounting.directory}`)
   if (url !== undefined) lines.push(`  curl ${keysOf(terminal) === undefined ? '' : '-H "Authorization: Bearer $EDGEMOUNT_TOKEN" '}${url}`)

@@ -185,6 +185,35 @@ describe('what one does', () => {
     expectNoProblems(opened)
   })
 
+  test('a name that is no text keeps its bytes, unless another one is typed; a question ends with its place', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/bytes/bad\udcff.txt', ''), await fileOperation(edge.volume, '/bytes/new\nline.txt', ''))
+    const opened = await bed.open('#/demo/bytes/')
+    const { page, shows, names } = opened
+    await shows('bytes')
+    const stored = async (): Promise<string> => (await edge.fetch('/v1/demo/list/bytes')).text().then((text) => text.replace(/^.*"path"/, ''))
+    const before = await stored()
+    expect(before).toContain(String.raw`bad\udcff.txt`)
+    const shown = await names()
+    const dialog = page.getByRole('dialog')
+    const open = async (index: number): Promise<void> => {
+      await page.getByRole('button', { name: 'Actions for' }).nth(index).click()
+      await page.getByRole('menuitem', { name: 'Rename or move' }).click()
+    }
+    for (const index of shown.keys()) {
+      await open(index)
+      await page.keyboard.press('Enter')
+      await dialog.waitFor({ state: 'detached' })
+    }
+    await open(0)
+    await page.getByRole('textbox', { name: /^New name/ }).fill('other\ufffd.txt')
+    await page.keyboard.press('Enter')
+    await dialog.getByText('it stands for bytes that are no text; write a name without it').waitFor()
+    await page.evaluate(() => (location.hash = '#/demo/'))
+    await dialog.waitFor({ state: 'detached' })
+    expect(await stored()).toBe(before)
+    expectNoProblems(opened)
+  })
+
   test('sees what others change, as it happens', async () => {
     const opened = await bed.open('#/demo/live/')
     const { page, shows } = opened

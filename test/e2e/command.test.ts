@@ -271,7 +271,7 @@ test('start where the mount point is in use, and where the port is', async () =>
   const started = new Running(['start', 'folder'], { cwd: at('taken'), env })
   onTestFinished(async () => void (await started.stop()))
   const [, port] = await started.printed(/Port 8787 is taken; serving on (\d+)\./)
-  await started.printed(new RegExp(`Address +http://127\\.0\\.0\\.1:${port}/v1/demo/files/`))
+  await started.printed(new RegExp(`Address +http://127\\.0\\.0\\.1:${port}/v1/demo/files/\n +Console +http://127\\.0\\.0\\.1:${port}/#/demo/\n`))
 })
 
 test('a chunk that is corrupt in the store is refused, by name and code; other files are fine', async () => {

@@ -52,6 +52,14 @@ describe('the edge on Deno', () => {
     expect((await ask('/v1/demo/files/', { host: 'photos.example' })).status).toBe(200)
   })
 
+  it('says which port is taken, and what to do', async () => {
+    const second = spawn(path.join(root, 'node_modules/.bin/deno'), ['run', '-A', 'edge/deno.ts', `dir:${directory}`, '--port', String(port)], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
+    let told = ''
+    second.stderr.on('data', (bytes: Buffer) => (told += bytes.toString()))
+    const code = await new Promise((resolve) => second.once('close', resolve))
+    expect([code, told]).toEqual([1, expect.stringContaining(`Cannot listen on "127.0.0.1:${port}": another program has the port; stop it, or choose another with --port`)])
+  })
+
   it('never compresses text, which would break its ranges', async () => {
     await rawRequest(port, { method: 'PUT', path: '/v1/demo/files/dir/small', body: 'x' })
     await rawRequest(port, { method: 'PUT', path: '/v1/demo/files/long.txt', body: 'the same again '.repeat(10_000) })

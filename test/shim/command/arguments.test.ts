@@ -46,6 +46,7 @@ test.each([
   [['a', '--deadline', '5'], 'Cannot read "5": it has no unit; write 5s or 5ms (--deadline)'],
   [['a', '--deadline', '0s'], 'it must be at least 1ms (--deadline)'],
   [['a', '--cache-bytes', '10'], 'Cannot use "10": it must be at least 1MiB (--cache-bytes)'],
+  [['a', '--port', '99999'], 'Cannot use "99999": it must be at most 65535 (--port)'],
   [['a', '--driver', 'windows'], 'it is none of linux, fuse-native'],
   [['a', '--port'], 'argument missing'],
   [['a', '--limit', '3'], "unknown option '--limit'"],
