@@ -18,7 +18,7 @@ export const peersPanel: Panel = {
   isFor: ({ path }, session) => path === rootPath && session.prefix === rootPath && session.may('read'),
   show: async (host, context) => {
     const table = element('div')
-    host.append(element('p', { class: 'quiet' }, 'Machines that have mounted this volume and give chunks to others near them. Each says again every few minutes that it is there.'), table)
+    host.append(element('p', { class: 'quiet' }, 'Who has chunks of this volume and gives them to others near, as they say of themselves. Each says again every few minutes that it is there.'), table)
     draw(table, (await readPeers(context.session, context.place.volumeName, context.signal)).items)
     void keepUp(table, context)
   },
@@ -37,7 +37,7 @@ async function keepUp(table: HTMLElement, { session, place, signal }: Context): 
 }
 
 function draw(host: HTMLElement, peers: readonly PeerMessage[]): void {
-  if (peers.length === 0) return fill(host, element('p', { class: 'empty' }, 'Nobody is listed now. A mount lists itself when it is told where others reach it (--peer-url).'))
+  if (peers.length === 0) return fill(host, element('p', { class: 'empty' }, 'Nobody is listed now. Programs that have chunks of this volume list themselves at its address …/peers/<id>.'))
   const head = ['Peer', 'Addresses', 'Zone', 'Cache', 'Version', 'Listed for'].map((text) => element('th', { scope: 'col' }, text))
   const rows = peers.map(({ id, urls, zone, cacheBytes, version, leftMs }) => {
     const cells = [urls.join(' '), zone === '' ? '–' : zone, formatBytes(cacheBytes), version, `${formatSeconds(Math.max(0, Math.round(leftMs / 1000)))} more`]
