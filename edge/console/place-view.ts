@@ -26,6 +26,8 @@ export async function showPlace(host: HTMLElement, context: Context): Promise<vo
   host.append(section)
   // Where the tabs are wider than the page.
   host.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  // On a phone there may be more tabs than it shows.
+  host.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   for (const panel of fitting) panel.attach?.(host, context)
   if (open === undefined) section.append(element('p', { class: 'empty' }, 'The token does not allow to see what is in here; it may open a file whose address is known.'))
   else await open.show(section, context)

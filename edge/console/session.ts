@@ -57,9 +57,9 @@ export class Session {
     return this.url(`/v1/${volume}/zip${percentEncodePath(path)}${seq === undefined ? '' : `?seq=${seq}`}`)
   }
 
-  /** Open once, for all views; a failure is that of who asks now. */
+  /** Open once, for all views; a failure is that of who asks now. Browsers that would ask their user whether it may be kept for good are not troubled. */
   volume(name: string): Promise<BrowserVolume> {
-    const known = this.#volumes.get(name) ?? openVolume(this.url(`/v1/${name}`))
+    const known = this.#volumes.get(name) ?? openVolume(this.url(`/v1/${name}`), { cache: { persist: false } })
     if (!this.#volumes.has(name)) {
       this.#volumes.set(name, known)
       known.catch(() => this.#volumes.delete(name))
