@@ -19,7 +19,8 @@ const { routes } = createApp({ store: new MemoryStore(), clock: systemClock, ran
 const values: Readonly<Record<string, string>> = { volume: 'demo', path: 'docs/hello.txt', seq: '2', pack: 'd01ARZ3NDEKTSV4RRFFQ69G5FAV', start: '0', end: '1' }
 
 function pathOf(template: string): string {
-  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? 'x')
+  // A directory where the others look for a file would need other rights.
+  const path = template.replace('mkdir/{path}', 'mkdir/docs/made').replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? 'x')
   return path.endsWith('/events') ? `${path}?wait=0` : path
 }
 
