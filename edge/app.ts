@@ -208,7 +208,8 @@ class Handling {
   failure(route: string, error: unknown, isStranger = false): Response {
     if (error instanceof BodyTooLarge) return respondError(413, error.code, error.message)
     const code = codeOf(error)
-    if (httpStatusOfCode[code] >= 500 && code !== 'closed') this.#edge.log.error('a request failed', { route, error })
+    // What this edge cannot is the client's to change: whoever asks for a fifo tells nobody anything.
+    if (httpStatusOfCode[code] >= 500 && code !== 'closed' && code !== 'unsupported') this.#edge.log.error('a request failed', { route, error })
     return respondThrown(error, isStranger)
   }
 

@@ -57,7 +57,12 @@ export function isWithin(path: string, ancestor: string): boolean {
 /** Throws `invalid` unless `name` can stand in a directory. */
 export function checkName(name: string): void {
   const fault = faultOfName(name)
-  if (fault !== undefined) throw new EdgemountError('invalid', `Cannot use the name ${JSON.stringify(name)}: ${fault}`)
+  if (fault !== undefined) throw new EdgemountError('invalid', `Cannot use the name ${JSON.stringify(shortened(name))}: ${fault}`)
+}
+
+/** What was sent may be far longer than a name, and a message is read by people. */
+function shortened(name: string): string {
+  return name.length > nameBytesMax ? `${name.slice(0, 60)}…` : name
 }
 
 /** A path as people type it: the leading slash may be missing, one may follow at the end. */

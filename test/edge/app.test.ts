@@ -187,6 +187,14 @@ describe('errors', () => {
     expect(lines).toHaveLength(1)
   })
 
+  it('of what this edge cannot do are those of its clients, and are not logged', async () => {
+    const lines: string[] = []
+    const note = (message: string): void => void lines.push(message)
+    const app = createApp({ store: new MemoryStore(), clock: systemClock, random: new SeededRandom(4), log: { debug: note, info: note, warn: note, error: note } })
+    const response = await app.fetch(new Request('http://edge.test/v1/demo/share/x', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"seconds":60}' }))
+    expect([response.status, lines]).toEqual([501, []])
+  })
+
   it('name their code, and are never stored', async () => {
     const response = await edge.fetch('/v1/demo/files/none')
     expect(response.headers.get('cache-control')).toBe('no-store')

@@ -58,6 +58,7 @@ describe('canonical paths', () => {
     expect(() => joinPath(['a/b'])).toThrow(/a name contains a slash/)
     expect(() => childPath('/a', '..')).toThrow(/is not a name/)
     expect(() => checkName('')).toThrow('Cannot use the name "": a name is empty')
+    expect(() => checkName('x'.repeat(20_000))).toThrow(`Cannot use the name "${'x'.repeat(60)}…": a name is longer than 255 bytes`)
   })
 
   test('parts of a path', () => {
