@@ -65,5 +65,6 @@ function reachText({ volume, prefix, reach }: Claims, asked: Asked): string {
   if (asked.volume === undefined) return 'this is about all volumes, and the token is for one'
   if (reach.kind === 'file') return `the token is for reading one file of the volume "${volume}"`
   if (asked.volume !== volume) return `the token is for the volume "${volume}"`
-  return asked.path === undefined ? `this is about the whole volume, and the token reaches "${prefix}" alone` : `the token reaches "${prefix}" alone`
+  const text = `the token reaches "${prefix}" alone`
+  return asked.path === undefined ? `this is about the whole volume, and ${text}; mounts and commands need one that reaches all of it` : text
 }
