@@ -11,6 +11,7 @@ class LongestFirst extends BaseSequencer {
       const at = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`))
       return at < 0 ? longest.length : at
     }
+    // oxlint-disable-next-line no-array-sort -- it is the one of Vitest
     return (await super.sort(files)).toSorted((a, b) => place(a) - place(b))
   }
 }

@@ -9,7 +9,7 @@ import { EdgemountError, codeOf, messageOf } from '../shared/error.ts'
 import { rootPath } from '../shared/path.ts'
 import type { ObjectStore } from '../shared/store.ts'
 import { Leases } from '../shared/volume/leases.ts'
-import { respondError } from './respond.ts'
+import { respondError } from './http/respond.ts'
 import type { Exchange, RouteParameter } from './route.ts'
 
 const leaseHeader = 'Edgemount-Lease'

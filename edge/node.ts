@@ -9,10 +9,10 @@ import { EdgemountError, messageOf } from '../shared/error.ts'
 import { type HashFunction, hashFromBytes } from '../shared/hash.ts'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { App } from './app.ts'
-import type { BytesBody } from './body.ts'
-import { refuseForeignAddress } from './host.ts'
-import { addressOf } from './query.ts'
-import { respondError } from './respond.ts'
+import type { BytesBody } from './http/body.ts'
+import { refuseForeignAddress } from './http/host.ts'
+import { addressOf } from './http/query.ts'
+import { respondError } from './http/respond.ts'
 
 /** No byte either way for so long: the client is gone. Above the events' heartbeat, the longest poll, and a commit to a slow store. */
 const idleMs = 300_000

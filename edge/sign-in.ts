@@ -1,8 +1,8 @@
 /**
  * The page for people who open an edge without a token that counts: why, and a form that takes another one. It has no script and keeps nothing.
  */
-import { escapeHtml, pageHeaders } from './listing.ts'
-import { respond } from './respond.ts'
+import { escapeHtml, pageHeaders } from './http/listing.ts'
+import { respond } from './http/respond.ts'
 
 const policy = pageHeaders['content-security-policy'].replace("form-action 'none'", "form-action 'self'")
 

@@ -2,7 +2,7 @@
  * A request's address with its path token taken off: `/t/{token}/v1/…` is `/v1/…` to the router and to every handler, so that relative addresses below it
  * keep the token and no message can repeat it. A pure function; `app.ts` calls it once for the router and once for the handler.
  */
-import { type RawUrl, splitUrl } from '../query.ts'
+import { type RawUrl, splitUrl } from '../http/query.ts'
 
 export interface Address extends RawUrl {
   /** As it stands in the path; nothing is decoded, since a token needs no escaping. */

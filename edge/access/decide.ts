@@ -4,7 +4,7 @@
  */
 import { percentDecodePath } from '../../shared/path.ts'
 import { type Claims, type Right, reaches } from '../../shared/wire/token.ts'
-import { parseInteger } from '../query.ts'
+import { parseInteger } from '../http/query.ts'
 import { type Route, volumeNameOf } from '../route.ts'
 import type { Grant } from './grant.ts'
 

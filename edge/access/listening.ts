@@ -4,7 +4,7 @@
  */
 import { EdgemountError } from '../../shared/error.ts'
 import { type KeyRing, makeSecretHint } from '../../shared/wire/key-ring.ts'
-import { isLoopback } from '../host.ts'
+import { isLoopback } from '../http/host.ts'
 
 export function refuseOpenListening(host: string, keys: KeyRing | undefined, isOpen: boolean): void {
   if (keys !== undefined || isOpen || isLoopback(host)) return

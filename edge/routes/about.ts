@@ -1,11 +1,11 @@
 /**
  * What this edge is and how it does, for people, probes and collectors. Takes the other routes, since it documents them.
  */
-import { escapeHtml, pageHeaders, prefersHtml } from '../listing.ts'
+import { escapeHtml, pageHeaders, prefersHtml } from '../http/listing.ts'
 import { openApiDocument } from '../openapi.ts'
 import { consolePolicy } from '../console-files.ts'
-import { queryValue } from '../query.ts'
-import { respond, respondJson } from '../respond.ts'
+import { queryValue } from '../http/query.ts'
+import { respond, respondJson } from '../http/respond.ts'
 import { signInPage } from '../sign-in.ts'
 import type { Route } from '../route.ts'
 

@@ -5,9 +5,9 @@ import { type VolumeAccess, accessBytesMax, closedAccess, decodeAccess, encodeAc
 import type { ObjectStore } from '../../shared/store.ts'
 import { accessKey } from '../../shared/volume/keys.ts'
 import { absentTag } from '../../shared/wire/routes.ts'
-import { receiveBytes } from '../body.ts'
-import { refusalOfPosted } from '../refusal.ts'
-import { jsonType, respond, respondError } from '../respond.ts'
+import { receiveBytes } from '../http/body.ts'
+import { refusalOfPosted } from '../http/refusal.ts'
+import { jsonType, respond, respondError } from '../http/respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 import { nowSeconds } from './files.ts'
 

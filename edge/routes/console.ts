@@ -2,7 +2,7 @@
  * What the console's page loads, by names that change with the content. The page itself is at `/` (`about.ts`).
  */
 import { EdgemountError } from '../../shared/error.ts'
-import { immutableCache, respond } from '../respond.ts'
+import { immutableCache, respond } from '../http/respond.ts'
 import type { Route } from '../route.ts'
 
 export const consoleRoutes: readonly Route[] = [

@@ -5,9 +5,9 @@
 import { EdgemountError, codeOf } from '../../shared/error.ts'
 import { isWithin, percentDecodePath, rootPath } from '../../shared/path.ts'
 import { fullGrant, requireRight } from '../access/grant.ts'
-import { EventReader, type EventText } from '../event-reader.ts'
-import { queryInteger, queryValue } from '../query.ts'
-import { respond } from '../respond.ts'
+import { EventReader, type EventText } from '../events/event-reader.ts'
+import { queryInteger, queryValue } from '../http/query.ts'
+import { respond } from '../http/respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 import type { OpenVolume } from '../volumes.ts'
 

@@ -7,8 +7,8 @@ import type { LeaseRequest } from '../../shared/volume/lease.ts'
 import { leaseMsMax, leaseMsMin } from '../../shared/volume/lease.ts'
 import { type HeldLease, Leases } from '../../shared/volume/leases.ts'
 import type { LeaseMessage } from '../../shared/wire/messages.ts'
-import { receiveJson } from '../json-body.ts'
-import { respondJson } from '../respond.ts'
+import { receiveJson } from '../http/json-body.ts'
+import { respondJson } from '../http/respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 
 const requestBytesMax = 8192

@@ -13,8 +13,8 @@ import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { ListMessage, ManifestMessage, NamedEntryMessage, RunMessage, StatMessage } from '../../shared/wire/messages.ts'
 import { entryMessage } from '../../shared/wire/messages.ts'
 import { requireWithin } from '../access/grant.ts'
-import { queryInteger, queryName, queryValue } from '../query.ts'
-import { immutableCache, jsonType, respond, respondJson, revalidateCache } from '../respond.ts'
+import { queryInteger, queryName, queryValue } from '../http/query.ts'
+import { immutableCache, jsonType, respond, respondJson, revalidateCache } from '../http/respond.ts'
 import { type Exchange, type Route, type RouteParameter, pathOf, volumeOf } from '../route.ts'
 
 export const listLimitMax = 1000

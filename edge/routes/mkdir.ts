@@ -6,7 +6,7 @@ import { rootPath } from '../../shared/path.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
 import { requireWithin } from '../access/grant.ts'
 import { leaseParameter, refuseLostLease } from '../lease-fence.ts'
-import { respond } from '../respond.ts'
+import { respond } from '../http/respond.ts'
 import { type Exchange, type Route, pathOf, volumeOf } from '../route.ts'
 import { locate, parseMode, uploadPatienceMs } from './upload.ts'
 

@@ -10,11 +10,11 @@ import { type ByteRange, clampRange, rangeLength } from '../../shared/range.ts'
 import type { StoredObject } from '../../shared/store.ts'
 import { packKey } from '../../shared/volume/keys.ts'
 import { freshHeader } from '../../shared/wire/routes.ts'
-import { openBody, piecesOf, receiveBytes } from '../body.ts'
-import { parseInteger, queryValue } from '../query.ts'
-import { immutableCache, respond, respondJson } from '../respond.ts'
+import { openBody, piecesOf, receiveBytes } from '../http/body.ts'
+import { parseInteger, queryValue } from '../http/query.ts'
+import { immutableCache, respond, respondJson } from '../http/respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
-import { SliceHold } from '../slice-hold.ts'
+import { SliceHold } from '../http/slice-hold.ts'
 
 /** Below this a slice is one piece in memory, which every runtime sends fastest; the engine asks for 1 to 8 MiB. Where memory is short it is less. */
 const wholeBytesMax = 8 * 1024 * 1024

@@ -5,8 +5,8 @@ import { EdgemountError } from '../../shared/error.ts'
 import { readPeer } from '../../shared/volume/peer.ts'
 import { PeerTooSoon } from '../../shared/volume/peers.ts'
 import type { PeerMessage, PeersMessage } from '../../shared/wire/messages.ts'
-import { receiveJson } from '../json-body.ts'
-import { respond, respondError, respondJson } from '../respond.ts'
+import { receiveJson } from '../http/json-body.ts'
+import { respond, respondError, respondJson } from '../http/respond.ts'
 import { type Exchange, type Route, volumeOf } from '../route.ts'
 
 const requestBytesMax = 8192

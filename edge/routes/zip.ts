@@ -8,11 +8,11 @@ import { encodeName } from '../../shared/name.ts'
 import { baseName, rootPath } from '../../shared/path.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { requireRight, requireWithin } from '../access/grant.ts'
-import { openEndedBody } from '../body.ts'
-import { queryInteger } from '../query.ts'
-import { immutableCache, respond } from '../respond.ts'
+import { openEndedBody } from '../http/body.ts'
+import { queryInteger } from '../http/query.ts'
+import { immutableCache, respond } from '../http/respond.ts'
 import { type Exchange, type Route, pathOf, volumeOf } from '../route.ts'
-import { type ZipEntry, zipPieces } from '../zip.ts'
+import { type ZipEntry, zipPieces } from '../zip/zip.ts'
 
 export const zipRoutes: readonly Route[] = [
   {

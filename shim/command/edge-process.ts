@@ -81,7 +81,7 @@ export async function startEdge(store: ObjectStore, address: EdgeAddress, log: L
   const [{ createApp }, { nodeBytesBody, serveNode }, { nodeDigest }, { builtConsole }] = await Promise.all([
     import('../../edge/app.ts'),
     import('../../edge/node.ts'),
-    import('../../edge/node-digest.ts'),
+    import('../../edge/http/node-digest.ts'),
     import('../../edge/console-files.ts'),
   ])
   const console = await builtConsole()

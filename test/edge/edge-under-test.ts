@@ -4,7 +4,7 @@
 import type { AccessSettings } from '../../edge/access/guard.ts'
 import { createApp } from '../../edge/app.ts'
 import type { ConsoleFiles } from '../../edge/console-files.ts'
-import { nodeDigest } from '../../edge/node-digest.ts'
+import { nodeDigest } from '../../edge/http/node-digest.ts'
 import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
 import type { EdgeCache } from '../../edge/store/cache/edge-cache.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'

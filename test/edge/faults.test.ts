@@ -5,7 +5,7 @@
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp } from '../../edge/app.ts'
-import { nodeDigest } from '../../edge/node-digest.ts'
+import { nodeDigest } from '../../edge/http/node-digest.ts'
 import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
 import { aroundCalls } from '../../edge/store/around.ts'
 import { MemoryBlocks } from '../../edge/store/cache/memory-blocks.ts'

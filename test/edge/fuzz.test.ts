@@ -5,7 +5,7 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type App, createApp } from '../../edge/app.ts'
-import { nodeDigest } from '../../edge/node-digest.ts'
+import { nodeDigest } from '../../edge/http/node-digest.ts'
 import { nodeBytesBody, nodeHash, serveNode } from '../../edge/node.ts'
 import { MemoryBlocks } from '../../edge/store/cache/memory-blocks.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'

@@ -1,6 +1,6 @@
 /** Addresses to give away: never worth more than the token that asked for them, and pages in them can do nothing. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { documentPolicy } from '../../edge/document-policy.ts'
+import { documentPolicy } from '../../edge/http/document-policy.ts'
 import { type Claims, type Right, readToken, rights as allRights } from '../../shared/wire/token.ts'
 import { startGuardedEdge } from './access/guarded-edge.ts'
 import { tokenFor } from './access/tokens.ts'

@@ -1,7 +1,7 @@
 /** A volume with something of each kind that the console shows. */
 import { deflateSync } from 'node:zlib'
 import { parquetWriteBuffer } from 'hyparquet-writer'
-import { crc32 } from '../../edge/crc32.ts'
+import { crc32 } from '../../edge/zip/crc32.ts'
 import { concatBytes } from '../../shared/bytes.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
 import type { Volume } from '../../shared/volume/volume.ts'

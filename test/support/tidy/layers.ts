@@ -91,8 +91,10 @@ function browserLayer(second: string, deeper: readonly string[]): Layer | undefi
   return layer('browser', deeper[0] === 'service-worker' ? 1 : 0)
 }
 
+const edgeFolders: Readonly<Record<string, number>> = { store: 0, access: 1, events: 1, http: 1, upload: 1, zip: 1, routes: 2 }
+
 function edgeLayer(second: string, isInFolder: boolean): Layer | undefined {
-  if (isInFolder) return second === 'store' ? layer('edge', 0) : second === 'routes' ? layer('edge', 2) : second === 'access' ? layer('edge', 1) : undefined
+  if (isInFolder) return edgeFolders[second] === undefined ? undefined : layer('edge', edgeFolders[second])
   if (second === 'app.ts') return layer('edge', 3)
   return layer('edge', ['worker.ts', 'worker-s3.ts', 'worker-fetch.ts', 'deno.ts', 'node.ts', 'bundle.ts'].includes(second) ? 4 : 1)
 }

@@ -4,9 +4,9 @@
  * The directory at the end is made by walking what is archived once more, so that only four bytes an entry, its checksum, are held in between. INVARIANT: both walks
  * give the same entries in the same order; whoever calls archives something that never changes.
  */
-import { EdgemountError } from '../shared/error.ts'
-import type { Time } from '../shared/format/entry.ts'
-import { encodeName } from '../shared/name.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import type { Time } from '../../shared/format/entry.ts'
+import { encodeName } from '../../shared/name.ts'
 import { crc32 } from './crc32.ts'
 
 export interface ZipEntry {

@@ -2,11 +2,11 @@
  * The bytes of an upload that comes in parts, step by step into packs: whole chunks become a manifest, the rest waits as bytes for the next step. Each step is
  * kept before the next one is received, so memory is one step, and what is cut loses less than one. Called by the routes of uploads.
  */
-import { Chunker, type ChunkingParameters } from '../shared/chunker.ts'
-import { EdgemountError } from '../shared/error.ts'
-import { type Content, inlineBytesMax } from '../shared/format/entry.ts'
-import type { OpenUpload } from '../shared/format/upload-state.ts'
-import type { Volume } from '../shared/volume/volume.ts'
+import { Chunker, type ChunkingParameters } from '../../shared/chunker.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import { type Content, inlineBytesMax } from '../../shared/format/entry.ts'
+import type { OpenUpload } from '../../shared/format/upload-state.ts'
+import type { Volume } from '../../shared/volume/volume.ts'
 
 export interface UploadStepsParts {
   readonly volume: Volume

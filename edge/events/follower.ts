@@ -3,13 +3,13 @@
  *
  * A listener asks for what comes after its position; recent records are kept, older ones are read again, so nobody's slowness costs memory.
  */
-import { abortError, throwIfAborted } from '../shared/abort.ts'
-import type { Clock } from '../shared/clock.ts'
-import { codeOf, messageOf } from '../shared/error.ts'
-import type { CommitRecord } from '../shared/format/commit.ts'
-import { Lifetime, deadline } from '../shared/lifetime.ts'
-import type { Logger } from '../shared/log.ts'
-import type { Volume } from '../shared/volume/volume.ts'
+import { abortError, throwIfAborted } from '../../shared/abort.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { codeOf, messageOf } from '../../shared/error.ts'
+import type { CommitRecord } from '../../shared/format/commit.ts'
+import { Lifetime, deadline } from '../../shared/lifetime.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { Volume } from '../../shared/volume/volume.ts'
 
 const recentRecordsMax = 64
 /** What one answer holds: a listener that is far behind reads on with the next. */

@@ -1,9 +1,9 @@
 /**
  * Places for requests that hold their body in memory: so many at once, the others wait in line for a limited time.
  */
-import type { Clock } from '../shared/clock.ts'
-import { EdgemountError, messageOf } from '../shared/error.ts'
-import { Limiter, deadline, isLate } from '../shared/lifetime.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { EdgemountError, messageOf } from '../../shared/error.ts'
+import { Limiter, deadline, isLate } from '../../shared/lifetime.ts'
 
 /** Longer than a client that sends nothing keeps its place (`body.ts`): the dead ones make room for those behind them. */
 const queueMs = 40_000

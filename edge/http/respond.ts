@@ -1,10 +1,10 @@
 /**
  * Responses: the headers that every answer carries, JSON, and errors. Routes build their answers here, so that none forgets CORS or `no-store`.
  */
-import type { ErrorCode } from '../shared/error.ts'
-import { codeOf, httpStatusOfCode, messageOf } from '../shared/error.ts'
-import { isLate } from '../shared/lifetime.ts'
-import { withoutTokens } from '../shared/wire/token.ts'
+import type { ErrorCode } from '../../shared/error.ts'
+import { codeOf, httpStatusOfCode, messageOf } from '../../shared/error.ts'
+import { isLate } from '../../shared/lifetime.ts'
+import { withoutTokens } from '../../shared/wire/token.ts'
 import { Refusal } from './refusal.ts'
 
 export type HeaderMap = Record<string, string>

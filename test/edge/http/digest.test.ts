@@ -1,10 +1,10 @@
 /** What senders say of their bodies: how it is read, and that a body which is another leaves nothing. */
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectedDigests } from '../../edge/digest.ts'
-import { pattern } from '../support/store-bytes.ts'
-import type { EdgeUnderTest } from './edge-under-test.ts'
-import { runtimes } from './runtimes.ts'
+import { expectedDigests } from '../../../edge/http/digest.ts'
+import { pattern } from '../../support/store-bytes.ts'
+import type { EdgeUnderTest } from '../edge-under-test.ts'
+import { runtimes } from '../runtimes.ts'
 
 const digest = (algorithm: string, body: Uint8Array | string): string => createHash(algorithm).update(body).digest('base64')
 const sha256 = digest('sha256', 'hello')

@@ -1,10 +1,10 @@
 /**
  * A request's body as JSON, field by field: what is missing, of another kind or unknown is the client's mistake. For routes that take small documents.
  */
-import { EdgemountError, codeOf, messageOf } from '../shared/error.ts'
-import { JsonFields, parseJson } from '../shared/format/json-fields.ts'
+import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
+import { JsonFields, parseJson } from '../../shared/format/json-fields.ts'
 import { receiveBytes } from './body.ts'
-import type { Exchange } from './route.ts'
+import type { Exchange } from '../route.ts'
 
 export interface JsonBody {
   /** Names it in messages, for example `lease request`. */

@@ -1,7 +1,7 @@
 /**
  * A request that is answered with a status and headers of its own, besides what its code says. Thrown by who decides about requests; `respond.ts` makes the answer.
  */
-import { type ErrorCode, EdgemountError, codeOf, messageOf } from '../shared/error.ts'
+import { type ErrorCode, EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 
 /** What a document that a client sent was refused for: its mistake, or (415) a format that only a later program knows. Others are thrown on. */
 export function refusalOfPosted(error: unknown, doing: string): unknown {

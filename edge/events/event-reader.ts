@@ -2,12 +2,12 @@
  * One listener's way through a volume's log: batches of events after a position, each event a line of JSON, and the position behind them. Whole records, or with a
  * prefix only what shows below it; then the position moves on over commits of which nothing is told. Called by the events route.
  */
-import { EdgemountError } from '../shared/error.ts'
-import { encodeRecord } from '../shared/format/commit.ts'
-import { rootPath } from '../shared/path.ts'
-import { EventFilter } from '../shared/volume/event-filter.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import { encodeRecord } from '../../shared/format/commit.ts'
+import { rootPath } from '../../shared/path.ts'
+import { EventFilter } from '../../shared/volume/event-filter.ts'
 import type { Follower } from './follower.ts'
-import type { OpenVolume } from './volumes.ts'
+import type { OpenVolume } from '../volumes.ts'
 
 export interface EventText {
   readonly seq: number

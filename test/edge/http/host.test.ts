@@ -1,9 +1,9 @@
 /** Which names an edge answers to, so that no page can reach one on the machine of its reader under its own name. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { refuseForeignAddress, refuseForeignHost } from '../../edge/host.ts'
-import { serveNode } from '../../edge/node.ts'
-import { rawRequest } from '../support/raw-http.ts'
-import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
+import { refuseForeignAddress, refuseForeignHost } from '../../../edge/http/host.ts'
+import { serveNode } from '../../../edge/node.ts'
+import { rawRequest } from '../../support/raw-http.ts'
+import { type EdgeUnderTest, startEdge } from '../edge-under-test.ts'
 
 describe('refuseForeignHost', () => {
   it.each([

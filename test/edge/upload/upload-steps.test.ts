@@ -1,16 +1,16 @@
 /** An upload in parts becomes what one body would have become, wherever the parts and the steps end. */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { UploadSteps, contentOf } from '../../edge/upload-steps.ts'
-import { nodeHash } from '../../edge/node.ts'
-import { MemoryStore } from '../../edge/store/memory.ts'
-import type { ChunkingParameters } from '../../shared/chunker.ts'
-import { systemClock } from '../../shared/clock.ts'
-import type { OpenUpload } from '../../shared/format/upload-state.ts'
-import { decodeOpenUpload, encodeOpenUpload } from '../../shared/format/upload-state.ts'
-import { randomBelow } from '../../shared/random.ts'
-import type { Content } from '../../shared/format/entry.ts'
-import { Volume } from '../../shared/volume/volume.ts'
-import { SeededRandom } from '../support/seeded-random.ts'
+import { UploadSteps, contentOf } from '../../../edge/upload/upload-steps.ts'
+import { nodeHash } from '../../../edge/node.ts'
+import { MemoryStore } from '../../../edge/store/memory.ts'
+import type { ChunkingParameters } from '../../../shared/chunker.ts'
+import { systemClock } from '../../../shared/clock.ts'
+import type { OpenUpload } from '../../../shared/format/upload-state.ts'
+import { decodeOpenUpload, encodeOpenUpload } from '../../../shared/format/upload-state.ts'
+import { randomBelow } from '../../../shared/random.ts'
+import type { Content } from '../../../shared/format/entry.ts'
+import { Volume } from '../../../shared/volume/volume.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
 
 const chunkings: readonly ChunkingParameters[] = [
   { kind: 'content', minBytes: 64, averageBytes: 256, maxBytes: 1024 },

@@ -1,12 +1,12 @@
 /** The watch over a log: one that ends late must not take those who listen by then back. */
 import { expect, it, onTestFinished } from 'vitest'
-import { Follower } from '../../edge/follower.ts'
-import { systemClock } from '../../shared/clock.ts'
-import type { CommitRecord } from '../../shared/format/commit.ts'
-import { silentLogger } from '../../shared/log.ts'
-import { Volume } from '../../shared/volume/volume.ts'
-import { MemoryStore } from '../../edge/store/memory.ts'
-import { engineOf } from '../support/test-volume.ts'
+import { Follower } from '../../../edge/events/follower.ts'
+import { systemClock } from '../../../shared/clock.ts'
+import type { CommitRecord } from '../../../shared/format/commit.ts'
+import { silentLogger } from '../../../shared/log.ts'
+import { Volume } from '../../../shared/volume/volume.ts'
+import { MemoryStore } from '../../../edge/store/memory.ts'
+import { engineOf } from '../../support/test-volume.ts'
 
 it('a record that comes to a watch that has ended is told to nobody', async () => {
   const volume = await Volume.create(engineOf(new MemoryStore()), { name: 'demo' })

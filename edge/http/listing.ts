@@ -1,9 +1,9 @@
 /**
  * A directory as a page for people. The JSON form is `shared/wire/messages.ts`; which of the two a client gets is decided here, by its `Accept`.
  */
-import type { Entry } from '../shared/format/entry.ts'
-import { percentEncodeName } from '../shared/path.ts'
-import { formatTime } from '../shared/wire/messages.ts'
+import type { Entry } from '../../shared/format/entry.ts'
+import { percentEncodeName } from '../../shared/path.ts'
+import { formatTime } from '../../shared/wire/messages.ts'
 
 export interface ListedItems {
   readonly items: readonly { readonly name: string; readonly entry: Entry }[]

@@ -4,8 +4,8 @@
  *
  * INVARIANT: a script of a volume never runs in an address that a token opened, and never with the edge's origin where that is worth anything.
  */
-import { isScriptable } from '../shared/content-type.ts'
-import type { Right } from '../shared/wire/token.ts'
+import { isScriptable } from '../../shared/content-type.ts'
+import type { Right } from '../../shared/wire/token.ts'
 
 /** Scripts run, of an origin of their own: they read public files as any page does (CORS), write nothing, and see nothing that this origin keeps. */
 const apart = 'sandbox allow-scripts allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-downloads'

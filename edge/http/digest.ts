@@ -2,8 +2,8 @@
  * What a sender says that the bytes of its body hash to, and whether they do: `Content-MD5` (RFC 1864), `Repr-Digest` and `Content-Digest` (RFC 9530).
  * Computed while the body streams, by what the platform has: WebCrypto takes whole bodies alone, so the entry of each runtime gives its own.
  */
-import { equalBytes, fromBase64, toBase64 } from '../shared/bytes.ts'
-import { EdgemountError } from '../shared/error.ts'
+import { equalBytes, fromBase64, toBase64 } from '../../shared/bytes.ts'
+import { EdgemountError } from '../../shared/error.ts'
 
 export type DigestName = 'md5' | 'sha-1' | 'sha-256' | 'sha-512'
 

@@ -4,15 +4,15 @@
  *
  * INVARIANT: what is read was hashed; what a write left behind that did not answer is read back and compared.
  */
-import { equalBytes, toHex } from '../shared/bytes.ts'
-import type { Clock } from '../shared/clock.ts'
-import { EdgemountError, codeOf } from '../shared/error.ts'
-import { type FinishedUpload, type OpenUpload, decodeFinishedUpload, decodeOpenUpload, encodeFinishedUpload, encodeOpenUpload } from '../shared/format/upload-state.ts'
-import { type HashFunction, hashBytes, hashFromBytes, hashToBytes } from '../shared/hash.ts'
-import { isLate } from '../shared/lifetime.ts'
-import type { Random } from '../shared/random.ts'
-import type { ObjectStore } from '../shared/store.ts'
-import { expiryOfUpload, finishedUploadPrefix, openUploadPrefix, uploadId, uploadIdRandomBytes } from '../shared/volume/keys.ts'
+import { equalBytes, toHex } from '../../shared/bytes.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { EdgemountError, codeOf } from '../../shared/error.ts'
+import { type FinishedUpload, type OpenUpload, decodeFinishedUpload, decodeOpenUpload, encodeFinishedUpload, encodeOpenUpload } from '../../shared/format/upload-state.ts'
+import { type HashFunction, hashBytes, hashFromBytes, hashToBytes } from '../../shared/hash.ts'
+import { isLate } from '../../shared/lifetime.ts'
+import type { Random } from '../../shared/random.ts'
+import type { ObjectStore } from '../../shared/store.ts'
+import { expiryOfUpload, finishedUploadPrefix, openUploadPrefix, uploadId, uploadIdRandomBytes } from '../../shared/volume/keys.ts'
 
 /** A laptop that is closed on a Friday goes on when it is opened again. */
 export const uploadExpiresMs = 7 * 24 * 3600 * 1000

@@ -2,8 +2,8 @@
  * A request's address, read from its raw text. Platforms decode and normalise URLs in different ways; names that are not UTF-8 and `%2F` survive
  * none of them, so paths and query values are cut from the text and decoded here.
  */
-import { EdgemountError } from '../shared/error.ts'
-import { percentDecodeName, percentDecodePath } from '../shared/path.ts'
+import { EdgemountError } from '../../shared/error.ts'
+import { percentDecodeName, percentDecodePath } from '../../shared/path.ts'
 
 export interface RawUrl {
   /** Begins with `/`; still percent-encoded. */

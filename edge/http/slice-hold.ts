@@ -4,7 +4,7 @@
  *
  * INVARIANT: it is released once, whatever becomes of the answer: as soon as the body is not this one's, at its end, or when it is cancelled.
  */
-import type { ReadBudget } from '../shared/volume/read-budget.ts'
+import type { ReadBudget } from '../../shared/volume/read-budget.ts'
 
 export class SliceHold {
   readonly #budget: ReadBudget

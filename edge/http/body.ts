@@ -2,8 +2,8 @@
  * Bodies, both ways: what is read from a volume becomes a response's body, and a request's body becomes what the engine reads. Memory stays
  * bounded, whoever goes away ends the other side's work, and a body that cannot be finished breaks the connection.
  */
-import type { Clock } from '../shared/clock.ts'
-import { EdgemountError } from '../shared/error.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Body } from './respond.ts'
 
 /** A client that sends more slowly for so long, half a megabit a second, holds a place that others wait for. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { addressOf, queryInteger, queryName, queryValue, splitUrl } from '../../edge/query.ts'
+import { addressOf, queryInteger, queryName, queryValue, splitUrl } from '../../../edge/http/query.ts'
 
 describe('splitUrl', () => {
   it.each([
