@@ -82,9 +82,13 @@ async function watch({ address, times }: { address: string; times: readonly numb
   video.pause()
   const frames = [frame()]
   for (const time of times) {
+    // The clock is there before the picture, on a busy machine by a moment.
+    const isShown = new Promise<void>((resolve) => {
+      video.requestVideoFrameCallback(() => resolve())
+    })
     const isThere = until('seeked')
     video.currentTime = time
-    await isThere
+    await Promise.all([isThere, isShown])
     frames.push(frame())
   }
   return frames
