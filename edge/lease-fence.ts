@@ -33,6 +33,6 @@ export async function refuseLostLease({ request, edge, grant, signal }: Exchange
     return undefined
   } catch (error) {
     if (!['stale', 'not-found'].includes(codeOf(error))) throw error
-    return respondError(409, 'conflict', `Cannot write under the lease "${name}" at epoch ${epoch}: ${messageOf(error)}`, {}, { reason: 'lease' })
+    return respondError(409, 'conflict', `Cannot write under the lease "${name}" at epoch ${epoch}: ${messageOf(error).replace(/^Cannot [^:]*: /, '')}`, {}, { reason: 'lease' })
   }
 }

@@ -175,7 +175,7 @@ export class Volumes {
       volume = await Volume.open({ store, clock, random, hash, log, author: 'edge', pageCacheBytes, chunkCacheBytes, readBytesMax, readBudget, isStreaming, waitMs })
     } catch (error) {
       if (codeOf(error) !== 'not-found') throw error
-      throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none in ${this.#parts.store.label}`, { cause: error })
+      throw new EdgemountError('not-found', `Cannot open the volume "${name}": there is none of that name here`, { cause: error })
     }
     belongTo(volume.config.id)
     const follower = new Follower({ volume, clock, log, pollMs })

@@ -34,6 +34,19 @@ export class EdgemountError extends Error {
   }
 }
 
+/** There is no room, and waiting makes none: somebody must. Who tries again after failures gives up after this one, and says so. */
+export class FullError extends EdgemountError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('exhausted', message, options)
+  }
+}
+
+/** True for one, and for what failed because of one. */
+export function isFull(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth += 1) if (at instanceof FullError) return true
+  return false
+}
+
 /** The HTTP status an edge answers for each code (RFC 9110 section 15). */
 export const httpStatusOfCode: Readonly<Record<ErrorCode, number>> = {
   'not-found': 404,

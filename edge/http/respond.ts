@@ -2,7 +2,7 @@
  * Responses: the headers that every answer carries, JSON, and errors. Routes build their answers here, so that none forgets CORS or `no-store`.
  */
 import type { ErrorCode } from '../../shared/error.ts'
-import { codeOf, httpStatusOfCode, messageOf } from '../../shared/error.ts'
+import { codeOf, httpStatusOfCode, isFull, messageOf } from '../../shared/error.ts'
 import { isLate } from '../../shared/lifetime.ts'
 import { withoutTokens } from '../../shared/wire/token.ts'
 import { Refusal } from './refusal.ts'
@@ -76,11 +76,11 @@ export function shownMessage(error: unknown, isStranger = false): string {
   return withoutTokens(messageOf(error))
 }
 
-/** Any thrown value; 504 where the store did not answer in time. */
+/** Any thrown value; 504 where the store did not answer in time, 507 where it has no room (RFC 4918 section 11.5). */
 export function respondThrown(error: unknown, isStranger = false): Response {
   if (error instanceof Refusal) return respondError(error.status, error.code, error.message, { ...error.headers })
   const code = codeOf(error)
-  const status = code === 'unavailable' && isLate(error) ? 504 : httpStatusOfCode[code]
+  const status = code === 'unavailable' && isLate(error) ? 504 : code === 'exhausted' && isFull(error) ? 507 : httpStatusOfCode[code]
   return respondError(status, code, shownMessage(error, isStranger), status === 429 || status === 503 || status === 504 ? { 'retry-after': '1' } : {})
 }
 

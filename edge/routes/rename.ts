@@ -39,7 +39,7 @@ async function rename(exchange: Exchange): Promise<Response> {
   const snapshot = await volume.head({ signal })
   const target = await targetAt(exchange, snapshot, await nameAt(exchange, snapshot, asked))
   if (target.entry === undefined) throw new EdgemountError('not-found', `Cannot rename "${asked}": it does not exist`)
-  if (isRefused(exchange, target)) return refused(asked)
+  if (isRefused(exchange, target)) return refused(asked, exchange.request)
   const to = await nameAt(exchange, snapshot, askedTo)
   if ((await targetAt(exchange, snapshot, to)).entry !== undefined) throw new EdgemountError('conflict', `Cannot rename "${asked}" to "${askedTo}": something of that name is there; choose another one`)
   const operation: Operation = { op: 'rename', path: target.path, to, replace: false, expected: expectationOf(exchange, target) }

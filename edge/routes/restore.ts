@@ -46,7 +46,7 @@ async function restore(exchange: Exchange): Promise<Response> {
   const to = askedTo === rootPath ? rootPath : await placeFor(exchange, now, askedTo)
   if (to === rootPath && source.kind !== 'directory') throw new EdgemountError('invalid', `Cannot bring "${path}" back as "/": it was a ${source.kind}`)
   const target = await targetAt(exchange, now, to)
-  if (isRefused(exchange, target)) return refused(askedTo)
+  if (isRefused(exchange, target)) return refused(askedTo, exchange.request)
   const operations = await restoreOperations({ past, from: path, now, to, expected: source.kind === 'directory' ? undefined : expectationOf(exchange, target), signal })
   const lost = await refuseLostLease(exchange, store)
   if (lost !== undefined) return lost

@@ -120,7 +120,7 @@ async function post(exchange: Exchange): Promise<Response> {
   const { volume } = await volumeOf(exchange)
   const target = await locate(exchange, await volume.head({ signal: exchange.signal }), path)
   refuseDirectory(target)
-  if (isRefused(exchange, target)) return refused(target.path)
+  if (isRefused(exchange, target)) return refused(target.path, exchange.request)
   const pending = await pendingOf(exchange)
   const held = await pending.begin({ path, length, offset: 0, metadata, headers, size: 0, root: undefined, tail: new Uint8Array(0), after: undefined })
   const location = `${base}${address}?upload=${held.id}`

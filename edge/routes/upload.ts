@@ -81,7 +81,7 @@ async function put(exchange: Exchange): Promise<Response> {
   const { volume, store } = await volumeOf(exchange)
   const target = await locate(exchange, await volume.head({ signal }), asked)
   refuseDirectory(target)
-  if (isRefused(exchange, target)) return refused(target.path)
+  if (isRefused(exchange, target)) return refused(target.path, exchange.request)
   const writer = volume.writer({ signal, patienceMs: uploadPatienceMs, packBytesMax: edge.uploadMemory.packBytesMax })
   const { content, size } = await edge.uploads.run(async () => {
     const pieces = checkedPieces(receivedPieces(request, edge.uploadBytesMax, edge.clock), digests, edge.startDigest)
@@ -114,7 +114,7 @@ async function remove(exchange: Exchange): Promise<Response> {
   const snapshot = await volume.head({ signal })
   const target = await targetAt(exchange, snapshot, await nameAt(exchange, snapshot, path))
   if (target.entry === undefined) throw new EdgemountError('not-found', `Cannot remove "${path}": it does not exist`)
-  if (isRefused(exchange, target)) return refused(path)
+  if (isRefused(exchange, target)) return refused(path, exchange.request)
   const expected = expectationOf(exchange, target)
   const operation: Operation =
     target.entry.kind === 'directory'
@@ -183,8 +183,9 @@ export function isRefused(exchange: Exchange, target: Target, headers = exchange
   return evaluatePreconditions(exchange.request.method, headers, target.validators, nowSeconds(exchange)) === 'failed'
 }
 
-export function refused(path: string): Response {
-  return respondError(412, 'stale', `Cannot change "${path}": it is not the version that was asked for`)
+export function refused(path: string, { headers }: Pick<Request, 'headers'>): Response {
+  const why = headers.get('if-none-match') === '*' ? 'it exists already' : 'it is not the version that was asked for'
+  return respondError(412, 'stale', `Cannot change "${path}": ${why}`)
 }
 
 /** A precondition must hold when the commit happens; without one the last writer wins. */

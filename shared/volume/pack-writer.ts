@@ -5,7 +5,7 @@
  * Ordering law: a metadata pack is sent only when every pack that was finished before it is durable, because its pages may name them.
  */
 import type { Clock } from '../clock.ts'
-import { EdgemountError, codeOf } from '../error.ts'
+import { EdgemountError, codeOf, isFull } from '../error.ts'
 import type { Hash, PackId, Pointer } from '../format/entry.ts'
 import { newPackId, packBytesMax } from '../format/pack-id.ts'
 import { isLate } from '../lifetime.ts'
@@ -96,7 +96,7 @@ export class PackUploads {
         throw new EdgemountError('internal', `Cannot write "${packKey(pack.id)}": the random id is taken`)
       } catch (error) {
         const code = codeOf(error)
-        const isPassing = code === 'unavailable' || code === 'exhausted'
+        const isPassing = code === 'unavailable' || (code === 'exhausted' && !isFull(error))
         // A store that says nothing takes the time that it is given, each time.
         if (isLate(error)) waitedMs += Math.max(0, clock.now() - startMs)
         if (!isPassing || waitedMs >= this.#patienceMs || this.#failure !== undefined) throw error

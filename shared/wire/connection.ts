@@ -5,7 +5,7 @@
 import { abortError } from '../abort.ts'
 import { concatBytes } from '../bytes.ts'
 import type { Clock } from '../clock.ts'
-import { type ErrorCode, EdgemountError, codeOfProxyStatus, errorCodes, messageOf } from '../error.ts'
+import { type ErrorCode, EdgemountError, FullError, codeOfProxyStatus, errorCodes, messageOf } from '../error.ts'
 import { withDeadline } from '../lifetime.ts'
 import { fieldOf } from './messages.ts'
 import { freshHeader } from './routes.ts'
@@ -157,7 +157,7 @@ export class RemoteError extends EdgemountError {
   readonly reason: string | undefined
 
   constructor(code: ErrorCode, message: string, facts: { status: number; isFromEdge?: boolean; reason?: string | undefined }) {
-    super(code, message)
+    super(code, message, facts.status === 507 && facts.isFromEdge === true ? { cause: new FullError(message) } : undefined)
     this.status = facts.status
     this.isFromEdge = facts.isFromEdge ?? false
     this.reason = facts.reason

@@ -15,7 +15,7 @@ import { routes } from '../../shared/wire/routes.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { pattern } from '../support/store-bytes.ts'
 import { type EdgeUnderTest, fileOperation } from './edge-under-test.ts'
-import { runtimes } from './runtimes.ts'
+import { quickRuntimes } from './runtimes.ts'
 
 let edge: EdgeUnderTest
 const random = new SeededRandom(7)
@@ -34,7 +34,7 @@ async function hashOfRecord(under: EdgeUnderTest, seq: number): Promise<Hash> {
   return await nodeHash(bytes)
 }
 
-describe.each(runtimes)('on %s', (_runtime, start) => {
+describe.each(quickRuntimes)('on %s', (_runtime, start) => {
   beforeEach(async () => {
     edge = await start()
     onTestFinished(() => edge.close())

@@ -1,4 +1,5 @@
 /** The runtimes that an edge runs on as a server of its own, for suites that hold on each: `describe.each(runtimes)`. */
+import { effort } from '../support/effort.ts'
 import { testKeys, testSecrets } from './access/tokens.ts'
 import { startDenoEdge } from './deno-under-test.ts'
 import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
@@ -11,6 +12,12 @@ export const runtimes: readonly (readonly [name: RuntimeName, start: () => Promi
   ['Deno', () => startDenoEdge()],
   ['workerd', () => startWorkerdEdge()],
 ]
+
+/**
+ * For suites that start an edge for each of many tests: Deno's take half a minute to start together, so it is left to the longer runs. What `test/runtime` and the
+ * rows of HTTP ask, it is asked each time.
+ */
+export const quickRuntimes = runtimes.filter(([name]) => name !== 'Deno' || effort > 1)
 
 /** The same with secrets: nobody is let in without a token of `access/tokens.ts`. */
 export const closedRuntimes: typeof runtimes = [

@@ -77,7 +77,8 @@ describe.each(runtimes)('tus-js-client, on %s', (runtime, start) => {
       upload.start()
     })
     expect(location).toContain('/v1/demo/uploads/from/elsewhere.bin?upload=')
-    expect(parts).toBeGreaterThanOrEqual(4)
+    // What came before a break is kept, so the last part may be none any more.
+    expect(parts).toBeGreaterThanOrEqual(3)
     expect(errors).toBeGreaterThanOrEqual(2)
     const served = await edge.fetch('/v1/demo/files/from/elsewhere.bin')
     expect(Buffer.compare(Buffer.from(await served.arrayBuffer()), body)).toBe(0)

@@ -11,7 +11,7 @@ import type { Operation } from '../../shared/volume/operation.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { pattern } from '../support/store-bytes.ts'
 import { type EdgeUnderTest, fileOperation } from './edge-under-test.ts'
-import { runtimes } from './runtimes.ts'
+import { quickRuntimes } from './runtimes.ts'
 
 let edge: EdgeUnderTest
 
@@ -21,7 +21,7 @@ const remove = (path: string, headers: Record<string, string> = {}): Promise<Res
 const text = async (path: string): Promise<string> => await (await edge.fetch(`/v1/demo/files${path}`)).text()
 const seq = async (): Promise<number> => (await edge.volume.head()).seq
 
-describe.each(runtimes)('on %s', (_runtime, start) => {
+describe.each(quickRuntimes)('on %s', (_runtime, start) => {
   beforeEach(async () => {
     edge = await start()
     onTestFinished(() => edge.close())

@@ -1,7 +1,7 @@
 /**
  * What an errno of the disk means to somebody who uses a store, as a code and a sentence that says what to do.
  */
-import { EdgemountError, messageOf } from '../../../shared/error.ts'
+import { EdgemountError, FullError, messageOf } from '../../../shared/error.ts'
 
 /** True when `error` is a system error with this name, for example `isErrno(error, 'ENOENT')`. */
 export function isErrno(error: unknown, ...names: readonly string[]): boolean {
@@ -13,13 +13,14 @@ export function diskError(doing: string, error: unknown): EdgemountError {
   if (error instanceof EdgemountError) return error
   const failure = (code: EdgemountError['code'], why: string): EdgemountError =>
     new EdgemountError(code, `Cannot ${doing}: ${why}`, { cause: error })
+  const full = (why: string): EdgemountError => new FullError(`Cannot ${doing}: ${why}`, { cause: error })
   switch (errnoName(error)) {
     case 'ENOSPC':
-      return failure('exhausted', 'the disk is full; make room on it')
+      return full('the disk is full; make room on it')
     case 'EDQUOT':
-      return failure('exhausted', 'the disk quota is used up; make room or raise it')
+      return full('the disk quota is used up; make room or raise it')
     case 'EFBIG':
-      return failure('exhausted', 'the file system takes no file of this size')
+      return full('the file system takes no file of this size')
     case 'EMFILE':
     case 'ENFILE':
       return failure('exhausted', 'too many files are open; raise the limit (ulimit -n)')

@@ -4,7 +4,7 @@
  * INVARIANT: nothing of a request is in a message but its key: headers hold signatures. A server's own words are shown, which hold no secret key.
  */
 import { throwIfAborted } from '../../../shared/abort.ts'
-import { EdgemountError, type ErrorCode, messageOf } from '../../../shared/error.ts'
+import { EdgemountError, type ErrorCode, FullError, messageOf } from '../../../shared/error.ts'
 
 export interface Answer {
   readonly name: string
@@ -38,7 +38,8 @@ export function s3Error(doing: Doing, error: unknown): EdgemountError {
     if (aborted instanceof EdgemountError) return aborted
   }
   const [code, why] = reasonOf(doing, answerOf(error), error)
-  return new EdgemountError(code, `Cannot ${doing.text}: ${why}`, { cause: error })
+  const message = `Cannot ${doing.text}: ${why}`
+  return code === 'exhausted' ? new FullError(message, { cause: error }) : new EdgemountError(code, message, { cause: error })
 }
 
 type Reason = readonly [code: ErrorCode, why: string]
