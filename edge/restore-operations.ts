@@ -31,7 +31,7 @@ export async function restoreOperations({ past, from, now, to, expected, signal 
     count += 1
     if (count > entriesMax) throw new EdgemountError('exhausted', `Cannot bring "${from}" back in one request: it has more than ${entriesMax} files and directories; bring its parts back, or use edgemount cp -R`)
     const isTop = path === from
-    const target = isTop ? to : to + path.slice(from === '/' ? 0 : from.length)
+    const target = isTop ? to : (to === '/' ? '' : to) + path.slice(from === '/' ? 0 : from.length)
     const current = await entryAt(now, target, signal)
     if (current !== undefined && (current.kind === 'directory') !== (entry.kind === 'directory')) {
       throw new EdgemountError('conflict', `Cannot bring "${path}" back: at "${target}" is a ${current.kind} now, and it was a ${entry.kind}; choose another place`)

@@ -5,7 +5,7 @@ import { EdgemountError, codeOf } from '../../shared/error.ts'
 import { baseName, childPath, parentPath, rootPath } from '../../shared/path.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import type { RestoreMessage } from '../../shared/wire/messages.ts'
-import { requireRight } from '../access/grant.ts'
+import { requireRight, requireWithin } from '../access/grant.ts'
 import { leaseParameter, refuseLostLease } from '../lease-fence.ts'
 import { queryInteger, queryPath } from '../http/query.ts'
 import { respondJson } from '../http/respond.ts'
@@ -44,6 +44,7 @@ async function restore(exchange: Exchange): Promise<Response> {
   const source = await past.resolve(path, { signal })
   const now = await volume.head({ signal })
   const to = askedTo === rootPath ? rootPath : await placeFor(exchange, now, askedTo)
+  requireWithin(grant, to, askedTo)
   if (to === rootPath && source.kind !== 'directory') throw new EdgemountError('invalid', `Cannot bring "${path}" back as "/": it was a ${source.kind}`)
   const target = await targetAt(exchange, now, to)
   if (isRefused(exchange, target)) return refused(askedTo, exchange.request)

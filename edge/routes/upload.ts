@@ -161,6 +161,7 @@ export async function locate(exchange: Exchange, snapshot: Snapshot, path: strin
       if (codeOf(error) !== 'not-found') throw error
     }
   }
+  requireWithin(grant, path, path)
   return await targetAt(exchange, snapshot, path)
 }
 

@@ -190,6 +190,15 @@ describe('with a token for a part', () => {
       expect(await statusOf('POST', '/v1/demo/restore/open/plan.txt?seq=3&to=/stolen.txt')).toBe(403)
       expect(await statusOf('POST', '/v1/demo/restore/secret/plan.txt?seq=2&to=/open/p.txt')).toBe(403)
       expect(await statusOf('GET', '/v1/demo/diff/open?from=1&to=3')).toBe(403)
+      // Also where nothing is left above what the token reaches: a path is outside before it is there.
+      const seq = await closed.commit(await fileOperation(closed.volume, '/open/deep/plan.txt', 'deep'))
+      await closed.commit({ op: 'rmdir', path: '/open', recursive: true })
+      expect(await statusOf('POST', '/v1/demo/restore/open/plan.txt?seq=3&to=/o/plan.txt')).toBe(403)
+      expect(await statusOf('POST', '/v1/demo/restore/open/plan.txt?seq=3&to=/')).toBe(403)
+      const deep = await tokenFor({ prefix: '/open/deep', rights: ['read', 'write'] })
+      const put = async (path: string): Promise<number> => (await closed.fetch(path, { method: 'POST', headers: { authorization: `Bearer ${deep}` } })).status
+      expect(await put(`/v1/demo/restore/open/deep/plan.txt?seq=${seq}&to=/open/x/plan.txt`)).toBe(403)
+      expect(await put(`/v1/demo/restore/open/deep/plan.txt?seq=${seq}`)).toBe(200)
       const whole = await tokenFor({ rights: ['read'] })
       expect(await (await closed.fetch('/v1/demo/history/open/plan.txt', { headers: { 'x-api-key': whole } })).text()).toContain('out of /secret')
     } finally {

@@ -1,8 +1,9 @@
 /**
- * Uploads that were begun and not ended, so that choosing the same file again goes on with it, also after the page was closed: by volume, path, size and time of change. The
- * id alone is kept, in the browser's storage of this origin: it is worth nothing without a token that may write there.
+ * Uploads that were begun and not ended, so that choosing the same file again goes on with it, also after the page was closed: by volume, path, size and time of change, and
+ * then by what was sent. The id and hashes alone are kept, in the browser's storage of this origin: it is worth nothing without a token that may write there.
  */
 import { fieldOf } from '../../../shared/wire/messages.ts'
+import type { SentBlocks } from './sent-blocks.ts'
 
 export interface Upload {
   readonly volume: string
@@ -14,6 +15,10 @@ export interface Upload {
 export interface Unfinished extends Upload {
   readonly id: string
   readonly begunMs: number
+  /** Whether it was begun as one that may replace what is there: the edge keeps to that up to the commit. */
+  readonly replaces: boolean
+  /** All that the edge can have of it. */
+  readonly sent: SentBlocks
 }
 
 /** As `localStorage`. */
@@ -82,5 +87,8 @@ function readUnfinished(value: unknown): Unfinished | undefined {
   const [size, modifiedMs, begunMs] = [fieldOf(value, 'size'), fieldOf(value, 'modifiedMs'), fieldOf(value, 'begunMs')]
   if (typeof volume !== 'string' || typeof path !== 'string' || typeof id !== 'string') return undefined
   if (typeof size !== 'number' || typeof modifiedMs !== 'number' || typeof begunMs !== 'number') return undefined
-  return { volume, path, size, modifiedMs, id, begunMs }
+  const [replaces, sent] = [fieldOf(value, 'replaces'), fieldOf(value, 'sent')]
+  const [count, chain] = [fieldOf(sent, 'count'), fieldOf(sent, 'chain')]
+  if (typeof replaces !== 'boolean' || typeof count !== 'number' || typeof chain !== 'string') return undefined
+  return { volume, path, size, modifiedMs, id, begunMs, replaces, sent: { count, chain } }
 }

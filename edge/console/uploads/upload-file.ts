@@ -1,13 +1,15 @@
 /**
  * One file to one path: in one request, or, when it is long, in parts by tus, which go on where they were after whatever cut them. Called by `queue.ts`.
  *
- * INVARIANT: nothing is replaced unless the caller said so: both ways ask the edge to see to it up to the commit.
+ * INVARIANT: nothing is replaced unless the caller said so: both ways ask the edge to see to it up to the commit. What an earlier page began is gone on with only when it was
+ * begun so, and when all that was sent of it is in this file, too.
  */
 import { throwIfAborted } from '../../../shared/abort.ts'
 import type { Clock } from '../../../shared/clock.ts'
 import { EdgemountError, codeOf } from '../../../shared/error.ts'
 import { percentEncodePath } from '../../../shared/path.ts'
 import { routes } from '../../../shared/wire/routes.ts'
+import { blockBytes, blocksUpTo, hasSameBlocks, noBlocks, withBlocks } from './sent-blocks.ts'
 import type { Answer, Sending } from './send.ts'
 import type { Unfinished, UnfinishedUploads } from './unfinished.ts'
 
@@ -34,8 +36,6 @@ export interface UploadRequest {
 
 /** Up to so much a second try costs little, and one request is quicker than three. */
 export const wholeBytesMax = 8 * 1024 * 1024
-/** Proxies refuse bodies of some hundred megabytes; each part costs the store a few writes. */
-const partBytes = 32 * 1024 * 1024
 /** Some eight minutes: a train has left the tunnel by then. */
 const triesMax = 20
 const beginsMax = 4
@@ -46,9 +46,18 @@ const tus = { 'tus-resumable': '1.0.0' } as const
 export type Outcome = 'done' | 'taken'
 
 export async function uploadFile(world: UploadWorld, request: UploadRequest): Promise<Outcome> {
-  const begun = world.unfinished.find(noteOf(request))
+  const begun = await goOnWith(world, request)
   if (request.file.size <= wholeBytesMax && begun === undefined) return await trying(world, request, () => putWhole(world, request))
   return await sendParts(world, request, begun)
+}
+
+/** What was begun of this file, so that it can be ended as it is asked for now; what cannot is given up. */
+async function goOnWith(world: UploadWorld, request: UploadRequest): Promise<Unfinished | undefined> {
+  const found = world.unfinished.find(noteOf(request))
+  if (found === undefined) return undefined
+  if (found.replaces === request.replaces && (await hasSameBlocks(request.file, found.sent))) return found
+  await trying(world, request, () => discardUpload(world, request, request.signal))
+  return undefined
 }
 
 /** Gives up what has been sent of a file in parts. */
@@ -91,7 +100,7 @@ async function begin(world: UploadWorld, request: UploadRequest): Promise<State>
   if (answer.status === 413) throw new EdgemountError('invalid', world.errorOf(answer.status, answer.text).message)
   const id = /[?&]upload=([^&]+)/.exec(answer.header('location') ?? '')?.[1]
   if (answer.status !== 201 || id === undefined) throw world.errorOf(answer.status, answer.text)
-  const begun = { ...noteOf(request), id, begunMs: world.clock.now() }
+  const begun = { ...noteOf(request), id, begunMs: world.clock.now(), replaces, sent: noBlocks }
   world.unfinished.keep(begun)
   return { begun, offset: 0 }
 }
@@ -101,21 +110,25 @@ async function look(world: UploadWorld, { signal }: UploadRequest, begun: Unfini
   const answer = await world.send({ method: 'HEAD', url: uploadUrl(world, begun), headers: tus, body: undefined, signal })
   if (answer.status === 404 || answer.status === 410) return 'gone'
   if (answer.status !== 200) throw world.errorOf(answer.status, answer.text)
-  return { begun, offset: Number(answer.header('upload-offset') ?? 0) }
+  const offset = Number(answer.header('upload-offset') ?? 0)
+  // Another page has sent what this one does not know.
+  return offset > begun.sent.count * blockBytes ? 'gone' : { begun, offset }
 }
 
-async function patchAll(world: UploadWorld, request: UploadRequest, { begun, offset: start }: Exclude<State, string>): Promise<Outcome | 'gone'> {
+async function patchAll(world: UploadWorld, request: UploadRequest, start: Exclude<State, string>): Promise<Outcome | 'gone'> {
   const { file, onSent } = request
-  let offset = start
+  let { begun, offset } = start
   // Also one of which everything was there, and the answer was lost, is asked for once more: that commits it, or says that it is.
   for (;;) {
     onSent(offset)
     const at = offset
     let isFirst = true
+    begun = await noted(world, file, begun, at)
+    const now = begun
     const reached = await trying(world, request, async () => {
-      const now: State = isFirst ? { begun, offset: at } : await look(world, request, begun)
+      const state: State = isFirst ? { begun: now, offset: at } : await look(world, request, now)
       isFirst = false
-      return typeof now === 'string' || now.offset !== at ? now : await patch(world, request, now)
+      return typeof state === 'string' || state.offset !== at ? state : await patch(world, request, state)
     })
     if (typeof reached === 'string') return reached
     if ('isAnswered' in reached && reached.offset >= file.size) return 'done'
@@ -123,8 +136,18 @@ async function patchAll(world: UploadWorld, request: UploadRequest, { begun, off
   }
 }
 
+/** The note says what is about to be sent before it is. */
+async function noted(world: UploadWorld, file: File, begun: Unfinished, offset: number): Promise<Unfinished> {
+  const count = blocksUpTo(Math.min(offset + 1, file.size))
+  if (count <= begun.sent.count) return begun
+  const now = { ...begun, sent: await withBlocks(file, begun.sent, count) }
+  world.unfinished.keep(now)
+  return now
+}
+
+/** To the end of a block: proxies refuse bodies of some hundred megabytes, and each part costs the store a few writes. */
 async function patch(world: UploadWorld, { file, signal, replaces, onSent }: UploadRequest, { begun, offset }: Exclude<State, string>): Promise<{ readonly offset: number; readonly isAnswered: true } | 'taken' | 'gone'> {
-  const body = file.slice(offset, Math.min(offset + partBytes, file.size))
+  const body = file.slice(offset, Math.min((Math.floor(offset / blockBytes) + 1) * blockBytes, file.size))
   const headers = { ...tus, 'content-type': 'application/offset+octet-stream', 'upload-offset': String(offset) }
   const answer = await world.send({ method: 'PATCH', url: uploadUrl(world, begun), headers, body, signal, onSent: (bytes) => onSent(offset + bytes) })
   if (answer.status === 204) return { offset: Number(answer.header('upload-offset')), isAnswered: true }

@@ -5,6 +5,7 @@ import { numberedPath } from '../../../edge/console/uploads/free-name.ts'
 import { type Decision, UploadQueue } from '../../../edge/console/uploads/queue.ts'
 import { RateMeter, formatSeconds } from '../../../edge/console/uploads/rate.ts'
 import type { Answer, Sending } from '../../../edge/console/uploads/send.ts'
+import { noBlocks, withBlocks } from '../../../edge/console/uploads/sent-blocks.ts'
 import { UnfinishedUploads } from '../../../edge/console/uploads/unfinished.ts'
 import { type UploadRequest, type UploadWorld, uploadFile, wholeBytesMax } from '../../../edge/console/uploads/upload-file.ts'
 import { errorOf } from '../../../edge/console/session.ts'
@@ -43,7 +44,7 @@ it('a rate is that of the last seconds', () => {
 
 it('what was begun is remembered by volume, path, size and time, also where nothing can be kept', () => {
   const kept = new Map<string, string>()
-  const upload = { volume: 'v', path: '/a', size: 1, modifiedMs: 2, id: 'x', begunMs: 3 }
+  const upload = { volume: 'v', path: '/a', size: 1, modifiedMs: 2, id: 'x', begunMs: 3, replaces: false, sent: { count: 1, chain: 'c' } }
   for (const notebook of [{ getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) }, undefined]) {
     const uploads = new UnfinishedUploads(notebook)
     uploads.keep(upload)
@@ -122,7 +123,7 @@ describe('a file', () => {
     const world = worldOf(edge)
     const waits: unknown[] = []
     expect(await passing(world.clock, uploadFile(world, requestFor(fileOf('a', size), { onWaiting: (error) => waits.push(error) })))).toBe('done')
-    expect(edge.asked).toEqual(['POST', `PATCH 0+${32 * mebi}`, 'HEAD', 'HEAD', `PATCH 1000+${32 * mebi}`, `PATCH ${32 * mebi + 1000}+${8 * mebi - 1000}`])
+    expect(edge.asked).toEqual(['POST', `PATCH 0+${32 * mebi}`, 'HEAD', 'HEAD', `PATCH 1000+${32 * mebi - 1000}`, `PATCH ${32 * mebi}+${8 * mebi}`])
     expect([edge.offset, waits.length, world.unfinished.all()]).toEqual([size, 2, []])
   })
 
@@ -130,7 +131,7 @@ describe('a file', () => {
     const edge = new PlayedEdge()
     const world = worldOf(edge)
     const file = fileOf('a', wholeBytesMax + 1)
-    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'id-1', begunMs: 0 })
+    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'id-1', begunMs: 0, replaces: false, sent: await withBlocks(file, noBlocks, 1) })
     edge.offset = file.size
     expect(await uploadFile(world, requestFor(file))).toBe('done')
     expect(edge.asked).toEqual(['HEAD', `PATCH ${file.size}+0`])
@@ -140,7 +141,7 @@ describe('a file', () => {
     const edge = new PlayedEdge()
     const world = worldOf(edge)
     const file = fileOf('a', wholeBytesMax + 1)
-    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'old', begunMs: 0 })
+    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'old', begunMs: 0, replaces: true, sent: await withBlocks(file, noBlocks, 1) })
     edge.faults.push(undefined, 412)
     expect(await uploadFile(world, requestFor(file, { replaces: true }))).toBe('done')
     expect(edge.asked).toEqual(['HEAD', `PATCH 0+${file.size}`, 'POST', `PATCH 0+${file.size}`])
@@ -149,11 +150,24 @@ describe('a file', () => {
     await expect(uploadFile(world, requestFor(file, { replaces: true }))).rejects.toThrow('the edge forgets')
   })
 
+  it('of the same name, size and time but other bytes begins anew, and so does what was begun to replace', async () => {
+    const [edge, file] = [new PlayedEdge(), fileOf('a', wholeBytesMax + 1)]
+    const world = worldOf(edge)
+    const note = { volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'old', begunMs: 0, replaces: false }
+    world.unfinished.keep({ ...note, sent: await withBlocks(new Blob([new Uint8Array(file.size).fill(7)]), noBlocks, 1) })
+    expect(await uploadFile(world, requestFor(file))).toBe('done')
+    expect(edge.asked.splice(0)).toEqual(['DELETE', 'POST', `PATCH 0+${file.size}`])
+    edge.offset = 0
+    world.unfinished.keep({ ...note, replaces: true, sent: await withBlocks(file, noBlocks, 1) })
+    expect(await uploadFile(world, requestFor(file))).toBe('done')
+    expect(edge.asked).toEqual(['DELETE', 'POST', `PATCH 0+${file.size}`])
+  })
+
   it('of an upload that the edge has forgotten begins anew; what may not be is told at once', async () => {
     const edge = new PlayedEdge()
     const world = worldOf(edge)
     const file = fileOf('a', wholeBytesMax + 1)
-    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'old', begunMs: 0 })
+    world.unfinished.keep({ volume: 'v', path: '/a', size: file.size, modifiedMs: file.lastModified, id: 'old', begunMs: 0, replaces: false, sent: await withBlocks(file, noBlocks, 1) })
     edge.faults.push(410)
     expect(await uploadFile(world, requestFor(file))).toBe('done')
     expect(edge.asked).toEqual(['HEAD', 'POST', `PATCH 0+${file.size}`])
