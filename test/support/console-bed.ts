@@ -86,7 +86,11 @@ export class ConsoleBed {
         await session.send('Network.emulateNetworkConditions', { offline: false, latency: 5, downloadThroughput: bytesPerSecond, uploadThroughput: -1 })
       },
       shows: (title) => page.locator('h1', { hasText: title }).waitFor(),
-      names: () => page.locator('.rows .name').allTextContents(),
+      names: async () => {
+        // The heading is there before the rows.
+        await page.locator('.rows .name').first().waitFor()
+        return await page.locator('.rows .name').allTextContents()
+      },
       shoot: async (name) => {
         await page.screenshot({ path: path.join(artifacts, `console-${name}-${look}.png`) })
       },
