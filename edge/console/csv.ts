@@ -2,12 +2,24 @@
  * Comma-separated values (RFC 4180) and their kin, of which the beginning is at hand. Pure; `previews/csv.ts` shows the rows.
  */
 
+/** Wider than any window; what is beyond is not shown. */
+export const columnsMax = 200
+/** A cell with more is no number that anybody reads. */
+const numberTextMax = 64
+
+/** Whether a cell can stand with numbers, which are ranged right; an empty one can. */
+export function isNumberText(text: string): boolean {
+  return text.length <= numberTextMax && /^-?[\d.,]*(?:e[+-]?\d+)?$/i.test(text.trim())
+}
+
 export interface CsvTable {
   readonly delimiter: string
   readonly head: readonly string[]
   readonly rows: readonly (readonly string[])[]
   /** The text ended within a row, which is left out. */
   readonly isCut: boolean
+  /** Some row has more cells than are given. */
+  readonly isNarrowed: boolean
 }
 
 const delimiters = [',', ';', '\t', '|'] as const
@@ -20,23 +32,25 @@ export function parseCsv(text: string, { isWhole, rowsMax }: { readonly isWhole:
   let row: string[] = []
   let index = 0
   let isCut = false
+  let isNarrowed = false
   while (index < plain.length && rows.length <= rowsMax) {
     const cell = readCell(plain, index, delimiter)
-    row.push(cell.text)
+    if (row.length < columnsMax) row.push(cell.text)
+    else isNarrowed = true
     index = cell.next
     const end = plain[index]
     if (end === delimiter) {
       index += 1
       // A delimiter at the very end has an empty cell after it.
       if (index < plain.length) continue
-      row.push('')
+      if (row.length < columnsMax) row.push('')
     } else if (end !== undefined) index += plain.startsWith('\r\n', index) ? 2 : 1
     isCut = !isWhole && index === plain.length && end !== '\n'
     if (!isCut) rows.push(row)
     row = []
   }
   const [head = [], ...rest] = rows
-  return { delimiter, head, rows: rest, isCut: isCut || index < plain.length }
+  return { delimiter, head, rows: rest, isCut: isCut || index < plain.length, isNarrowed }
 }
 
 function readCell(text: string, start: number, delimiter: string): { readonly text: string; readonly next: number } {

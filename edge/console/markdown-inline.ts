@@ -14,6 +14,8 @@ export type Inline =
 const depthMax = 8
 /** A closing mark is looked for so far: what is quadratic in the source stays small. */
 const reachMax = 2000
+/** Who writes code that has backticks begins it with one more of them. */
+const ticksMax = 64
 /** Marks that could close and do not. */
 const triesMax = 32
 
@@ -80,7 +82,8 @@ function parseAt(text: string, index: number, depth: number): ParsedInline | und
 
 function code(text: string, index: number): ParsedInline | undefined {
   let ticks = 1
-  while (text[index + ticks] === '`') ticks += 1
+  while (ticks <= ticksMax && text[index + ticks] === '`') ticks += 1
+  if (ticks > ticksMax) return undefined
   const end = indexOf(text, '`'.repeat(ticks), index + ticks)
   if (end < 0) return undefined
   const inner = text.slice(index + ticks, end).replaceAll('\n', ' ')
@@ -105,6 +108,7 @@ function link(text: string, index: number, depth: number, isImage: boolean): Par
 function closing(text: string, index: number, open: string, close: string): number {
   let level = 0
   const stop = Math.min(text.length, index + reachMax)
+  if (!text.slice(index, stop).includes(close)) return -1
   for (let at = index; at < stop; at += 1) {
     if (text[at] === '\\') at += 1
     else if (text[at] === open) level += 1
@@ -124,8 +128,11 @@ function autolink(text: string, index: number): ParsedInline | undefined {
 function bareLink(text: string, index: number): ParsedInline | undefined {
   if (index > 0 && !/[\s([{"'*_~]/.test(text[index - 1]!)) return undefined
   if (!text.startsWith('http://', index) && !text.startsWith('https://', index)) return undefined
-  const found = /^https?:\/\/[^\s<>"'`]{1,2000}/.exec(text.slice(index, index + 2010))?.[0].replace(/[.,:;!?)*_~\]]+$/, '')
-  if (found === undefined || !/^https?:\/\/./.test(found)) return undefined
+  const reached = /^https?:\/\/[^\s<>"'`]{1,2000}/.exec(text.slice(index, index + 2010))?.[0] ?? ''
+  let end = reached.length
+  while (end > 0 && '.,:;!?)*_~]'.includes(reached[end - 1]!)) end -= 1
+  const found = reached.slice(0, end)
+  if (!/^https?:\/\/./.test(found)) return undefined
   return { inline: { kind: 'link', target: found, content: [{ kind: 'text', text: found }] }, length: found.length }
 }
 

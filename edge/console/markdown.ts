@@ -26,14 +26,14 @@ export type Align = 'left' | 'right' | 'center' | undefined
 const depthMax = 12
 
 const fence = /^ {0,3}(`{3,}|~{3,})\s*([^`\s]*)/
-const heading = /^ {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*$/
 const rule = /^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$/
 const bullet = /^( {0,3})([-*+]|\d{1,9}[.)])(?: (.*)|$)/
 const quote = /^ {0,3}> ?/
-const tableLine = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/
+/** Nobody reads more of them side by side. */
+const columnsMax = 200
 
 export function parseMarkdown(text: string): readonly Block[] {
-  return parseBlocks(text.replaceAll('\r\n', '\n').replaceAll('\t', '    ').split('\n'), 0)
+  return parseBlocks(text.replaceAll('\t', '    ').split(/\r\n?|\n/), 0)
 }
 
 function parseBlocks(lines: readonly string[], depth: number): Block[] {
@@ -59,15 +59,30 @@ interface Parsed {
 
 function parseOne(lines: readonly string[], index: number, depth: number): Parsed {
   const line = lines[index]!
-  const title = heading.exec(line)
-  if (title !== null) return { block: { kind: 'heading', level: title[1]!.length, content: parseInline(title[2] ?? '') }, next: index + 1 }
+  const title = headingOf(line)
+  if (title !== undefined) return { block: { kind: 'heading', level: title.level, content: parseInline(title.text) }, next: index + 1 }
   if (rule.test(line)) return { block: { kind: 'rule' }, next: index + 1 }
   if (fence.test(line)) return fenced(lines, index)
   if (/^ {4}/.test(line)) return indented(lines, index)
   if (quote.test(line)) return quoted(lines, index, depth)
   if (bullet.test(line)) return list(lines, index, depth)
-  if (line.includes('|') && tableLine.test(lines[index + 1] ?? '')) return table(lines, index)
+  if (line.includes('|') && isTableLine(lines[index + 1] ?? '')) return table(lines, index)
   return paragraph(lines, index)
+}
+
+/** Marks before and, as many write them, after the text; each line is looked at once, however it is filled up. */
+function headingOf(line: string): { readonly level: number; readonly text: string } | undefined {
+  const level = /^ {0,3}(#{1,6})(?= |$)/.exec(line)?.[1]?.length
+  if (level === undefined) return undefined
+  const text = line.trim().slice(level).trim()
+  let end = text.length
+  while (text[end - 1] === '#') end -= 1
+  return { level, text: end === 0 || text[end - 1] === ' ' ? text.slice(0, end).trim() : text }
+}
+
+function isTableLine(line: string): boolean {
+  const found = line.includes('-') ? cells(line) : []
+  return found.length > 0 && found.length <= columnsMax && found.every((cell) => /^:?-+:?$/.test(cell))
 }
 
 function fenced(lines: readonly string[], index: number): Parsed {
@@ -124,7 +139,7 @@ function list(lines: readonly string[], index: number, depth: number): Parsed {
 }
 
 function startsBlock(line: string): boolean {
-  return heading.test(line) || fence.test(line) || quote.test(line) || rule.test(line)
+  return headingOf(line) !== undefined || fence.test(line) || quote.test(line) || rule.test(line)
 }
 
 function table(lines: readonly string[], index: number): Parsed {

@@ -1,5 +1,5 @@
 /** The first rows of comma-separated values, as a table. */
-import { parseCsv } from '../csv.ts'
+import { columnsMax, isNumberText, parseCsv } from '../csv.ts'
 import { dataTable } from '../data-table.ts'
 import { element } from '../element.ts'
 import { formatBytes, formatCount, shownName } from '../format.ts'
@@ -14,11 +14,12 @@ export const csvPreview: Preview = {
     const { volume, info } = place
     const bytes = await volume.read(info.path, { start: 0, end: firstBytes }, { signal })
     const text = new TextDecoder().decode(bytes, { stream: bytes.length < info.size })
-    const { head, rows, isCut } = parseCsv(text, { isWhole: bytes.length === info.size, rowsMax })
-    const columns = head.map((name, index) => ({ name, isNumber: rows.length > 0 && rows.slice(0, 50).every((row) => /^\s*-?[\d.,]*(e[+-]?\d+)?\s*$/i.test(row[index] ?? '')) }))
+    const { head, rows, isCut, isNarrowed } = parseCsv(text, { isWhole: bytes.length === info.size, rowsMax })
+    const columns = head.map((name, index) => ({ name, isNumber: rows.length > 0 && rows.slice(0, 50).every((row) => isNumberText(row[index] ?? '')) }))
     const table = dataTable(`Rows of ${shownName(info.name)}`, columns)
     table.add(rows)
     const said = isCut ? `The first ${formatCount(rows.length, 'row', 'rows')}, of a file of ${formatBytes(info.size)}.` : `${formatCount(rows.length, 'row', 'rows')}.`
-    host.append(table.element, element('p', { class: 'quiet', role: 'status' }, said))
+    const beside = isNarrowed ? ` Of longer ones the first ${columnsMax} cells: download the file for the rest.` : ''
+    host.append(table.element, element('p', { class: 'quiet', role: 'status' }, said + beside))
   },
 }

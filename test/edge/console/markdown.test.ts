@@ -127,3 +127,23 @@ describe('an address in a file', () => {
     expect(pathOf(target, '/docs/a.md')).toBe(expected)
   })
 })
+
+// Each of them took minutes, or would have taken days, where a rule looked at a line again for each of its letters.
+test.each([
+  ['a heading and spaces', `# a${' '.repeat(500_000)}b`],
+  ['a heading, spaces and a lone carriage return', `# ${' '.repeat(200_000)}a\rb`],
+  ['spaces below a pipe', `a | b\n${' '.repeat(500_000)}x`],
+  ['a row of brackets', '['.repeat(1_000_000)],
+  ['a row of backticks', '`'.repeat(1_000_000)],
+  ['addresses of full stops', `https://${'.'.repeat(1990)}x `.repeat(500)],
+  ['a table that is wider than the page is long', `${'|'.repeat(100_000)}\n${'|-'.repeat(100_000)}|\n${'|\n'.repeat(2000)}`],
+])('%s is read in time', (_, text) => {
+  expect(parseMarkdown(text).length).toBeGreaterThan(0)
+}, 15_000)
+
+test('headings end where their marks begin, and a mark that touches a word is part of it', () => {
+  const title = (line: string): unknown => parseMarkdown(line)[0]
+  const of = (level: number, text: string): object => ({ kind: 'heading', level, content: text === '' ? [] : [{ kind: 'text', text }] })
+  expect([title('# a'), title('## a ##  '), title('# a#'), title('#'), title('# #'), title('###### x')]).toEqual([of(1, 'a'), of(2, 'a'), of(1, 'a#'), of(1, ''), of(1, ''), of(6, 'x')])
+  expect([title('#a'), title('####### x')]).toMatchObject([{ kind: 'paragraph' }, { kind: 'paragraph' }])
+})

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { FileInfo } from '../../../edge/browser/volume.ts'
 import { countTree } from '../../../edge/console/actions.ts'
 import { type Address, byName, formatAddress, parseAddress, sortKeys, volumesAddress } from '../../../edge/console/address.ts'
-import { parseCsv } from '../../../edge/console/csv.ts'
+import { columnsMax, isNumberText, parseCsv } from '../../../edge/console/csv.ts'
 import { formatBytes, formatMode, formatTime, iconOf, shownName } from '../../../edge/console/format.ts'
 import { Listing, showsIn } from '../../../edge/console/listing.ts'
 import { filterItems, heightMax, scrollTo, sortItems, windowOf } from '../../../edge/console/rows.ts'
@@ -172,7 +172,7 @@ describe('CSV', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 4 }).chain((width) => fc.array(fc.array(cell, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 5 })), fc.constantFrom('\n', '\r\n'), (rows, end) => {
         const text = rows.map((row) => row.map((each) => `"${each.replaceAll('"', '""')}"`).join(',')).join(end) + end
-        expect(parseCsv(text, all)).toEqual({ delimiter: ',', head: rows[0], rows: rows.slice(1), isCut: false })
+        expect(parseCsv(text, all)).toEqual({ delimiter: ',', head: rows[0], rows: rows.slice(1), isCut: false, isNarrowed: false })
       }),
     )
   })
@@ -185,7 +185,7 @@ describe('CSV', () => {
     ['one\ntwo\n', ',', ['one'], [['two']]],
     ['', ',', [], []],
   ])('%j', (text, delimiter, head, rows) => {
-    expect(parseCsv(text, all)).toEqual({ delimiter, head, rows, isCut: false })
+    expect(parseCsv(text, all)).toEqual({ delimiter, head, rows, isCut: false, isNarrowed: false })
   })
 
   test('of which more is to come leaves its last row out, and ends at the most', () => {
@@ -204,4 +204,11 @@ describe('a session', () => {
     expect(limited.zipUrl('photos', '/2024/a b', 3)).toBe(`https://host/behind/t/${token}/v1/photos/zip/2024/a%20b?seq=3`)
     expect([limited.isReached('/2024/x'), limited.isReached('/2025')]).toEqual([true, false])
   })
+})
+
+test('of rows that are wider than a window only its cells are held, and a long cell is no number', () => {
+  const { head, rows, isNarrowed } = parseCsv(`${','.repeat(130_000)}\n${'a,'.repeat(300)}b\nc\n`, { isWhole: true, rowsMax: 10 })
+  expect([head.length, ...rows.map((row) => row.length), isNarrowed]).toEqual([columnsMax, columnsMax, 1, true])
+  expect(parseCsv('a,b\n1,2\n', { isWhole: true, rowsMax: 10 }).isNarrowed).toBe(false)
+  expect(['', ' -1.5e+3 ', '1,000', 'x', '1 2', `${' '.repeat(250_000)}x`].map(isNumberText)).toEqual([true, true, true, false, false, false])
 })
