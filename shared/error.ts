@@ -2,7 +2,7 @@
  * The one error class of edgemount and its closed set of codes.
  *
  * Everything that fails on purpose throws an `EdgemountError`. A code says what a caller should do, not where the
- * failure happened, and the three tables below are total: every code has an HTTP status and an errno, and every
+ * failure happened, and the tables are total: every code has an HTTP status (and an errno, `errno.ts`), and every
  * HTTP status an edge sends comes back as the code it was made from.
  */
 
@@ -100,57 +100,6 @@ export function codeOfHttpStatus(status: number): ErrorCode {
 /** As above for an answer that does not name its code. A proxy says 502 for an edge that it cannot reach: only an edge's own word makes anything `corrupt`. */
 export function codeOfProxyStatus(status: number): ErrorCode {
   return status >= 500 ? 'unavailable' : codeOfHttpStatus(status)
-}
-
-/** Linux errno numbers (asm-generic/errno-base.h, asm-generic/errno.h) that edgemount answers with. */
-export const errno = {
-  EPERM: 1,
-  ENOENT: 2,
-  EINTR: 4,
-  EIO: 5,
-  ENXIO: 6,
-  E2BIG: 7,
-  EBADF: 9,
-  EAGAIN: 11,
-  ENOMEM: 12,
-  EACCES: 13,
-  EFAULT: 14,
-  EBUSY: 16,
-  EEXIST: 17,
-  ENODEV: 19,
-  ENOTDIR: 20,
-  EISDIR: 21,
-  EINVAL: 22,
-  EFBIG: 27,
-  ENOSPC: 28,
-  EROFS: 30,
-  EMLINK: 31,
-  ERANGE: 34,
-  ENAMETOOLONG: 36,
-  ENOSYS: 38,
-  ENOTEMPTY: 39,
-  ENODATA: 61,
-  EOPNOTSUPP: 95,
-  ENOTCONN: 107,
-  ETIMEDOUT: 110,
-  ESTALE: 116,
-  EDQUOT: 122,
-} as const
-
-/** The errno a mount answers for each code. */
-export const errnoOfCode: Readonly<Record<ErrorCode, number>> = {
-  'not-found': errno.ENOENT,
-  conflict: errno.EBUSY,
-  stale: errno.ESTALE,
-  invalid: errno.EINVAL,
-  denied: errno.EACCES,
-  unsupported: errno.EOPNOTSUPP,
-  exhausted: errno.ENOSPC,
-  unavailable: errno.EIO,
-  corrupt: errno.EIO,
-  aborted: errno.EINTR,
-  closed: errno.EIO,
-  internal: errno.EIO,
 }
 
 /** The code of any thrown value; what is not ours is `internal`. An abort of the platform is `aborted`, its time-out `unavailable`. */

@@ -18,6 +18,7 @@ import { ChunkCache } from '../../shared/volume/chunk-cache.ts'
 import { PageStore } from '../../shared/volume/page-store.ts'
 import { SnapshotNames } from '../../shared/volume/snapshot-names.ts'
 import { VolumeClient } from '../../shared/wire/client.ts'
+import type { EventsRequest } from '../../shared/wire/followed-events.ts'
 import { EdgeConnection, type Fetch } from '../../shared/wire/connection.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
 import { routes } from '../../shared/wire/routes.ts'
@@ -59,8 +60,8 @@ export interface Head {
   readonly isOffline: boolean
   /** It is another one than was seen last, perhaps days ago: what is kept may be of older versions. */
   readonly hasMoved: boolean
-  /** The volume was made anew since this page opened it. */
-  readonly isOther: boolean
+  /** Of which volume: another one may have its name by now. */
+  readonly generation: string
 }
 
 const pageBytesMax = 16 * 1024 * 1024
@@ -140,14 +141,13 @@ export class Engine {
     try {
       const { seq, generation } = await this.#askHead(signal)
       const hasMoved = seen !== undefined && (seen.seq !== seq || seen.generation !== generation)
-      const isOther = this.#generation !== undefined && this.#generation !== generation
       this.#generation = generation
       this.cache?.keep(key, new TextEncoder().encode(`${seq} ${generation}`), noFile)
-      return { seq, isOffline: false, hasMoved, isOther }
+      return { seq, isOffline: false, hasMoved, generation }
     } catch (error) {
       if (codeOf(error) !== 'unavailable' || seen === undefined) throw error
       this.#generation ??= seen.generation
-      return { seq: seen.seq, isOffline: true, hasMoved: false, isOther: false }
+      return { seq: seen.seq, isOffline: true, hasMoved: false, generation: seen.generation }
     }
   }
 
@@ -182,8 +182,8 @@ export class Engine {
   }
 
   /** Commits after a seq, as they come: of the whole volume, or of what the token reaches. */
-  events(after: number, signal: AbortSignal): AsyncGenerator<{ readonly seq: number; readonly operations: readonly CommitOperation[] }, never> {
-    return this.#isLimited ? this.client.eventsWithin(this.prefix, { after, signal }) : this.client.events({ after, signal })
+  events(request: EventsRequest): AsyncGenerator<{ readonly seq: number; readonly operations: readonly CommitOperation[] }, never> {
+    return this.#isLimited ? this.client.eventsWithin(this.prefix, request) : this.client.events(request)
   }
 
   readerParts(tree: Tree): FileReaderParts {

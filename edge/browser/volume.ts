@@ -54,6 +54,11 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface FollowOptions extends ReadOptions {
+  /** Told whenever commits begin or cease to come as they happen. */
+  readonly onConnected?: ((isConnected: boolean) => void) | undefined
+}
+
 export interface ListOptions extends ReadOptions {
   /** Only names after this one. */
   readonly after?: string | undefined
@@ -181,6 +186,8 @@ export class BrowserVolume {
   readonly #facts: ViewFacts
   #tree: Tree
   #isOffline: boolean
+  /** Of the volume that the tree is of. */
+  #generation: string
   #hasMoved: boolean
   /** Of files that were read lately, by path, in order of last use. */
   readonly #readers = new Map<string, Promise<FileReader>>()
@@ -191,6 +198,7 @@ export class BrowserVolume {
     this.#tree = tree
     this.#facts = facts
     this.#isOffline = facts.isOffline
+    this.#generation = engine.generation
     this.#hasMoved = facts.hasMoved
   }
 
@@ -299,10 +307,12 @@ export class BrowserVolume {
     if (this.#facts.isPinned) return false
     const head = await this.#engine.head(this.#signal(signal))
     this.#isOffline = head.isOffline
-    if (head.seq <= this.seq && !head.isOther) return false
+    const isOther = head.generation !== this.#generation
+    if (head.seq <= this.seq && !isOther) return false
     const tree = await this.#engine.tree(head.seq, this.#signal(signal))
-    if (tree.seq <= this.seq && !head.isOther) return false
+    if (tree.seq <= this.seq && !isOther) return false
     this.#tree = tree
+    this.#generation = head.generation
     this.#hasMoved = true
     const paths = [...this.#readers.keys()]
     for (const reader of this.#readers.values()) reader.then((old) => old.retire()).catch(() => undefined)
@@ -312,10 +322,10 @@ export class BrowserVolume {
   }
 
   /** Moves on with every commit, and tells of it, until the signal fires. Ends with what another try would not change, for example `denied`. */
-  async follow(onChange: (change: Change) => void, { signal }: ReadOptions = {}): Promise<void> {
+  async follow(onChange: (change: Change) => void, { signal, onConnected }: FollowOptions = {}): Promise<void> {
     const ending = this.#signal(signal)
     try {
-      for await (const { seq, operations } of this.#engine.events(this.seq, ending)) {
+      for await (const { seq, operations } of this.#engine.events({ after: this.seq, signal: ending, onConnected })) {
         await this.refresh({ signal: ending })
         onChange({ seq, operations })
       }

@@ -5,7 +5,7 @@
  * the journal names is never removed here; `discard` says that it names it no more.
  */
 import type { Clock } from '../../shared/clock.ts'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { openFlag } from '../sys/constants.ts'

@@ -6,7 +6,7 @@
  * was written here is in the backing file, the rest is read through `BaseReader`, and writing fetches nothing. Lives on the file-system thread;
  * results are counts or negative errnos. Who changes a partial body by anything but `write` journals its `state` afterwards; `write` is told in ranges.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { IntervalSet } from '../cache/interval-set.ts'

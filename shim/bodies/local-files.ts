@@ -12,7 +12,7 @@
  * another thread, and CREATE opens one that is ready. The other thread publishes at the same time, and 128 files made one after the other wait for that 256
  * times: of 50,000 files that tar made 5,000 to 22,000 found none ready. Made all at once, and the next step begun when one has ended, none.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { FileChore } from '../fs/backend.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'

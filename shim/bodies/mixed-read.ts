@@ -3,7 +3,7 @@
  *
  * What is local is looked at last, so that a write that comes while the base is being fetched is in the answer or not, but never half.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { type FileSlice, Waiter } from '../fetch/waiter.ts'
 import type { Sys } from '../sys/sys.ts'

@@ -5,7 +5,7 @@
  * Called by the network thread, whose event loop goes on meanwhile.
  */
 import { close, fsync, ftruncate, open } from 'node:fs'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { FileChore } from '../fs/backend.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'

@@ -4,7 +4,7 @@
  * A backing file is named by its serial, which is never used twice, so an index that has missed something names a file that is gone or
  * removes one that it does not know; it never takes one file for another. Shared by the parts of `shim/cache/`.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'

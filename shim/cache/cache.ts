@@ -6,7 +6,8 @@
  * least. A cache is never the only copy, so each failure here costs speed and nothing else. One process owns a directory (flock on `lock`).
  */
 import type { Clock } from '../../shared/clock.ts'
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'

@@ -4,7 +4,7 @@
  * `Cache.acquire` gives the same object to everybody who asks for the same version; each of them calls `release` once. The descriptor is opened
  * when first asked for and may be closed and opened again between two uses, so nobody keeps its number without `hold`.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import type { BackingFiles } from './backing-files.ts'
 import { IntervalSet } from './interval-set.ts'

@@ -4,7 +4,7 @@
  * By then the kernel has written most of it back anyway (after 30 s, vm.dirty_expire_centisecs), so the sync costs little. What was present
  * when the sync began is durable when it ends; that is what is recorded, never more.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Logger } from '../../shared/log.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { BackingFiles } from './backing-files.ts'

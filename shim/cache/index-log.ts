@@ -5,7 +5,7 @@
  * thread, renamed into place, and only then are older logs removed. Nothing here is needed for correctness: a record that is lost makes less
  * cached. A log that cannot be written (disk full) is given up until the next snapshot succeeds.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Logger } from '../../shared/log.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'

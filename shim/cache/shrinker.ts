@@ -5,7 +5,7 @@
  * missed this names a file that is gone, never one that has holes where it says bytes are. Only files that are not whole are touched, since the
  * kernel may be reading whole ones by itself.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { BackingFiles } from './backing-files.ts'
 import type { CachedFile } from './cached-file.ts'
 

@@ -10,7 +10,8 @@
  */
 import type { Clock } from '../../shared/clock.ts'
 import { Writer } from '../../shared/codec.ts'
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
 import type { Random } from '../../shared/random.ts'

@@ -5,7 +5,8 @@
  * Done again it goes on where it was: a file that is there with its size and time is not read. What is in the folder besides stays.
  */
 import { chmodSync, type BigIntStats, lchownSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
-import { codeOf, EdgemountError, type ErrorCode, errno, messageOf } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { codeOf, EdgemountError, type ErrorCode, messageOf } from '../../shared/error.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import type { Snapshot } from '../../shared/volume/snapshot.ts'
 import { failure } from '../sys/failure.ts'

@@ -4,7 +4,8 @@
  */
 import path from 'node:path'
 import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import type { Logger } from '../../shared/log.ts'
 import { systemRandom } from '../../shared/random.ts'

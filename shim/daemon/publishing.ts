@@ -3,7 +3,8 @@
  * file-system thread asks of it.
  */
 import { type Clock, systemMonotonicMs } from '../../shared/clock.ts'
-import { EdgemountError, codeOf, errno, errnoOfCode, messageOf } from '../../shared/error.ts'
+import { errno, errnoOfCode } from '../../shared/errno.ts'
+import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Random } from '../../shared/random.ts'

@@ -4,7 +4,7 @@
  * Called by the file system through `Backend`, and by the thread's loop through `receive`. Requests under way are bounded; one more is refused,
  * which the kernel's own limit on waiting requests makes unlikely.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Pointer } from '../../shared/format/entry.ts'
 import type { Backend, Failure, FetchListener, FetchRequest, FileChore, Ticket } from '../fs/backend.ts'
 import type { ToFileSystem, ToNetwork } from './messages.ts'

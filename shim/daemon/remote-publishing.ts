@@ -1,7 +1,7 @@
 /**
  * `Publishing` for the file-system thread: sends what it asks of the publisher, keeps who waits, and calls them when the answer is read from the port.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { ClaimRequest, PublishRequest, Publishing, ToChanges, ToPublisher } from '../changes/publishing.ts'
 
 /** Each is a system call that waits; the kernel lets fewer wait at a time. */

@@ -6,7 +6,7 @@
  * full) they are served from memory, once, and nobody notices but the network.
  */
 import type { Clock } from '../../shared/clock.ts'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Logger } from '../../shared/log.ts'
 import { type ByteRange, intersectRanges } from '../../shared/range.ts'
 import type { CachedFile } from '../cache/cached-file.ts'

@@ -1,7 +1,8 @@
 /**
  * What reading a file gives: bytes at once, or a waiter that gets them later. Called by the file system.
  */
-import { type ErrorCode, errno, errnoOfCode } from '../../shared/error.ts'
+import { errno, errnoOfCode } from '../../shared/errno.ts'
+import { type ErrorCode } from '../../shared/error.ts'
 import type { ByteRange } from '../../shared/range.ts'
 
 /** The bytes of a read: in memory, or in an open backing file (valid until control returns to the thread's loop). */

@@ -4,7 +4,8 @@
  * Called by the handler for everything that walks a tree. A step must be repeatable: it changes nothing before it has all its pages.
  * What a step throws is logged here, once, and becomes an errno: one broken page must not end the mount.
  */
-import { type ErrorCode, codeOf, errno, errnoOfCode, messageOf } from '../../shared/error.ts'
+import { errno, errnoOfCode } from '../../shared/errno.ts'
+import { type ErrorCode, codeOf, messageOf } from '../../shared/error.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { Logger } from '../../shared/log.ts'
 import { type Answer, Deferred } from '../fuse/handler.ts'

@@ -4,7 +4,7 @@
  * Called by the handler when the last handle of a file is closed and when what it held was published; does its work in small steps, off the way of programs.
  * `LocalChanges` says which bodies nobody can change any more.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { decodeEntry } from '../../shared/format/entry-codec.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import type { LocalBodies } from '../bodies/local-bodies.ts'

@@ -3,7 +3,7 @@
  */
 import { encodeManifestRoot } from '../../shared/format/content-codec.ts'
 import type { Entry } from '../../shared/format/entry.ts'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { BodyBase } from '../bodies/body-state.ts'
 import type { BaseReader } from '../bodies/mixed-read.ts'
 import type { Cache } from '../cache/cache.ts'

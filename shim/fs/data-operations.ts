@@ -4,7 +4,7 @@
  * Obeys `FileData` for `volume-writer.ts`. Files whose every byte is in one backing file are written by the kernel itself, without coming here (see
  * `open-files.ts`); their sizes and times are looked up where they are asked for.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { LocalBody } from '../bodies/local-body.ts'

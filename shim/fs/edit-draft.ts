@@ -4,7 +4,7 @@
  *
  * INVARIANT: until `commit` nothing is changed, so a step that lacks a page can be run again from its beginning.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { decodeEntryHead } from '../../shared/format/entry-codec.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { decodeName } from '../../shared/name.ts'

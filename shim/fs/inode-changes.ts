@@ -3,7 +3,7 @@
  *
  * Called by `volume-writer.ts`. Each looks at everything first and then makes one edit; see `attempt.ts`.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Entry, FileId, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import type { LocalBodies } from '../bodies/local-bodies.ts'

@@ -5,7 +5,7 @@
  * Called by `volume-writer.ts`. What the kernel has checked under its locks (permissions, sticky directories, whether a rename is of like to like) is
  * checked again only where another machine's commit may have changed it meanwhile.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Entry, FileId, FileKind, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { compareBytes, encodeName, nameBytesMax } from '../../shared/name.ts'

@@ -8,7 +8,7 @@
  *
  * A file that is opened for writing gets a local body first (`writable-bodies.ts`), and every handle on it, older ones too, reads from that.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
 import type { Answer, Connection, OpenReply, ReadReply } from '../fuse/handler.ts'

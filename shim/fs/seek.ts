@@ -4,7 +4,7 @@
  * What is cached does not matter: a hole is a run of the manifest. The walk is bounded, because one call may not hold the thread: past the
  * bound everything counts as data, which lseek(2) allows.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Entry, ManifestRoot } from '../../shared/format/entry.ts'
 import { type PlacedRun, resolveRuns } from '../../shared/format/manifest-page.ts'
 import { type Missing, type PageSource, isMissing } from '../../shared/format/page.ts'

@@ -4,7 +4,8 @@
  * Called by the handler, which the network thread feeds. A commit of ours comes here twice, in any order: as a `Change` when the mount follows to it, and as
  * `Published` from the publisher; `LocalChanges` gives its inodes free when both are here, in the same step in which rows are brought to it.
  */
-import { errno, messageOf } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { messageOf } from '../../shared/error.ts'
 import { decodeEntry, decodeEntryHead, encodeEntry } from '../../shared/format/entry-codec.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import { toFileId } from '../../shared/volume/file-id.ts'

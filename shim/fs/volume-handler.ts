@@ -7,7 +7,7 @@
  * What each operation promises stands in `shim/SEMANTICS.md`.
  */
 import { systemMonotonicMs } from '../../shared/clock.ts'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { decodeRoot, encodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry, FileId, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'

@@ -10,7 +10,8 @@
  * tree is what the changed names lie over; one that was made here has none, and no tree.
  */
 import { equalBytes } from '../../shared/bytes.ts'
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import { decodeEntry, encodeEntry } from '../../shared/format/entry-codec.ts'
 import { type Entry, type FileId, type Root, type TreeRoot, isFileId } from '../../shared/format/entry.ts'
 import { inodeKey } from '../../shared/format/inode-key.ts'

@@ -4,7 +4,7 @@
  *
  * Made by `volume-handler.ts` for mounts that may be written to. Everything a program was told happened is in the journal by then.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { FileId, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { encodeName } from '../../shared/name.ts'

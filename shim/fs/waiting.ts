@@ -1,7 +1,7 @@
 /**
  * Operations that have to wait for something before they are done: for the publisher, or for room. Called by the handler and its writer.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { type Answer, Deferred } from '../fuse/handler.ts'
 
 /** Starts something that calls back once, with 0 or a negative errno. */

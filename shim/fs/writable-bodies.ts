@@ -4,7 +4,7 @@
  * Called by `OpenFiles`. Every byte in the cache: the cached file is taken over where it lies, or copied while it is small. Body in the entry: written into
  * an empty file. Anything else: a partial body, which fetches nothing. What is to be emptied starts from an empty file, unless somebody has it open.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import type { LocalBodies } from '../bodies/local-bodies.ts'
 import type { LocalBody } from '../bodies/local-body.ts'

@@ -4,7 +4,7 @@
  *
  * Called by the handler's writer before it begins, and ticked by the handler. Files that the kernel writes by itself are not held up.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Answer } from '../fuse/handler.ts'
 import { afterwards } from './waiting.ts'
 

@@ -4,7 +4,7 @@
  *
  * Called by the handler and its writer around their operations; without such promises it calls straight through.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
 import type { Publishing } from '../changes/publishing.ts'

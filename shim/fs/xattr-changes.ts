@@ -3,7 +3,7 @@
  *
  * The kernel has checked the name's length, who may set it, and that `user.` names stand on files and directories only (xattr_permission).
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { entryBytesMax } from '../../shared/format/entry-codec.ts'
 import type { Entry, Time } from '../../shared/format/entry.ts'
 import { encodeName } from '../../shared/name.ts'

@@ -4,7 +4,8 @@
  * INVARIANT: a request is answered once. It is either answered while it is served, or in `pending` until it is.
  */
 import { getSystemErrorName } from 'node:util'
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { allocateMemory } from '../sys/memory.ts'
 import type { Device } from './device.ts'

@@ -5,7 +5,8 @@
  * sends notifications: the kernel may make the sender wait for a request that only the loop can answer.
  */
 import { getSystemErrorName } from 'node:util'
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import { connectionErrno } from '../sys/constants.ts'
 import { Answerer } from './answerer.ts'

@@ -4,7 +4,8 @@
  */
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
-import { EdgemountError, errno, messageOf } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError, messageOf } from '../../shared/error.ts'
 
 /** Called with a negative errno or 0, then a value. */
 export type Callback<T> = (code: number, value?: T) => void

@@ -4,7 +4,7 @@
  * libfuse 2 knows names by their whole path, a CREATE without its flags, no RENAME2, no O_TMPFILE, and renames what is unlinked while it is
  * open. The kernel applies the umask and takes set-user-id bits away itself, because this driver promises neither.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { fileType, openFlag } from '../sys/constants.ts'
 import type { Answer, AttributesChange, EntryReply, Handler, NewNode, NodeId, TimeChange, WritableHandler, WriteContext } from './handler.ts'
 import type { Callback } from './native-binding.ts'

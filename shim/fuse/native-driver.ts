@@ -4,7 +4,8 @@
  * UTF-8, interrupts, extents, the caller's identity, and what `native-changes.ts` says of changes.
  */
 import { type Clock, systemClock } from '../../shared/clock.ts'
-import { EdgemountError, errno, messageOf } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError, messageOf } from '../../shared/error.ts'
 import type { Connection, Handler } from './handler.ts'
 import { prepareMountPoint } from './mount-point.ts'
 import { findMount, readMountTable } from './mount-table.ts'

@@ -2,7 +2,7 @@
  * The operations of libfuse 2 that change nothing, over a `Handler`. Those that do are in `native-changes.ts`, on top of these.
  */
 import { readSync } from 'node:fs'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Answer, Attributes, Caller, DirectorySink, Handler, NodeId, ReadReply } from './handler.ts'
 import type { Callback, NativeOperations, NativeStat, NativeStatfs } from './native-binding.ts'
 import { type Held, PathWalker, settle } from './native-paths.ts'

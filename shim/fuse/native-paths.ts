@@ -2,7 +2,7 @@
  * Asks a `Handler` by path. libfuse 2 knows files by path only, so each request walks from the root, one lookup a name, and forgets what it
  * looked up: not before it is answered, as the kernel holds a file's directories for as long as it holds the file.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { Deferred } from './handler.ts'
 import type { Answer, Caller, Handler, NodeId } from './handler.ts'
 

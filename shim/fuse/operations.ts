@@ -1,7 +1,7 @@
 /**
  * What each request means that changes nothing, and the table of all. INIT, FORGET, BATCH_FORGET, INTERRUPT and DESTROY are the loop's own.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { encodeName } from '../../shared/name.ts'
 import { seekFrom } from '../sys/constants.ts'
 import type { Memory } from '../sys/memory.ts'

@@ -1,7 +1,7 @@
 /**
  * Requests that a handler has deferred, by the kernel's number of the request.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Deferred } from './handler.ts'
 import type { Call } from './operation.ts'
 

@@ -8,7 +8,8 @@
  * INVARIANT: after an fdatasync that failed the kernel may have dropped what was written and say nothing of it again, so nothing is ever synced or
  * appended after one.
  */
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Random } from '../../shared/random.ts'
 import type { Sys } from '../sys/sys.ts'

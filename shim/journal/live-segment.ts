@@ -1,7 +1,7 @@
 /**
  * The segment that the journal appends to: how one is begun with a dump, and room written ahead in it. `Journal` alone uses it.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Random } from '../../shared/random.ts'
 import { openFlag } from '../sys/constants.ts'
 import type { Sys } from '../sys/sys.ts'

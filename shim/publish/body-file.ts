@@ -4,7 +4,8 @@
  */
 import { closeSync, constants, fchmod, fdatasync, fstatSync, openSync, read, type BigIntStats } from 'node:fs'
 import { throwIfAborted } from '../../shared/abort.ts'
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Time } from '../../shared/format/entry.ts'
 import type { ByteRange } from '../../shared/range.ts'
 import { seekFrom } from '../sys/constants.ts'

@@ -3,7 +3,8 @@
  *
  * Results are counts or negative errnos. Nothing blocks but `wait`.
  */
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import { pollEvent } from './constants.ts'
 import { libc, result } from './libc.ts'
 import { allocateMemory } from './memory.ts'

@@ -3,7 +3,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { allocateMode, fcntlCommand, leaseKind, lockOperation, openFlag, seekFrom } from './constants.ts'
 import { libc, result } from './libc.ts'
 import type { DiskSpace, FileStat, Sys } from './sys.ts'

@@ -1,7 +1,8 @@
 /**
  * Pipes between threads: the way to wake a thread that sits in `poll`, and a bounded queue of small messages.
  */
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import { fcntlCommand, openFlag, pollEvent } from './constants.ts'
 import { libc, result } from './libc.ts'
 

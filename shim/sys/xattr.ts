@@ -1,7 +1,8 @@
 /**
  * Extended attributes of local files, which Node has no calls for. Paths and names are bytes with a NUL at the end; links are not followed.
  */
-import { EdgemountError, errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import { decodeName, encodeName } from '../../shared/name.ts'
 import { libc, result } from './libc.ts'
 

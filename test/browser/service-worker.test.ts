@@ -170,11 +170,11 @@ describe('who may', () => {
   })
   afterAll(async () => await closed?.close())
 
-  test('a token that is not kept is asked for from the page, also for a worker that was started anew; without one nothing is served', async () => {
+  test.each(['beside the address', 'in the address'])('a token that is not kept, given %s, is asked for from the page, also for a worker that was started anew; without one nothing is served', async (place) => {
     const token = await tokenFor({ rights: ['read', 'list'] })
     const visit = await bed.visit()
     const settings = { url: `${closed.url}/v1/${volumeName}`, token, keepToken: false }
-    await register(visit, settings)
+    await register(visit, place === 'in the address' ? { ...settings, url: `${closed.url}/t/${token}/v1/${volumeName}`, token: undefined } : settings)
     expect(text(await get(visit, '/files/data/sub/small.txt'))).toBe('hello, world')
     await stopWorkers(visit)
     expect(text(await get(visit, '/files/data/sub/small.txt'))).toBe('hello, world')

@@ -1,7 +1,7 @@
 /**
  * A kernel for the loop, played from a list: messages to hand out, and things to do when the loop has served them all.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type { Device } from '../../shim/fuse/device.ts'
 import { messageBytesMax } from '../../shim/fuse/answerer.ts'
 import { header } from '../../shim/fuse/protocol/layout.ts'

@@ -5,7 +5,7 @@
  * what a sync was for (fsync: anything of its file or directory; fdatasync: that the file was made, its size, its holes); of data written since
  * a file's own last sync each sector is there or not, at random.
  */
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { allocateMode, openFlag } from '../../shim/sys/constants.ts'
 import type { DiskSpace, FileStat, Sys } from '../../shim/sys/sys.ts'
 import type { SeededRandom } from './seeded-random.ts'

@@ -4,7 +4,7 @@
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { systemClock } from '../../shared/clock.ts'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { lineLogger } from '../../shared/log.ts'
 import type { FuseMount } from '../../shim/fuse/mount.ts'
 import type { NotifyLink } from '../../shim/fuse/notify-thread.ts'

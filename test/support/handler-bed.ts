@@ -1,7 +1,7 @@
 /** The file system over a volume in memory, without a kernel: requests are made by the test, invalidations are written down. */
 import type { ObjectStore } from '../../shared/store.ts'
 import { MemoryStore } from '../../edge/store/memory.ts'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { encodeRoot } from '../../shared/format/entry-codec.ts'
 import type { Entry } from '../../shared/format/entry.ts'
 import { type Logger, silentLogger } from '../../shared/log.ts'

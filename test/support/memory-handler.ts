@@ -3,7 +3,7 @@
  * badly on purpose.
  */
 import { readFileSync } from 'node:fs'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import { Deferred } from '../../shim/fuse/handler.ts'
 import type {
   Answer,

@@ -3,7 +3,7 @@
  * for backing files, the kernel reads and writes the files itself where it can.
  */
 import { join } from 'node:path'
-import { errno } from '../../shared/error.ts'
+import { errno } from '../../shared/errno.ts'
 import type {
   Answer,
   AttributesChange,

@@ -9,6 +9,7 @@ import { abortError, throwIfAborted } from '../../../shared/abort.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { EdgemountError, messageOf } from '../../../shared/error.ts'
 import type { PinProgress } from '../pin.ts'
+import { readVolumeAddress } from '../address.ts'
 import { askToPersist } from '../persist.ts'
 import { type AskValues, type ServedStats, errorOf, isAnswer, isTokenQuestion, sealed } from './messages.ts'
 import type { ServedSettings } from './worker-book.ts'
@@ -16,7 +17,7 @@ import type { ServedSettings } from './worker-book.ts'
 export interface RegisterOptions {
   /** Where the volume's files are to be, for example `/photos/`: a path of this origin. */
   readonly prefix: string
-  /** The volume's address at an edge, for example `https://files.example/v1/photos`. */
+  /** The volume's address at an edge, for example `https://files.example/v1/photos`; a token or a commit in it counts unless others are given. */
   readonly url: string | URL
   readonly token?: string | undefined
   /** `false`: the token stays out of IndexedDB. After each start the worker asks an open page for it, and what comes before one has told it waits. */
@@ -64,9 +65,12 @@ export async function registerVolume(options: RegisterOptions): Promise<Register
   const workers: ServiceWorkerContainer | undefined = globalThis.navigator?.serviceWorker
   if (workers === undefined) throw new EdgemountError('unsupported', 'Cannot register a service worker: browsers allow it to https and localhost alone; open this page over https')
   const prefix = prefixOf(options.prefix)
-  const settings = { prefix, url: new URL(options.url, location.href).href, seq, cacheBytes, pinBytes, keepsToken: keepToken }
+  // A token in the address is one, too: it is kept, or not, where tokens are.
+  const address = readVolumeAddress(String(options.url), location.href)
+  const url = `${address.edge}/v1/${address.volume}`
+  const settings = { prefix, url, seq: seq ?? address.seq, cacheBytes, pinBytes, keepsToken: keepToken }
   const registration = await alone(() => register(workers, { script, scope: options.scope, prefix }))
-  const volume = new RegisteredVolume(workers, registration, settings, token)
+  const volume = new RegisteredVolume(workers, registration, settings, token ?? address.token)
   await volume.start()
   void askToPersist()
   return volume

@@ -66,8 +66,11 @@ describe('names', () => {
 test('a volume that was made anew under its name shows nothing of the old one, whatever is kept', async () => {
   const [before, after] = [await startEdge({ seed: 21 }), await startEdge({ seed: 22 })]
   const network = new CountedFetch()
-  let isAnew = false
-  network.answer = (address, init) => (isAnew ? fetch(address.replace(before.url, after.url), init) : undefined)
+  let [isAnew, breaks] = [false, false]
+  network.answer = (address, init) => {
+    if (breaks && !address.endsWith('/head')) return Promise.reject(new TypeError('fetch failed'))
+    return isAnew ? fetch(address.replace(before.url, after.url), init) : undefined
+  }
   await before.commit(await fileOperation(before.volume, '/old', 'old'))
   await after.commit(await fileOperation(after.volume, '/new', 'new'))
   const address = `${before.url}/v1/${volumeName}`
@@ -75,6 +78,9 @@ test('a volume that was made anew under its name shows nothing of the old one, w
   expect(await volume.stat('/old')).toMatchObject({ size: 3 })
   await volume.flush()
   isAnew = true
+  breaks = true
+  await expect(volume.refresh(), 'the new volume is known of, and cannot be read yet').rejects.toMatchObject({ code: 'unavailable' })
+  breaks = false
   expect(await volume.refresh()).toBe(true)
   expect((await volume.list('/')).items.map(({ name }) => name)).toEqual(['new'])
   const later = await openInNode(address, { network, table })

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { openFlag } from '../../../shim/sys/constants.ts'
 import { decodeBodyState, encodeBodyState } from '../../../shim/bodies/body-state.ts'
 import type { LocalBody } from '../../../shim/bodies/local-body.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import type { LocalBody } from '../../../shim/bodies/local-body.ts'
 import { type FileSlice, Waiter } from '../../../shim/fetch/waiter.ts'
 import { allocateMode } from '../../../shim/sys/constants.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import type { Logger } from '../../../shared/log.ts'
 import { Cache, type CacheOptions } from '../../../shim/cache/cache.ts'
 import type { CachedFile } from '../../../shim/cache/cached-file.ts'

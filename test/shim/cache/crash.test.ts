@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { equalBytes } from '../../../shared/bytes.ts'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import type { Sys } from '../../../shim/sys/sys.ts'
 import { Cache } from '../../../shim/cache/cache.ts'

@@ -1,6 +1,6 @@
 /** What survives a power failure, and what is no longer believed. */
 import { beforeEach, expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import type { Logger } from '../../../shared/log.ts'
 import { Cache, type CacheOptions } from '../../../shim/cache/cache.ts'
 import type { CachedFile } from '../../../shim/cache/cached-file.ts'

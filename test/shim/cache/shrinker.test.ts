@@ -1,6 +1,6 @@
 /** The budget when files in use are all that is left, and their disk does not play along. */
 import { beforeEach, expect, test, vi } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import { Cache } from '../../../shim/cache/cache.ts'
 import type { CachedFile } from '../../../shim/cache/cached-file.ts'

@@ -2,7 +2,7 @@
  * What a batch has of bodies: which may have changed since, and what becomes of them when it is a commit.
  */
 import { beforeEach, describe, expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import type { Entry, FileId } from '../../../shared/format/entry.ts'
 import { rootFileId } from '../../../shared/volume/file-id.ts'
 import type { Batch } from '../../../shim/changes/publishing.ts'

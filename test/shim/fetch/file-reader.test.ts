@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import type { ByteRange } from '../../../shared/range.ts'
 import { Cache } from '../../../shim/cache/cache.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { encodeRoot } from '../../../shared/format/entry-codec.ts'
 import type { OpenReply } from '../../../shim/fuse/handler.ts'
 import { HandlerBed, answered, file, write } from '../../support/handler-bed.ts'

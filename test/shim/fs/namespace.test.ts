@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { toFileId } from '../../../shared/volume/file-id.ts'
 import { renameFlag } from '../../../shim/fuse/handler.ts'
 import { HandlerBed, file } from '../../support/handler-bed.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { toFileId } from '../../../shared/volume/file-id.ts'
 import { decodeBodyState } from '../../../shim/bodies/body-state.ts'
 import { replayChanges } from '../../../shim/changes/recover.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { openFlag } from '../../../shim/sys/constants.ts'
 import { HandlerBed, answered, caller, file, write } from '../../support/handler-bed.ts'
 import { utf8 } from '../../support/test-volume.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { MemoryStore } from '../../../edge/store/memory.ts'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { isMissing } from '../../../shared/format/page.ts'
 import type { Logger } from '../../../shared/log.ts'
 import { seek } from '../../../shim/fs/seek.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import type { CreateReply } from '../../../shim/fuse/handler.ts'
 import { openFlag } from '../../../shim/sys/constants.ts'
 import { HandlerBed, answered, caller, file } from '../../support/handler-bed.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { WriteGate } from '../../../shim/fs/write-gate.ts'
 import { Deferred } from '../../../shim/fuse/handler.ts'
 

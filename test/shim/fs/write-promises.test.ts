@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import type { ClaimRequest, Publishing, PublishRequest } from '../../../shim/changes/publishing.ts'
 import { type Answer, type CreateReply, Deferred } from '../../../shim/fuse/handler.ts'
 import { openFlag } from '../../../shim/sys/constants.ts'

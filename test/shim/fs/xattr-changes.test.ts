@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import type { Entry } from '../../../shared/format/entry.ts'
 import { encodeEntry } from '../../../shared/format/entry-codec.ts'
 import { accessAclName, defaultAclName, encodeAcl } from '../../../shim/fs/acl.ts'

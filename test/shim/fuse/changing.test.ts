@@ -1,6 +1,6 @@
 /** Requests that change something: golden bytes of a request, what the handler is asked, and the golden bytes of the answer. */
 import { describe, expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import { Deferred } from '../../../shim/fuse/handler.ts'
 import type { Attributes, CreateReply, EntryReply, WritableHandler } from '../../../shim/fuse/handler.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import { Deferred } from '../../../shim/fuse/handler.ts'
 import type { DirectorySink, EntryReply, Handler, ReadReply } from '../../../shim/fuse/handler.ts'

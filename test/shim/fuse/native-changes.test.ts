@@ -1,6 +1,6 @@
 /** The changing operations of libfuse 2 over a handler, without a mount. */
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { Deferred } from '../../../shim/fuse/handler.ts'
 import type { Answer, Handler, WritableHandler } from '../../../shim/fuse/handler.ts'
 import { answerTimes } from '../../../shim/fuse/native-binding.ts'

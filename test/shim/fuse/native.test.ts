@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { Deferred } from '../../../shim/fuse/handler.ts'
 import type { Answer, DirectorySink, EntryReply } from '../../../shim/fuse/handler.ts'
 import { type NativeFuse, answerXattrs, loadNativeFuse } from '../../../shim/fuse/native-binding.ts'

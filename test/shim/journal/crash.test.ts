@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { equalBytes } from '../../../shared/bytes.ts'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import { Journal } from '../../../shim/journal/journal.ts'
 import { openFlag } from '../../../shim/sys/constants.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { silentLogger } from '../../../shared/log.ts'
 import { Journal, type JournalOptions } from '../../../shim/journal/journal.ts'
 import { hasRecords } from '../../../shim/journal/recovery.ts'

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fstatSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { errno } from '../../../shared/error.ts'
+import { errno } from '../../../shared/errno.ts'
 import { connectionErrno } from '../../../shim/sys/constants.ts'
 import { createSocketPair, receiveFd } from '../../../shim/sys/fd-passing.ts'
 import { unmountOffThread } from '../../../shim/sys/mount-calls.ts'

@@ -11,7 +11,7 @@ interface Layer {
   readonly group: string
 }
 
-const values = new Set(['abort', 'bytes', 'clock', 'content-type', 'error', 'lifetime', 'log', 'metrics', 'name', 'path', 'random', 'range'].map((name) => `shared/${name}.ts`))
+const values = new Set(['abort', 'bytes', 'clock', 'content-type', 'errno', 'error', 'lifetime', 'log', 'metrics', 'name', 'path', 'random', 'range'].map((name) => `shared/${name}.ts`))
 const identity = new Set(['codec', 'hash', 'chunker'].map((name) => `shared/${name}.ts`))
 
 /** Interfaces that a caller declares where it lives and lower layers obey. They hold types alone and import only `shared/`, so they stand below everything. */
