@@ -5,7 +5,7 @@
  */
 import { equalBytes } from '../shared/bytes.ts'
 import { EdgemountError } from '../shared/error.ts'
-import { encodeEntry } from '../shared/format/entry-codec.ts'
+import { contentVersionOf, encodeEntry } from '../shared/format/entry-codec.ts'
 import type { Entry } from '../shared/format/entry.ts'
 import type { Expectation, Operation } from '../shared/volume/operation.ts'
 import { entryAt } from '../shared/volume/path-diff.ts'
@@ -18,13 +18,15 @@ export interface RestoreParts {
   readonly to: string
   /** Of what stands at `to`. */
   readonly expected: Expectation | undefined
+  /** What is below a directory at `to` is replaced only as it stands in `now`, up to the commit. */
+  readonly isAsSeen: boolean
   readonly signal: AbortSignal
 }
 
 /** Each is looked up in both trees while somebody waits. */
 const entriesMax = 10_000
 
-export async function restoreOperations({ past, from, now, to, expected, signal }: RestoreParts): Promise<readonly Operation[]> {
+export async function restoreOperations({ past, from, now, to, expected, isAsSeen, signal }: RestoreParts): Promise<readonly Operation[]> {
   const operations: Operation[] = []
   let count = 0
   for await (const { path, entry } of past.walk(from, { signal })) {
@@ -37,9 +39,13 @@ export async function restoreOperations({ past, from, now, to, expected, signal 
       throw new EdgemountError('conflict', `Cannot bring "${path}" back: at "${target}" is a ${current.kind} now, and it was a ${entry.kind}; choose another place`)
     }
     if (entry.kind === 'directory' ? current !== undefined : current !== undefined && isSame(current, entry)) continue
-    operations.push(makingOf(entry, { path: target, parents: isTop, replace: entry.kind !== 'directory', ...(isTop && expected !== undefined ? { expected } : {}) }))
+    operations.push(makingOf(entry, { path: target, parents: isTop, replace: entry.kind !== 'directory', expected: isTop ? expected : isAsSeen ? await seenAs(current) : undefined }))
   }
   return operations
+}
+
+async function seenAs(current: Entry | undefined): Promise<Expectation> {
+  return current === undefined ? 'absent' : { id: current.id, version: await contentVersionOf(current) }
 }
 
 /** Bytes, attributes and all. */

@@ -36,7 +36,7 @@ export const lookupRoutes: readonly Route[] = [
       const snapshot = await snapshotOf(exchange)
       const { path, entry } = await lookUp(exchange, snapshot)
       if (exchange.isHead) return respondHead(exchange)
-      const message: StatMessage = { seq: snapshot.seq, path, entry: entryMessage(entry, await versionOf(entry, exchange.edge.hash)) }
+      const message: StatMessage = { seq: snapshot.seq, path, entry: entryMessage(entry, await contentVersionOf(entry, exchange.edge.hash)) }
       return respondJson(200, message, cacheOf(exchange))
     },
   },

@@ -18,7 +18,7 @@ export const renameRoutes: readonly Route[] = [
     summary: 'Renames or moves a file, a symlink or a directory; one commit',
     parameters: [
       { name: 'to', in: 'query', text: 'The new path, percent-encoded; its directory is there, and nothing of that name' },
-      { name: 'If-Match', in: 'header', text: 'Only this version' },
+      { name: 'If-Match', in: 'header', text: 'Only this version; of a directory the one that stat tells' },
       leaseParameter,
     ],
     responses: { 204: 'Renamed', 400: 'A path cannot be', 404: 'There is nothing, or no such directory', 409: 'Something is there already', 412: 'A precondition failed' },

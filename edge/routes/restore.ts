@@ -23,7 +23,7 @@ export const restoreRoutes: readonly Route[] = [
     parameters: [
       { name: 'seq', in: 'query', text: 'The commit that had it' },
       { name: 'to', in: 'query', text: 'Where to put it, percent-encoded; the same path unless given' },
-      { name: 'If-Match', in: 'header', text: 'Only over this version' },
+      { name: 'If-Match', in: 'header', text: 'Only over this version; of a directory the one that stat tells' },
       { name: 'If-None-Match', in: 'header', text: '*: only where there is nothing' },
       leaseParameter,
     ],
@@ -48,7 +48,8 @@ async function restore(exchange: Exchange): Promise<Response> {
   if (to === rootPath && source.kind !== 'directory') throw new EdgemountError('invalid', `Cannot bring "${path}" back as "/": it was a ${source.kind}`)
   const target = await targetAt(exchange, now, to)
   if (isRefused(exchange, target)) return refused(askedTo, exchange.request)
-  const operations = await restoreOperations({ past, from: path, now, to, expected: source.kind === 'directory' ? undefined : expectationOf(exchange, target), signal })
+  const expected = expectationOf(exchange, target)
+  const operations = await restoreOperations({ past, from: path, now, to, expected: source.kind === 'directory' ? undefined : expected, isAsSeen: expected !== 'any', signal })
   const lost = await refuseLostLease(exchange, store)
   if (lost !== undefined) return lost
   const committed = operations.length === 0 ? now.seq : (await volume.writer({ signal, patienceMs: uploadPatienceMs }).commit(operations, { onConflict: 'refuse', signal })).seq

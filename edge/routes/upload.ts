@@ -53,7 +53,7 @@ export const uploadRoutes: readonly Route[] = [
     needs: 'write',
     summary: 'Removes a file, or an empty directory; one commit',
     parameters: [
-      { name: 'If-Match', in: 'header', text: 'Only this version' },
+      { name: 'If-Match', in: 'header', text: 'Only this version; of a directory the one that stat tells' },
       { name: 'recursive', in: 'query', text: '1: a directory goes with everything in it' },
       leaseParameter,
     ],
@@ -118,7 +118,8 @@ async function remove(exchange: Exchange): Promise<Response> {
   const expected = expectationOf(exchange, target)
   const operation: Operation =
     target.entry.kind === 'directory'
-      ? { op: 'rmdir', path: target.path, recursive: queryValue(exchange.query, 'recursive') === '1' }
+      ? // What came into it between a look and the commit goes unseen with nobody's leave.
+        { op: 'rmdir', path: target.path, recursive: queryValue(exchange.query, 'recursive') === '1', expected: expected === 'any' ? undefined : expected }
       : { op: 'unlink', path: target.path, expected }
   const lost = await refuseLostLease(exchange, store)
   if (lost !== undefined) return lost
@@ -172,8 +173,8 @@ export function refuseDirectory({ path, entry }: Target): void {
 export async function targetAt(exchange: Exchange, snapshot: Snapshot, path: string): Promise<Target> {
   try {
     const entry = await snapshot.resolve(path, { signal: exchange.signal })
-    const validators = entry.kind === 'file' ? await validatorsOf(exchange, entry) : { etag: '""', lastModified: undefined }
-    return { path, entry, validators }
+    const validators = await validatorsOf(exchange, entry)
+    return { path, entry, validators: entry.kind === 'file' ? validators : { ...validators, lastModified: undefined } }
   } catch (error) {
     if (codeOf(error) === 'not-found') return { path, entry: undefined, validators: undefined }
     throw error
@@ -196,7 +197,6 @@ export function expectationOf({ request: { headers } }: Exchange, { validators }
   return validators === undefined ? 'absent' : { version: versionOfTag(validators.etag) }
 }
 
-/** Undefined for what has no content version, a directory: it can only be expected by its kind. */
 export function versionOfTag(etag: string): Hash | undefined {
   const version = etag.slice(1, -1)
   return isHash(version) ? version : undefined

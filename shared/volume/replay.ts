@@ -84,7 +84,7 @@ export class Replay {
     const ground = await this.#compare(operation.expected, seen.entry, place.entry)
     const verdict = judge(operation, ground)
     // That another commit did the same is good enough for who wants it done, and not for who must be the one that did it.
-    const isFine = verdict === 'apply' || (verdict === 'skip' && (operation.expected === undefined || operation.expected === 'any'))
+    const isFine = operation.expected === undefined || operation.expected === 'any' ? verdict === 'apply' || verdict === 'skip' : verdict === 'apply' && ground.isExpected
     if (this.#context.refusesConflicts && !isFine) {
       throw new EdgemountError('stale', `Cannot change "${operation.path}": another commit changed it meanwhile`)
     }

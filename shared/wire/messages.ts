@@ -21,7 +21,7 @@ export interface EntryMessage {
   readonly ctime: string | null
   readonly size: number
   readonly linkCount: number
-  /** Files only: the content version, which is the ETag without its quotes. */
+  /** Of files the content version, which is the ETag without its quotes; of what else there is only where `stat` tells it, for `If-Match`. */
   readonly version?: Hash
   /** Symlinks only. */
   readonly target?: string

@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aroundCalls } from '../../edge/store/around.ts'
 import type { ObjectStore } from '../../shared/store.ts'
+import type { Operation } from '../../shared/volume/operation.ts'
+import { fieldOf } from '../../shared/wire/messages.ts'
 import { testKeys, tokenFor } from './access/tokens.ts'
 import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from './edge-under-test.ts'
 
@@ -25,6 +27,20 @@ beforeAll(async () => {
 afterAll(() => Promise.all([edge.close(), closed.close()]))
 
 const rename = (on: EdgeUnderTest, path: string, to: string, headers: Record<string, string> = {}) => on.raw({ method: 'POST', path: `/v1/${volumeName}/rename${path}?to=${to}`, headers })
+/** `before` does something once, just before the next commit. */
+async function racingEdge(): Promise<{ readonly own: EdgeUnderTest; readonly before: (others: () => Promise<unknown>) => void }> {
+  let beforeCommit = async (): Promise<unknown> => undefined
+  const wrap = (store: ObjectStore): ObjectStore => aroundCalls(store, async ({ operation, key, signal }, run) => {
+    if (operation === 'create' && key.includes('/log/')) {
+      const others = beforeCommit
+      beforeCommit = async () => undefined
+      await others()
+    }
+    return await run(signal)
+  })
+  return { own: await startEdge({ wrap }), before: (others) => (beforeCommit = others) }
+}
+
 const has = async (path: string): Promise<number> => (await edge.raw({ path: `/v1/${volumeName}/stat${path}?follow=0` })).status
 
 describe('a name', () => {
@@ -61,21 +77,58 @@ describe('a name', () => {
     expect((await rename(edge, '/docs/b.txt', '/docs/c.txt', { 'if-match': tag })).status).toBe(204)
   })
 
-  test('is not moved onto a file that comes there just before the commit', async () => {
-    let beforeCommit = async (): Promise<unknown> => undefined
-    const wrap = (store: ObjectStore): ObjectStore => aroundCalls(store, async ({ operation, key, signal }, run) => {
-      if (operation === 'create' && key.includes('/log/')) {
-        const others = beforeCommit
-        beforeCommit = async () => undefined
-        await others()
+  test('is not moved, removed or brought back over in another version than was asked for, a directory neither', async () => {
+    const own = await startEdge()
+    try {
+      const put = (path: string, body: string): Promise<Operation> => fileOperation(own.volume, path, body, { replace: true })
+      await own.commit(await put('/d/in/a.txt', 'one'), { op: 'symlink', path: '/link', target: 'd' })
+      const versionOf = async (path: string): Promise<string> => {
+        const answer: unknown = await (await own.fetch(`/v1/${volumeName}/stat${path}?follow=0`)).json()
+        return `"${String(fieldOf(fieldOf(answer, 'entry'), 'version'))}"`
       }
-      return await run(signal)
-    })
-    const own = await startEdge({ wrap })
+      const statusOf = async (method: string, path: string, tag: string): Promise<number> => (await own.raw({ method, path: `/v1/${volumeName}${path}`, headers: { 'if-match': tag } })).status
+      const [old, oldLink] = [await versionOf('/d'), await versionOf('/link')]
+      const seq = await own.commit(await put('/d/in/a.txt', 'two'), { op: 'unlink', path: '/link' }, { op: 'symlink', path: '/link', target: 'd/in' })
+      for (const [method, path] of [['DELETE', '/files/d?recursive=1'], ['POST', '/rename/d?to=/e'], ['POST', `/restore/d?seq=${seq - 1}`]] as const) expect([path, await statusOf(method, path, old)]).toEqual([path, 412])
+      for (const [method, path] of [['DELETE', '/files/link'], ['POST', '/rename/link?to=/e'], ['POST', `/restore/link?seq=${seq - 1}`]] as const) expect([path, await statusOf(method, path, oldLink)]).toEqual([path, 412])
+      expect(await statusOf('POST', `/restore/link?seq=${seq - 1}`, await versionOf('/link'))).toBe(200)
+      expect(await statusOf('POST', `/restore/d?seq=${seq - 1}`, await versionOf('/d'))).toBe(200)
+      expect(await (await own.fetch(`/v1/${volumeName}/files/d/in/a.txt`)).text()).toBe('one')
+      expect(await statusOf('POST', '/rename/d?to=/e', await versionOf('/d'))).toBe(204)
+      expect(await statusOf('DELETE', '/files/e?recursive=1', await versionOf('/e'))).toBe(204)
+    } finally {
+      await own.close()
+    }
+  })
+
+  test.each([
+    ['renames', 'POST', '/rename/d/a.txt?to=/d/b.txt', '/d/a.txt'],
+    ['renames a directory', 'POST', '/rename/d?to=/e', '/d'],
+    ['removes', 'DELETE', '/files/d/a.txt', '/d/a.txt'],
+    ['removes a directory', 'DELETE', '/files/d?recursive=1', '/d'],
+    ['brings a directory back', 'POST', '/restore/d?seq=2', '/d'],
+  ])('changes just before the commit, and who %s only another version does nothing', async (_, method, path, top) => {
+    const { own, before } = await racingEdge()
+    try {
+      await own.commit(await fileOperation(own.volume, '/d/a.txt', 'one'))
+      await own.commit(await fileOperation(own.volume, '/d/a.txt', 'two', { replace: true }))
+      const theirs = await fileOperation(own.volume, '/d/a.txt', 'theirs', { replace: true })
+      const stat: unknown = await (await own.fetch(`/v1/${volumeName}/stat${top}`)).json()
+      before(() => own.commit(theirs))
+      const answer = await own.raw({ method, path: `/v1/${volumeName}${path}`, headers: { 'if-match': `"${String(fieldOf(fieldOf(stat, 'entry'), 'version'))}"` } })
+      expect([answer.status, answer.body.toString()]).toEqual([412, expect.stringContaining('"code":"stale"')])
+      expect(await (await own.fetch(`/v1/${volumeName}/files/d/a.txt`)).text()).toBe('theirs')
+    } finally {
+      await own.close()
+    }
+  })
+
+  test('is not moved onto a file that comes there just before the commit', async () => {
+    const { own, before } = await racingEdge()
     try {
       await own.commit(await fileOperation(own.volume, '/a.txt', 'ours'))
       const theirs = await fileOperation(own.volume, '/taken.txt', 'theirs')
-      beforeCommit = () => own.commit(theirs)
+      before(() => own.commit(theirs))
       const answer = await rename(own, '/a.txt', '/taken.txt')
       expect([answer.status, answer.body.toString()]).toEqual([412, expect.stringContaining('another commit changed it meanwhile')])
       const bodies = await Promise.all(['/a.txt', '/taken.txt'].map(async (path) => await (await own.fetch(`/v1/${volumeName}/files${path}`)).text()))
