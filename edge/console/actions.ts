@@ -8,9 +8,11 @@ import { ask } from './dialog.ts'
 import { element, fill } from './element.ts'
 import { formatBytes, formatCount, kindNames, shownName } from './format.ts'
 import type { IconName } from './icons.ts'
+import { unlessChanged } from './itself.ts'
 import type { Context } from './panel.ts'
 
-export type Target = Pick<FileInfo, 'path' | 'name' | 'kind' | 'size'>
+/** As the page shows it: of another version nothing is done. */
+export type Target = Pick<FileInfo, 'path' | 'name' | 'kind' | 'size' | 'version'>
 
 export interface Action {
   readonly id: 'download' | 'rename' | 'delete'
@@ -48,19 +50,23 @@ function askName(target: Target, context: Context, isHere: boolean): void {
   // The field leaves out line breaks, so it is asked what it shows.
   const shown = input.value
   const label = element('label', { for: 'new-name' }, 'New name, or a path that begins with a slash')
-  ask(() => ({
-    title: `Rename “${shownName(target.name)}”`,
+  const name = `“${shownName(target.name)}”`
+  // What comes into a folder meanwhile moves with it, and is not lost.
+  const version = target.kind === 'directory' ? undefined : target.version
+  ask(notices, () => ({
+    title: `Rename ${name}`,
     content: [label, input],
     action: 'Rename',
     run: async () => {
       if (input.value === shown) return
       const to = pathFor(target, input.value)
-      await session.rename(place.volumeName, target.path, to)
+      await unlessChanged(name, 'renamed', () => session.rename(place.volumeName, target.path, to, version))
       notices.tell(`Renamed to “${shownName(to)}”.`)
       if (!isHere) return await context.changed()
       await place.volume.refresh()
       context.go({ path: to }, { isFolder: target.kind === 'directory' })
     },
+    lookAgain: () => lookAgain(context),
   }))
   // Without its extension, which seldom changes.
   const dot = target.kind === 'file' ? input.value.lastIndexOf('.') : -1
@@ -81,25 +87,43 @@ function pathFor({ path, name }: Target, text: string): string {
 function askRemoval(target: Target, context: Context, isHere: boolean): void {
   const { session, place, notices } = context
   const name = `“${shownName(target.name)}”`
-  ask((signal) => {
+  ask(notices, (signal) => {
     const text = element('p', {}, target.kind === 'directory' ? `The folder ${name} goes, with everything in it.` : `The ${kindNames[target.kind]} ${name} goes${target.kind === 'file' ? `: ${formatBytes(target.size)}` : ''}.`)
-    const past = element('p', { class: 'quiet' }, 'Older commits of the volume still have it.')
+    const isFolder = target.kind === 'directory'
+    const past = element('p', { class: 'quiet' }, `${isFolder ? 'If anything in it changes before, nothing is deleted. ' : ''}Older commits of the volume still have it.`)
     const counted = element('p', { class: 'counted', role: 'status' })
-    if (target.kind === 'directory') void describeTree(place.volume, target.path, counted, signal)
+    const asked = isFolder ? lookInto(place.volume, target.path, counted, signal) : Promise.resolve(target.version)
+    asked.catch(() => undefined)
     return {
       title: `Delete ${name}?`,
       content: [text, counted, past],
       action: 'Delete',
       isDangerous: true,
       run: async () => {
-        await session.remove(place.volumeName, target.path, target.kind === 'directory')
+        const version = await asked
+        await unlessChanged(name, 'deleted', () => session.remove(place.volumeName, target.path, { isDirectory: isFolder, version }))
         notices.tell(`Deleted ${name}.`)
         if (!isHere) return await context.changed()
         await place.volume.refresh()
         context.go({ path: parentPath(target.path) ?? rootPath, panel: undefined }, { isFolder: true })
       },
+      lookAgain: () => lookAgain(context),
     }
   })
+}
+
+/** Shows the same place as it is now. */
+export async function lookAgain({ place, go }: Context): Promise<void> {
+  await place.volume.refresh()
+  go({})
+}
+
+/** The version of a folder, and, in `host`, how much is in that one. */
+async function lookInto(volume: BrowserVolume, path: string, host: HTMLElement, signal: AbortSignal): Promise<string> {
+  const now = await volume.at(volume.seq, { signal })
+  const { version } = await now.stat(path, { signal })
+  void describeTree(now, path, host, signal)
+  return version
 }
 
 export interface TreeCount {

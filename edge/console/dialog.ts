@@ -1,8 +1,9 @@
 /**
  * Questions before something is done, as the browser's own modal dialogs: they hold the focus, end with Escape, and give the focus back.
  */
+import { codeOf } from '../../shared/error.ts'
 import { type Child, button, element, fill } from './element.ts'
-import { sentenceOf } from './notices.ts'
+import { type Notices, sentenceOf } from './notices.ts'
 
 export interface Question {
   readonly title: string
@@ -12,16 +13,22 @@ export interface Question {
   readonly isDangerous?: boolean
   /** Does it; what it throws is shown in the dialog, which stays open. */
   readonly run: (signal: AbortSignal) => Promise<void>
+  /** What is offered in place of the action once `run` throws `stale`: what is asked about has changed. */
+  readonly lookAgain?: () => Promise<void>
 }
 
-/** Fires its signal when the dialog is closed. */
-export function ask(make: (signal: AbortSignal) => Question): void {
+/** Fires its signal when the dialog is closed. What fails only then is told by `notices`. */
+export function ask(notices: Pick<Notices, 'fail'>, make: (signal: AbortSignal) => Question): void {
   const closing = new AbortController()
   const question = make(closing.signal)
   const failure = element('p', { class: 'dialog-failure', role: 'alert' })
   const act = element('button', { type: 'submit', class: `button ${question.isDangerous === true ? 'button-danger' : 'button-primary'}` }, question.action)
   const cancel = button({ label: 'Cancel', onClick: () => dialog.close() })
-  const form = element('form', { method: 'dialog' }, ...question.content, failure, element('div', { class: 'dialog-buttons' }, cancel, act))
+  const again = button({ label: 'Look again', class: 'button-primary', attributes: { hidden: true }, onClick: () => {
+    dialog.close()
+    question.lookAgain?.().catch((error: unknown) => notices.fail(error))
+  } })
+  const form = element('form', { method: 'dialog' }, ...question.content, failure, element('div', { class: 'dialog-buttons' }, cancel, again, act))
   const dialog = showDialog(question.title, [form], () => closing.abort())
   // What is asked about the place that is shown is over when another one is.
   addEventListener('hashchange', () => dialog.close(), { signal: closing.signal })
@@ -32,8 +39,13 @@ export function ask(make: (signal: AbortSignal) => Question): void {
       await question.run(closing.signal)
       dialog.close()
     } catch (error) {
+      if (closing.signal.aborted) return notices.fail(error)
       failure.textContent = sentenceOf(error)
       act.disabled = false
+      if (codeOf(error) !== 'stale' || question.lookAgain === undefined) return
+      act.hidden = true
+      again.hidden = false
+      again.focus()
     }
   }
   form.addEventListener('submit', (event) => {

@@ -1,7 +1,8 @@
 /** What the edge tells of the past and of who reads a volume, as values: the answers of `history`, `diff`, `restore`, `share` and `peers`. Throws what the edge says. */
-import { EdgemountError } from '../../shared/error.ts'
+import { EdgemountError, codeOf } from '../../shared/error.ts'
+import type { FileKind } from '../../shared/format/entry.ts'
 import { fieldOf } from '../../shared/wire/messages.ts'
-import type { DiffMessage, HistoryMessage, PeersMessage, RestoreMessage, ShareMessage } from '../../shared/wire/messages.ts'
+import type { DiffMessage, HistoryMessage, PeersMessage, RestoreMessage, ShareMessage, StatMessage } from '../../shared/wire/messages.ts'
 import { routes } from '../../shared/wire/routes.ts'
 import type { Session } from './session.ts'
 
@@ -23,10 +24,21 @@ export async function readDiff(session: Session, volume: string, { path, from, t
   return await ask(session, routes.diff(volume, path, { from, to, after, limit: differencesAtOnce }), has<DiffMessage>('items'), { signal })
 }
 
-/** `condition`: `If-None-Match: *` for a copy that must not replace anything. */
-export async function restore(session: Session, volume: string, path: string, { seq, to, isNew = false }: { readonly seq: number; readonly to: string; readonly isNew?: boolean }): Promise<RestoreMessage> {
-  const headers: Record<string, string> = isNew ? { 'if-none-match': '*' } : {}
+/** `over`: the version that may be replaced; without one nothing may be there. */
+export async function restore(session: Session, volume: string, path: string, { seq, to, over }: { readonly seq: number; readonly to: string; readonly over: string | undefined }): Promise<RestoreMessage> {
+  const headers: Record<string, string> = over === undefined ? { 'if-none-match': '*' } : { 'if-match': `"${over}"` }
   return await ask(session, routes.restore(volume, path, { seq, to }), has<RestoreMessage>('seq'), { method: 'POST', headers })
+}
+
+/** What has a name as of a commit, a symlink itself; undefined for nothing. */
+export async function readEntry(session: Session, volume: string, { path, seq }: { readonly path: string; readonly seq: number }, signal: AbortSignal): Promise<{ readonly kind: FileKind; readonly size: number; readonly version: string } | undefined> {
+  try {
+    const { entry } = await ask(session, `${routes.stat(volume, path, { seq })}&follow=0`, has<StatMessage>('entry'), { signal })
+    return { ...entry, version: entry.version ?? '' }
+  } catch (error) {
+    if (codeOf(error) === 'not-found') return undefined
+    throw error
+  }
 }
 
 export async function share(session: Session, volume: string, path: string, request: { readonly seconds: number; readonly seq?: number }): Promise<ShareMessage> {
@@ -44,7 +56,9 @@ function has<Message extends object>(field: string & keyof Message): (value: unk
 
 async function ask<Message>(session: Session, path: string, isMessage: (value: unknown) => value is Message, init: RequestInit): Promise<Message> {
   const response = await session.send(path, init)
-  const answer: unknown = await response.json()
+  const answer: unknown = await response.json().catch((error: unknown) => {
+    if (init.signal?.aborted === true) throw error
+  })
   if (isMessage(answer)) return answer
   throw new EdgemountError('unavailable', 'Cannot read what the edge says: something on the way answers in its place; try again in a moment')
 }

@@ -5,6 +5,7 @@
 import type { BrowserVolume, Change, FileInfo } from '../browser/volume.ts'
 import type { Address } from './address.ts'
 import type { IconName } from './icons.ts'
+import type { Itself } from './itself.ts'
 import type { Notices } from './notices.ts'
 import type { Session } from './session.ts'
 
@@ -18,6 +19,8 @@ export interface Place {
   readonly path: string
   /** What stands there, symlinks followed: `info.path` is where they led. */
   readonly info: FileInfo
+  /** What has the name `path`, a symlink itself. */
+  readonly itself: Itself
 }
 
 export interface Context {

@@ -15,7 +15,7 @@ export async function showPlace(host: HTMLElement, context: Context): Promise<vo
   const fitting = panels.filter((panel) => panel.isFor(place, session))
   const open = fitting.find(({ id }) => id === address.panel) ?? fitting[0]
   const isFolder = place.info.kind === 'directory'
-  const target = { ...place.info, path: place.path, name: place.path === rootPath ? place.volumeName : baseName(place.path) }
+  const target = { ...place.itself, path: place.path, name: place.path === rootPath ? place.volumeName : baseName(place.path) }
   const title = element('h1', { tabindex: -1 }, shownName(target.name))
   const facts = element('p', { class: 'facts' }, isFolder ? false : `${formatBytes(place.info.size)} · ${formatTime(place.info.mtime)}`)
   const actions = element('div', { class: 'actions' }, ...actionsFor(target, context, true).map(actionElement))

@@ -90,14 +90,19 @@ export class Session {
     throw errorOf(response.status, await response.text().catch(() => ''))
   }
 
-  async rename(volume: string, path: string, to: string): Promise<void> {
-    await this.send(`/v1/${volume}/rename${percentEncodePath(path)}?to=${percentEncodePath(to)}`, { method: 'POST' })
+  /** Throws `stale` when it is not this version any more; undefined is any. */
+  async rename(volume: string, path: string, to: string, version: string | undefined): Promise<void> {
+    await this.send(`/v1/${volume}/rename${percentEncodePath(path)}?to=${percentEncodePath(to)}`, { method: 'POST', headers: ifMatch(version) })
   }
 
-  /** A directory with everything in it. */
-  async remove(volume: string, path: string, isDirectory: boolean): Promise<void> {
-    await this.send(`${routes.file(volume, path)}${isDirectory ? '?recursive=1' : ''}`, { method: 'DELETE' })
+  /** A directory with everything in it. Throws `stale` when it is not this version any more. */
+  async remove(volume: string, path: string, { isDirectory, version }: { readonly isDirectory: boolean; readonly version: string }): Promise<void> {
+    await this.send(`${routes.file(volume, path)}${isDirectory ? '?recursive=1' : ''}`, { method: 'DELETE', headers: ifMatch(version) })
   }
+}
+
+function ifMatch(version: string | undefined): Record<string, string> {
+  return version === undefined ? {} : { 'if-match': `"${version}"` }
 }
 
 /** A token of another make is the edge's to judge. */

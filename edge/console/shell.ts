@@ -12,6 +12,7 @@ import { button, element, fill, icon } from './element.ts'
 import { errorView } from './error-view.ts'
 import { type FollowState, follow } from './follower.ts'
 import { shownName } from './format.ts'
+import { type Itself, itselfAt } from './itself.ts'
 import { Notices } from './notices.ts'
 import type { Context, Place } from './panel.ts'
 import { showPlace } from './place-view.ts'
@@ -109,9 +110,10 @@ export class Shell {
     const volume = seq === undefined ? live : await live.at(seq, { signal })
     if (seq === undefined && this.#followed?.volume !== live) await live.refresh({ signal }).catch(() => undefined)
     const info = await volume.stat(path, { signal })
+    const itself = await this.#itselfAt({ volumeName, volume, seq, path, info }, signal)
     if (signal.aborted) return
     this.#follow(seq === undefined ? live : undefined)
-    const place: Place = { volumeName, volume, seq, path, info }
+    const place: Place = { volumeName, volume, seq, path, info, itself }
     document.title = `${shownName(path === rootPath ? volumeName : info.name)} · ${volumeName} · edgemount`
     // Rows are measured where they stand.
     fill(this.#main, host)
@@ -119,6 +121,12 @@ export class Shell {
     const context = this.#contextOf(place, signal)
     if (info.kind !== 'directory') context.onChange(() => void this.#lookAgain(place, signal))
     await showPlace(host, context)
+  }
+
+  /** Only what may be changed, and stands behind a symlink, has to be looked for. */
+  async #itselfAt({ volumeName, volume, seq, path, info }: Omit<Place, 'itself'>, signal: AbortSignal): Promise<Itself> {
+    if (info.path === path || seq !== undefined || !this.#session.may('write')) return info
+    return (await itselfAt({ session: this.#session, volumeName, volume, signal }, path)) ?? info
   }
 
   #contextOf(place: Place, signal: AbortSignal): Context {

@@ -81,7 +81,8 @@ describe('history', () => {
     await page.getByRole('button', { name: 'Restore', exact: true }).click()
     await page.getByText('Restored “/docs/lost (commit').waitFor()
     expect(await (await edge.fetch(`/v1/demo/files/docs/lost%20(commit%20${seqs['third']! - 1}).txt`)).text()).toBe('lost')
-    expect(problems).toEqual([])
+    // Whether something has the name is asked for by it.
+    expect(problems.filter((problem) => !problem.includes('404'))).toEqual([])
   })
 })
 

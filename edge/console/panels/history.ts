@@ -1,14 +1,17 @@
 /**
  * What happened to a file or folder: the commits that changed it, as it was then, what differs, and bringing it back.
  */
+import { EdgemountError, codeOf } from '../../../shared/error.ts'
 import { baseName, childPath, parentPath, rootPath } from '../../../shared/path.ts'
-import type { HistoryMessage, PathChangeMessage } from '../../../shared/wire/messages.ts'
+import type { HistoryMessage, PathChangeMessage, RestoreMessage } from '../../../shared/wire/messages.ts'
 import { formatAddress } from '../address.ts'
+import { lookAgain } from '../actions.ts'
 import { ask } from '../dialog.ts'
 import { showDifferences } from '../diff-view.ts'
 import { button, element, fill, icon } from '../element.ts'
-import { formatBytes, formatTime, shownName } from '../format.ts'
+import { formatBytes, formatTime, kindNames, shownName } from '../format.ts'
 import { readHistory, restore } from '../history-api.ts'
+import { type Itself, itselfAt, unlessChanged } from '../itself.ts'
 import type { Context, Panel } from '../panel.ts'
 import { numberedPath } from '../uploads/free-name.ts'
 
@@ -120,18 +123,40 @@ export function askRestore(context: Context, { path, seq, to }: Restoring): void
   const isCopy = element('input', { type: 'checkbox', id: 'as-copy' })
   const folders = place.info.kind === 'directory' ? ' In folders, what came since stays where it is.' : ''
   const text = element('p', {}, `${name} becomes what commit ${seq} left. What is there now stays in the history.${folders} No bytes move.`)
-  ask(() => ({
-    title: `Restore ${name} from commit ${seq}?`,
-    content: [text, element('p', { class: 'check' }, isCopy, element('label', { for: 'as-copy' }, 'As a copy beside it'))],
-    action: 'Restore',
-    run: async () => {
-      const target = isCopy.checked ? copyPath(to, seq) : to
-      const { count, path: reached } = await restore(session, place.volumeName, path, { seq, to: target, isNew: isCopy.checked })
-      notices.tell(count === 0 ? `Nothing is different: ${name} is as commit ${seq} left it.` : `Restored “${shownName(reached)}” from commit ${seq}.`)
-      await context.changed()
-      context.go({ path: isCopy.checked ? reached : place.path, panel: 'history' })
-    },
-  }))
+  ask(notices, (signal) => {
+    const there = element('p', { class: 'counted', role: 'status' }, 'Looking at what is there now…')
+    const now = itselfAt({ session, volumeName: place.volumeName, volume: place.volume, signal }, to)
+    now.then((itself) => fill(there, describeNow(itself)), () => fill(there))
+    return {
+      title: `Restore ${name} from commit ${seq}?`,
+      content: [text, there, element('p', { class: 'check' }, isCopy, element('label', { for: 'as-copy' }, 'As a copy beside it'))],
+      action: 'Restore',
+      run: async () => {
+        const { count, path: reached } = isCopy.checked
+          ? await restoreCopy(context, { path, seq, to: copyPath(to, seq) })
+          : await unlessChanged(name, 'restored', async () => restore(session, place.volumeName, path, { seq, to, over: (await now)?.version }))
+        notices.tell(count === 0 ? `Nothing is different: ${name} is as commit ${seq} left it.` : `Restored “${shownName(reached)}” from commit ${seq}.`)
+        await context.changed()
+        context.go({ path: isCopy.checked ? reached : place.path, panel: 'history' })
+      },
+      lookAgain: () => lookAgain(context),
+    }
+  })
+}
+
+function describeNow(itself: Itself | undefined): string {
+  if (itself === undefined) return 'Nothing is there now.'
+  return itself.kind === 'file' ? `What is there now: a file of ${formatBytes(itself.size)}.` : `What is there now: a ${kindNames[itself.kind]}.`
+}
+
+/** Throws `conflict` where something is already, which is no reason to look again. */
+async function restoreCopy({ session, place }: Context, { path, seq, to }: Restoring): Promise<RestoreMessage> {
+  try {
+    return await restore(session, place.volumeName, path, { seq, to, over: undefined })
+  } catch (error) {
+    if (codeOf(error) !== 'stale') throw error
+    throw new EdgemountError('conflict', `Cannot restore a copy: “${shownName(to)}” is there already, perhaps that copy; rename it, or delete it`, { cause: error })
+  }
 }
 
 function copyPath(path: string, seq: number): string {
