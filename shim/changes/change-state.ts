@@ -7,7 +7,7 @@
  */
 import type { Entry, FileId } from '../../shared/format/entry.ts'
 import type { Place } from '../../shared/volume/change-set.ts'
-import { type ChangedName, ChangedNames } from './changed-names.ts'
+import { type ChangedName, ChangedNames, NameCounts } from './changed-names.ts'
 import type { BodyStamp } from '../bodies/local-body.ts'
 import type { Edit, LocalNode, NamePut, NameTarget, NodePut } from './edit.ts'
 import { areSameEntries, contentSizeOf } from './entry-merge.ts'
@@ -49,6 +49,8 @@ export interface Taken {
 export class ChangeState<Body> {
   readonly nodes = new Map<FileId, NodeState<Body>>()
   readonly directories = new Map<FileId, ChangedNames>()
+  /** Of those names, how many lead where. */
+  nameCounts = new NameCounts()
   /** Where directories of the snapshot lie in it. */
   readonly places = new Map<FileId, Place>()
   /** Where the batch that is out has put directories, once the snapshot has it and until it is settled. */
@@ -78,6 +80,7 @@ export class ChangeState<Body> {
   clear(): void {
     this.nodes.clear()
     this.directories.clear()
+    this.nameCounts = new NameCounts()
     this.places.clear()
     this.taken = undefined
     this.nameCount = 0
@@ -225,7 +228,7 @@ export class ChangeState<Body> {
   namesOf(directoryId: FileId): ChangedNames {
     let names = this.directories.get(directoryId)
     if (names === undefined) {
-      names = new ChangedNames()
+      names = new ChangedNames(this.nameCounts)
       this.directories.set(directoryId, names)
     }
     return names
@@ -235,6 +238,7 @@ export class ChangeState<Body> {
   withBodies<Other>(make: (body: Body, node: NodeState<Body>) => Other | undefined): ChangeState<Other> {
     const other = new ChangeState<Other>(this.seq)
     for (const [id, names] of this.directories) other.directories.set(id, names)
+    other.nameCounts = this.nameCounts
     for (const [id, place] of this.places) other.places.set(id, place)
     for (const node of this.nodes.values()) {
       const body = node.body === undefined ? undefined : make(node.body, node)

@@ -4,6 +4,7 @@
  * Called by `ChangeState` alone, which decides what is kept. The order is made when a listing first asks for it and kept up from then on: a directory
  * that nobody lists pays nothing, and one that is listed while 100,000 names change pays a binary search for each.
  */
+import type { FileId } from '../../shared/format/entry.ts'
 import { compareNames } from '../../shared/name.ts'
 import type { NameTarget } from './edit.ts'
 
@@ -22,7 +23,23 @@ export interface ChangedName {
 /** Names wait here, in order, to be merged into the long list: an insertion into it moves half of it. */
 const recentCountMax = 2048
 
+/** How many names here lead to an inode, directories left out. */
+export class NameCounts {
+  readonly #counts = new Map<FileId, number>()
+
+  of(id: FileId): number {
+    return this.#counts.get(id) ?? 0
+  }
+
+  add(id: FileId, by: number): void {
+    const count = this.of(id) + by
+    if (count === 0) this.#counts.delete(id)
+    else this.#counts.set(id, count)
+  }
+}
+
 export class ChangedNames {
+  readonly #counts: NameCounts
   readonly #names = new Map<string, ChangedName>()
   /** Both sorted, disjoint, once a listing has asked. A name in them that `#names` lacks was dropped. */
   #sorted: string[] | undefined
@@ -31,6 +48,10 @@ export class ChangedNames {
   #entries = 0
   #directories = 0
   #movedCount = 0
+
+  constructor(counts: NameCounts) {
+    this.#counts = counts
+  }
 
   /** Names that lead elsewhere than in the snapshot. */
   get movedCount(): number {
@@ -129,6 +150,7 @@ export class ChangedNames {
 
   #count({ to, base, shown = base ?? null }: ChangedName, by: number): void {
     if (to !== undefined) this.#entries += by
+    if (to !== undefined && to.kind !== 'directory') this.#counts.add(to.id, by)
     if (shown !== null) this.#entries -= by
     if (to?.kind === 'directory') this.#directories += by
     if (shown?.kind === 'directory') this.#directories -= by

@@ -5,8 +5,8 @@
  * journaled before it is shown, so what a program was told happened is found again after the process died. The publisher takes it from here in
  * batches, and what a batch has brought into the volume is dropped when the handler's snapshot has it too.
  *
- * INVARIANT: memory is what the journal's records give; whatever changes the state is a record first. INVARIANT (ordering law): nothing leaves the
- * journal before the log record exists that has it.
+ * INVARIANT: memory is what the journal's records give; whatever changes the state is a record first, or, when it is so already, a record before any other.
+ * INVARIANT (ordering law): nothing leaves the journal before the log record exists that has it.
  */
 import type { Clock } from '../../shared/clock.ts'
 import { Writer } from '../../shared/codec.ts'
@@ -30,6 +30,7 @@ import { Outbox, type Settled, type SettledNode, nothingSettled } from './outbox
 import { type PendingTimes, pendingOf, waitingOf, type WaitingFile } from './pending.ts'
 import type { Batch, Doubt, Pending, Published } from './publishing.ts'
 import { encodeBaseMove, encodeWritten, recordKind } from './record.ts'
+import { ToldJournal } from './told-journal.ts'
 
 /** The journal, as changes need it. `shim/journal/` has it. */
 export interface ChangeJournal {
@@ -73,6 +74,7 @@ const noCounts: CountDeltas = { entries: 0, directories: 0 }
 
 export class LocalChanges<Body extends ChangedBody = LocalBody> {
   readonly #parts: LocalChangesParts
+  readonly #journal: ToldJournal
   readonly #state: ChangeState<Body>
   readonly #syncs: BodySync<Body>
   readonly #uses: BodyUses<Body>
@@ -91,11 +93,12 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   constructor(parts: LocalChangesParts, recovered?: ChangeState<Body>) {
     const state = recovered ?? new ChangeState<Body>(parts.seq)
     this.#parts = parts
+    this.#journal = new ToldJournal(parts.journal)
     this.#state = state
     this.#journaledSeq = recovered?.seq ?? 0
     this.#syncs = new BodySync(parts.sync, (id) => this.#state.nodes.get(id)?.body)
     this.#uses = new BodyUses(parts.isOpen, () => parts.clock.now())
-    this.#outbox = new Outbox({ state, append: (record) => parts.journal.append(record), looks: this.#uses, random: parts.random })
+    this.#outbox = new Outbox({ state, append: (record) => this.#journal.append(record), looks: this.#uses, random: parts.random })
     if (!state.isEmpty) this.#noteChange()
     if (state.seq !== parts.seq) this.baseMoved({ seq: parts.seq })
   }
@@ -124,6 +127,11 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   target(directoryId: FileId, name: string): NameTarget | null | undefined {
     const changed = this.#state.name(directoryId, name)
     return changed === undefined ? undefined : (changed.to ?? null)
+  }
+
+  /** How many names lead to a file here, but for this one. Others may have moved it: then it is shown at their name, too, and its link count knows of neither. */
+  otherNameCount(id: FileId, directoryId: FileId, name: string): number {
+    return this.#state.nameCounts.of(id) - (this.#state.name(directoryId, name)?.to?.id === id ? 1 : 0)
   }
 
   /** The changed names of a directory in the order of their bytes, from the first behind `after`. Valid until the next edit. */
@@ -174,7 +182,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
       throw cause
     }
     const dependent = this.#dependentOf(edit)
-    const result = this.#journalSeq() || this.#parts.journal.append(writer.view(), dependent.length > 0)
+    const result = this.#journalSeq() || this.#journal.append(writer.view(), dependent.length > 0)
     if (result < 0) return result
     this.#state.apply(edit, stampOf)
     for (const id of dependent) this.#syncs.add(id)
@@ -197,7 +205,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     const isNews = node?.published !== undefined || (node?.taken !== undefined && node.changedAt <= (this.#state.taken?.counter ?? 0))
     if (node?.body !== undefined && (wasPartial || isNews || this.#owed.has(id))) {
       // Where bytes were before, they may be lost with the power and leave no hole that says so.
-      const result = this.#owed.has(id) ? this.recordOwed(id) : this.#parts.journal.append(encodeWritten(id, start, end), true)
+      const result = this.#owed.has(id) ? this.recordOwed(id) : this.#journal.append(encodeWritten(id, start, end), true)
       // What comes next is not to be lost with what the journal did not take.
       if (result < 0) this.#owed.add(id)
       if (result < 0) return result
@@ -233,7 +241,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
     this.#state.noteBodyBytes(node, stat.size)
     if (!this.#emptied.delete(node.body) || stat.size === 0) return
     this.#syncs.add(id)
-    this.#appendSeq(true)
+    this.#journal.tell(this.#seqRecord(), { isDependent: true })
   }
 
   /** fsync: the bytes of `bodies`, then the journal up to now. `done` gets 0 or a negative errno, once. */
@@ -258,8 +266,10 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   baseMoved(change: NewerSnapshot): void {
     const move = planMove(this.#state, change, this.#outbox.isIn(change.seq))
     moveBase(this.#state, move)
-    // When it cannot be written, the next edit does it: a restart from the older snapshot comes to this one soon enough.
-    if (!this.#state.isEmpty && this.#parts.journal.append(encodeBaseMove(move)) === 0) this.#journaledSeq = move.seq
+    if (this.#state.isEmpty) return
+    // When it cannot be written now, a restart from the older snapshot comes to this one again.
+    this.#journal.tell(encodeBaseMove(move), { isBare: !move.hasBatch && move.places.length + move.shown.length === 0 })
+    this.#journaledSeq = move.seq
   }
 
   /**
@@ -323,7 +333,7 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   tick(): Settled<Body> {
     const settled = this.settleShown()
     const { journal } = this.#parts
-    if (journal.isLong) journal.checkpoint(dumpState(this.#state, (body) => body.state()))
+    if (this.#journal.pay() === 0 && journal.isLong) journal.checkpoint(dumpState(this.#state, (body) => body.state()))
     return settled
   }
 
@@ -340,13 +350,13 @@ export class LocalChanges<Body extends ChangedBody = LocalBody> {
   #journalSeq(): number {
     const { seq } = this.#state
     if (this.#journaledSeq === seq) return 0
-    const result = this.#appendSeq(false)
+    const result = this.#journal.append(this.#seqRecord())
     if (result === 0) this.#journaledSeq = seq
     return result
   }
 
-  #appendSeq(isDependent: boolean): number {
-    return this.#parts.journal.append(encodeBaseMove({ seq: this.#state.seq, places: [], hasBatch: false, shown: [] }), isDependent)
+  #seqRecord(): Uint8Array {
+    return encodeBaseMove({ seq: this.#state.seq, places: [], hasBatch: false, shown: [] })
   }
 
   /**

@@ -1,6 +1,8 @@
 /**
  * The changes of a mount that ended, from its journal: ready to be shown, and to be published.
  */
+import { errno } from '../../shared/errno.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { FileId } from '../../shared/format/entry.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
 import type { ChangeState } from './change-state.ts'
@@ -8,6 +10,11 @@ import type { ChangedBody, NodePut } from './edit.ts'
 import { Labels } from './labels.ts'
 import { LocalChanges, type LocalChangesParts } from './local-changes.ts'
 import { Replay, type WrittenRange } from './replay.ts'
+
+export interface RecoverParts extends LocalChangesParts {
+  /** The disk is full: false when there is nothing that could make way. */
+  readonly makeRoom?: (() => boolean) | undefined
+}
 
 /** The body of a state and of what was written after it; undefined when its backing file is gone. */
 export type RestoreBody<Body> = (state: Uint8Array, noted: readonly WrittenRange[]) => Body | undefined
@@ -35,8 +42,11 @@ export function replayChanges(replay: (visit: (record: Uint8Array, isUnsynced?: 
   return replayed
 }
 
-/** Call it once with what `replayChanges` gave. `parts.seq` is its `seq`, where it has one. */
-export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: LocalChangesParts, replayed: Replay, restore: RestoreBody<Body>): Recovered<Body> {
+/**
+ * Call it once with what `replayChanges` gave. `parts.seq` is its `seq`, where it has one. Throws when the journal cannot take down what was found of the bodies:
+ * then it and they are as they were.
+ */
+export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: RecoverParts, replayed: Replay, restore: RestoreBody<Body>): Recovered<Body> {
   const { recordCount, hasUnsynced, state: saved } = replayed
   const puts: NodePut<Body>[] = []
   const losers: FileId[] = []
@@ -56,8 +66,19 @@ export function recoverChanges<Body extends ChangedBody = LocalBody>(parts: Loca
   const lost = losers.length === 0 ? [] : labelsOf(state, losers)
   const changes = new LocalChanges<Body>(parts, state)
   if (hasUnsynced) changes.noteUnsynced()
-  if (puts.length + forgets.length > 0) changes.apply({ nodes: puts, forgets })
+  const write = (): number => (puts.length + forgets.length === 0 ? 0 : changes.apply({ nodes: puts, forgets }))
+  let result = write()
+  while (result === -errno.ENOSPC && parts.makeRoom?.() === true) result = write()
+  // What is less than the records say must be known before anything is written to it: the next start could not tell any more.
+  if (result < 0) throw unwritable(result)
   return { changes, recordCount, nameCount, inodeCount, bodyCount, lost, unnamedCount: forgets.length }
+}
+
+function unwritable(result: number): EdgemountError {
+  const isFull = result === -errno.ENOSPC || result === -errno.EDQUOT
+  const why = isFull ? 'the local disk is full' : `its journal cannot be written, error ${-result}`
+  const what = isFull ? 'make room there' : 'look at that disk'
+  return new EdgemountError(isFull ? 'exhausted' : 'unavailable', `Cannot take up what was written and is not published: ${why}; nothing of it is lost: ${what} and mount again`)
 }
 
 function labelsOf(state: ChangeState<unknown>, ids: readonly FileId[]): string[] {

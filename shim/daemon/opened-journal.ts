@@ -72,7 +72,8 @@ export class OpenedJournal {
       log,
       sync: (fd, done) => backend.sync(fd, done),
       beforeSync: (done) => {
-        if (this.#changes === undefined) done(0)
+        // Nobody knows yet of which files it speaks.
+        if (this.#changes === undefined) done(-errno.EAGAIN)
         else this.#changes.syncDependent(done)
       },
     })
@@ -115,9 +116,10 @@ export class OpenedJournal {
   /** The changes as the journal has them, over the snapshot `seq`. Once. */
   recover(seq: number): LocalChanges {
     const startMs = systemMonotonicMs()
-    const { backend, log, directory } = this.#parts
+    const { backend, cache, log, directory } = this.#parts
     const parts = {
       journal: this.journal,
+      makeRoom: () => cache.makeRoom(),
       clock: systemClock,
       random: systemRandom,
       seq,
@@ -128,8 +130,9 @@ export class OpenedJournal {
       isOpen: (id: FileId) => this.isOpen(id),
     }
     if (this.#replayed === undefined) throw new EdgemountError('internal', `Cannot recover the changes in "${directory}": that was done`)
-    const found = recoverChanges(parts, this.#replayed, (state, noted) => this.bodies.restore(state, noted))
+    const replayed = this.#replayed
     this.#replayed = undefined
+    const found = recoverChanges(parts, replayed, (state, noted) => this.bodies.restore(state, noted))
     this.bodies.endRestoring()
     this.#changes = found.changes
     const { recordCount, nameCount, inodeCount, bodyCount, lost } = found

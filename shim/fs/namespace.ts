@@ -9,6 +9,7 @@ import { errno } from '../../shared/errno.ts'
 import type { Entry, FileId, FileKind, Time } from '../../shared/format/entry.ts'
 import { type Missing, isMissing } from '../../shared/format/page.ts'
 import { compareBytes, encodeName, nameBytesMax } from '../../shared/name.ts'
+import { toFileId } from '../../shared/volume/file-id.ts'
 import type { LocalBody } from '../bodies/local-body.ts'
 import type { LocalChanges } from '../changes/local-changes.ts'
 import { type Caller, type NewNode, renameFlag } from '../fuse/handler.ts'
@@ -182,7 +183,7 @@ export class Namespace {
     if (whiteout !== undefined) draft.born(whiteout, undefined)
     this.#touchBoth(draft, from, to, now)
     this.#moved(draft, from, now)
-    if (to.entry !== undefined) this.#lost(draft, to.row, to.entry, now)
+    if (to.entry !== undefined) this.#lost(draft, to, to.entry, now)
     const result = draft.commit()
     if (result < 0) return result
     const { table } = this.#tree
@@ -211,7 +212,7 @@ export class Namespace {
     const now = this.#now()
     const draft = this.#draft().name(spot.directory, spot.name, spot.found, undefined)
     draft.directory(spot.directory, touched(spot.parent, now), spot.parent)
-    this.#lost(draft, spot.row, spot.entry, now)
+    this.#lost(draft, spot, spot.entry, now)
     const result = draft.commit()
     if (result < 0) return result
     this.#forgetPlace(spot)
@@ -230,9 +231,14 @@ export class Namespace {
   }
 
   /** An inode with one name less. */
-  #lost(draft: EditDraft, row: Row, entry: Entry, now: Time): void {
-    if (entry.kind === 'directory') draft.directory(row, { ...entry, linkCount: 0, ctime: now }, entry)
-    else draft.named({ ...entry, linkCount: entry.linkCount - 1, ctime: now }, entry)
+  #lost(draft: EditDraft, { row, directory, name }: Spot, entry: Entry, now: Time): void {
+    if (entry.kind === 'directory') {
+      draft.directory(row, { ...entry, linkCount: 0, ctime: now }, entry)
+      return
+    }
+    // What is shown under another name is not gone with this one, whatever others have done to it.
+    const otherCount = this.#changes.otherNameCount(entry.id, toFileId(this.#tree.table.ids[directory]!), name)
+    draft.named({ ...entry, linkCount: Math.max(entry.linkCount - 1, otherCount), ctime: now }, entry)
   }
 
   /** What is found by a name that it has no more is looked for under that name no more. */

@@ -4,6 +4,7 @@
  * `tree` is what the program must see. `snapshots` are the commits: a batch must fit the newest one exactly (its `before`s are what stands there, its link
  * counts are the names that lead there), and make of it what the program saw when the batch was taken.
  */
+import { errno } from '../../shared/errno.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import { encodeEntry } from '../../shared/format/entry-codec.ts'
 import type { Entry, FileId, FileKind } from '../../shared/format/entry.ts'
@@ -52,6 +53,8 @@ export class ChangesWorld {
   isClockStill = false
   readonly newId: () => FileId
   #now = 0
+  /** There was no room for a record of what happened anyway, so a new process may come back before it. */
+  #isFull = false
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed)
@@ -181,13 +184,21 @@ export class ChangesWorld {
     const before = this.shown
     this.shownSeq = this.head.seq
     for (const [name, id] of this.shown.names.get(rootFileId)!) {
-      if (!name.startsWith('remote-') || before.names.get(rootFileId)!.has(name)) continue
+      if (!name.startsWith('remote-') || before.names.get(rootFileId)!.has(name) || this.tree.nodes.has(id)) continue
       this.tree.names.get(rootFileId)!.set(name, id)
       this.tree.nodes.set(id, this.shown.nodes.get(id)!)
       this.bytes.set(id, '')
     }
     this.changes.baseMoved({ seq: this.shownSeq, names: changedNames(before, this.shown) })
     this.take(this.changes.settleShown())
+  }
+
+  /** As `show`, with no room for the journal's record of it. */
+  showFull(): void {
+    this.journal.failure = -errno.ENOSPC
+    this.show()
+    this.journal.failure = 0
+    this.#isFull = true
   }
 
   /** Makes a commit of a batch. `changed`: files whose bodies could not be vouched for. */
@@ -216,18 +227,25 @@ export class ChangesWorld {
     this.#takeReleased(settled.nodes)
   }
 
-  /** The process ends; the next one has the journal, the disk and the volume. Files that had no name are gone. */
-  crash(): Recovered<FakeBody> {
+  /** The process ends; the next one has the journal, the disk and the volume. Files that had no name are gone. `failure`: of its journal's appends. */
+  crash({ failure = 0, makeRoom }: { readonly failure?: number; readonly makeRoom?: () => boolean } = {}): Recovered<FakeBody> {
     this.open.clear()
     this.disk.mapped.clear()
     for (const [id, { linkCount }] of this.tree.nodes) if (linkCount === 0) this.tree.nodes.delete(id)
     const records = this.journal.records.map((record) => record.slice())
     this.journal = new MemoryJournal()
     this.journal.records = [...records]
+    this.journal.failure = failure
     const replayed = replayChanges((visit) => records.forEach((record) => visit(record)))
-    if (replayed.seq !== undefined && replayed.seq !== this.shownSeq) throw new EdgemountError('internal', `The journal is over snapshot ${replayed.seq}`)
-    const recovered = recoverChanges<FakeBody>(this.#parts(), replayed, (state, noted) => FakeBody.restore(this.disk, state, noted))
+    const { seq = this.shownSeq } = replayed
+    const isOld = this.#isFull && seq < this.shownSeq
+    if (seq !== this.shownSeq && !isOld) throw new EdgemountError('internal', `The journal is over snapshot ${seq}`)
+    if (isOld) this.shownSeq = seq
+    const recovered = recoverChanges<FakeBody>({ ...this.#parts(), makeRoom }, replayed, (state, noted) => FakeBody.restore(this.disk, state, noted))
     this.changes = recovered.changes
+    this.#isFull = false
+    // It follows to what it showed.
+    if (isOld) this.show()
     return recovered
   }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compareNames } from '../../../shared/name.ts'
 import { toFileId } from '../../../shared/volume/file-id.ts'
-import { ChangedNames } from '../../../shim/changes/changed-names.ts'
+import { ChangedNames, NameCounts } from '../../../shim/changes/changed-names.ts'
 import type { NameTarget } from '../../../shim/changes/edit.ts'
 
 const file = (id: number): NameTarget => ({ id: toFileId(id), kind: 'file' })
@@ -16,7 +16,7 @@ const listed = (names: ChangedNames, after?: string): string[] => Array.from(nam
 
 describe('the changed names of a directory', () => {
   test('come in the order of their bytes, which is not that of strings', () => {
-    const names = new ChangedNames()
+    const names = new ChangedNames(new NameCounts())
     // U+FFFD is EF BF BD and comes before U+1F600, F0 9F 98 80; as UTF-16 it comes after. U+DC80 stands for the byte 80.
     for (const name of ['\u{1f600}', '\ufffd', '\udc80', 'z', 'ä', 'Z', 'zz']) added(names, name, file(7))
     expect(listed(names)).toEqual(['Z', 'z', 'zz', '\udc80', 'ä', '\ufffd', '\u{1f600}'])
@@ -25,7 +25,7 @@ describe('the changed names of a directory', () => {
   })
 
   test('count what they add to the snapshot and what they take from it', () => {
-    const names = new ChangedNames()
+    const names = new ChangedNames(new NameCounts())
     added(names, 'new file', file(1))
     added(names, 'new directory', directory(2))
     added(names, 'removed directory', undefined, directory(3))
@@ -46,7 +46,7 @@ describe('the changed names of a directory', () => {
     const step = fc.record({ name: fc.nat({ max: 6000 }), isGone: fc.boolean(), lists: fc.integer({ min: 0, max: 60 }) })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), fc.nat({ max: 5000 }), (steps, start) => {
-        const names = new ChangedNames()
+        const names = new ChangedNames(new NameCounts())
         const model = new Set<string>()
         const put = (name: string): void => {
           if (!model.has(name)) added(names, name, file(1))
@@ -67,7 +67,7 @@ describe('the changed names of a directory', () => {
   })
 
   test('many that come after a listing are merged, not sorted again each time', () => {
-    const names = new ChangedNames()
+    const names = new ChangedNames(new NameCounts())
     listed(names)
     const count = 20_000
     for (let index = 0; index < count; index += 1) added(names, `n${(index * 7919) % count}`, file(1))

@@ -42,6 +42,7 @@ class Chaos {
       [1, 'not published', () => this.#giveUp()],
       [2, 'time', () => world.clock.advance(20_000)],
       [2, 'crash', () => this.crash()],
+      [2, 'show, disk full', () => world.showFull()],
       [2, 'checkpoint', () => this.#checkpoint()],
       [4, 'map', () => this.#open((id) => void world.disk.mapped.add(world.changes.node(id)!.body!.serial))],
       [2, 'unmap', () => this.#unmap()],

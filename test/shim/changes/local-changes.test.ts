@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { errno } from '../../../shared/errno.ts'
+import { messageOf } from '../../../shared/error.ts'
 import type { Entry, FileId } from '../../../shared/format/entry.ts'
 import { rootFileId } from '../../../shared/volume/file-id.ts'
 import type { Batch } from '../../../shim/changes/publishing.ts'
@@ -28,6 +29,15 @@ function publish(isEverything = true): void {
   const batch = world.changes.takeBatch({ isEverything })
   if (typeof batch === 'object' && 'changes' in batch) world.take(world.changes.settle(world.commit(batch, new Set())))
   world.show()
+}
+
+function caught(run: () => unknown): string {
+  try {
+    run()
+  } catch (error) {
+    return messageOf(error)
+  }
+  return 'nothing'
 }
 
 const changeCount = (): number => world.changes.pending().changeCount
@@ -347,6 +357,30 @@ describe('the journal', () => {
     world.disk.remove(world.changes.node(idAt('a'))!.body!.path)
     expect(world.crash().lost).toEqual(['/a'])
     expect(world.changes.node(idAt('a'))).toMatchObject({ body: undefined, entry: { size: 0 } })
+    world.bytes.set(idAt('a'), '')
+    expect(world.faults()).toEqual([])
+  })
+
+  test('is refused as long as it cannot write down what is lost, and goes on when it can', () => {
+    world.create(rootFileId, 'a', 'x')
+    world.disk.remove(world.changes.node(idAt('a'))!.body!.path)
+    const { records } = world.journal
+    const messages = [-errno.ENOSPC, -errno.EIO].map((failure) => caught(() => world.crash({ failure })))
+    expect(messages).toEqual([
+      'Cannot take up what was written and is not published: the local disk is full; nothing of it is lost: make room there and mount again',
+      'Cannot take up what was written and is not published: its journal cannot be written, error 5; nothing of it is lost: look at that disk and mount again',
+    ])
+    expect(world.journal.records).toEqual(records)
+    // What is cached makes way.
+    let cachedCount = 2
+    const makeRoom = (): boolean => {
+      if (cachedCount === 0) return false
+      cachedCount -= 1
+      if (cachedCount === 0) world.journal.failure = 0
+      return true
+    }
+    expect(world.crash({ failure: -errno.ENOSPC, makeRoom }).lost).toEqual(['/a'])
+    expect(world.journal.records).toHaveLength(records.length + 1)
     world.bytes.set(idAt('a'), '')
     expect(world.faults()).toEqual([])
   })
