@@ -7,6 +7,8 @@
 export interface CacheOwner {
   readonly owner: string
   readonly version: string
+  /** What holds it; those that are pinned no longer do not count. */
+  readonly pins?: readonly string[] | undefined
 }
 
 /** What is known of a body without reading it. */
@@ -32,21 +34,25 @@ export interface CacheTable {
   /** In the order of the keys. */
   get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
   /**
-   * Stores, replacing what has the same key. If all would be more than `bytesMax` then, what was read longest ago goes first, down to `keptBytes`; gives how many bodies
+   * Stores, replacing what has the same key, and whoever held that holds this. If all would be more than `bytesMax` then, what was read longest ago goes first, down to `keptBytes`; gives how many bodies
    * went. Rejects with a `QuotaExceededError` when the browser has no room.
    */
   put(entries: readonly CacheEntry[], limits: CacheLimits): Promise<number>
-  /** Marks as read, and as kept for another file if one is given; gives the keys of what is not there. */
-  touch(keys: readonly string[], usedMs: number, owner?: CacheOwner): Promise<readonly string[]>
-  drop(keys: readonly string[]): Promise<void>
+  /** Marks as read, and as held by a pin if one is given, beside those that hold it; gives the keys of what is not there. */
+  touch(keys: readonly string[], usedMs: number, pin?: string): Promise<readonly string[]>
+  /** Removes what nobody holds. What is damaged goes in any case, and then whoever held it will hold what is put there next. */
+  drop(keys: readonly string[], isDamaged?: boolean): Promise<void>
   /** Removes what was read longest ago until at most so many bytes are left beside what is pinned, and gives how many bodies went. */
   evict(bytesMax: number): Promise<number>
   /** Keys of what was kept for other versions of a file. */
   otherVersions(owner: string, version: string): Promise<readonly string[]>
   /** Bytes of all bodies, and those of them that are pinned. */
   size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }>
-  /** What is kept for this owner, and for all below it, is never evicted and does not count for `bytesMax`, now and later; until it is unpinned. */
-  pin(owner: string, isPinned: boolean): Promise<void>
+  /**
+   * What this one holds, now and later, is neither evicted nor dropped and does not count for `bytesMax`; until it is unpinned, when what no other holds can go. Pinned
+   * again it may hold what it held: so a pin is of one commit, which says what that is.
+   */
+  pin(pin: string, isWanted: boolean): Promise<void>
   pins(): Promise<readonly string[]>
   clear(): Promise<void>
 }
@@ -60,6 +66,11 @@ export function evictionMs({ key, usedMs, owner }: CacheRecord): number {
   return owner === '' ? usedMs + metadataMs : usedMs
 }
 
-export function isPinned({ owner }: CacheOwner, pins: readonly string[]): boolean {
-  return pins.some((pin) => owner === pin || owner.startsWith(`${pin}/`))
+export function isPinned({ pins: holders }: CacheRecord, pins: readonly string[]): boolean {
+  return holders?.some((pin) => pins.includes(pin)) === true
+}
+
+/** Held by more, and no longer by those that are pinned no longer. */
+export function heldBy(record: CacheRecord, more: readonly (string | undefined)[], pins: readonly string[]): CacheRecord {
+  return { ...record, pins: pins.filter((pin) => [...(record.pins ?? []), ...more].includes(pin)) }
 }

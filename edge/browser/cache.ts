@@ -61,9 +61,9 @@ export class Cache {
   }
 
   /** Keeps bytes of which nobody changes any: soon, if there is room. */
-  keep(key: string, body: Uint8Array, { owner, version }: CacheOwner): void {
-    if (this.#isClosed || body.length > this.#bytesMax / 2 || this.#waitingBytes + body.length > waitingBytesMax) return
-    this.#waiting.push({ record: { key, bytes: body.length, usedMs: this.#clock.now(), owner, version }, body })
+  keep(key: string, body: Uint8Array, { owner, version, pins }: CacheOwner): void {
+    if (this.#isClosed || (pins === undefined && body.length > this.#bytesMax / 2) || this.#waitingBytes + body.length > waitingBytesMax) return
+    this.#waiting.push({ record: { key, bytes: body.length, usedMs: this.#clock.now(), owner, version, pins }, body })
     this.#waitingBytes += body.length
     this.#write()
   }
@@ -71,9 +71,10 @@ export class Cache {
   /** What was given for this key is not what it should be. */
   async dropCorrupt(key: string): Promise<void> {
     this.counts.corrupt += 1
-    await this.drop([key])
+    await this.#try(() => this.#table.drop([key], true))
   }
 
+  /** What no pin holds. */
   async drop(keys: readonly string[]): Promise<void> {
     if (keys.length > 0) await this.#try(() => this.#table.drop(keys))
   }
@@ -87,15 +88,15 @@ export class Cache {
     return (await this.#try(() => this.#table.size())) ?? { bytes: 0, pinnedBytes: 0 }
   }
 
-  /** Makes what is kept this file's, and gives the keys of what is not kept. */
-  async adopt(keys: readonly string[], owner: CacheOwner): Promise<readonly string[]> {
+  /** Has what is kept held by a pin, and gives the keys of what is not kept. */
+  async hold(keys: readonly string[], pin: string): Promise<readonly string[]> {
     await this.flush()
-    return (await this.#try(() => this.#table.touch(keys, this.#clock.now(), owner))) ?? keys
+    return (await this.#try(() => this.#table.touch(keys, this.#clock.now(), pin))) ?? keys
   }
 
   /** See `CacheTable.pin`. Fails as the browser's storage does: whoever pins relies on it. */
-  async pin(owner: string, isWanted: boolean): Promise<void> {
-    await this.#table.pin(owner, isWanted)
+  async pin(pin: string, isWanted: boolean): Promise<void> {
+    await this.#table.pin(pin, isWanted)
   }
 
   async pins(): Promise<readonly string[]> {

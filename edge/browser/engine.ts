@@ -146,7 +146,7 @@ export class Engine {
       return { seq, isOffline: false, hasMoved, generation }
     } catch (error) {
       if (codeOf(error) !== 'unavailable' || seen === undefined) throw error
-      this.#generation ??= seen.generation
+      this.#generation = seen.generation
       return { seq: seen.seq, isOffline: true, hasMoved: false, generation: seen.generation }
     }
   }

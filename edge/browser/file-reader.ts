@@ -88,11 +88,11 @@ export class FileReader {
     return runs.filter(({ start, run }) => intersectRanges({ start, end: start + run.length }, range) !== undefined)
   }
 
-  /** Has all chunks kept, and so that they are this file's: a part at a time, each told. Throws `exhausted` when the browser does not keep them. */
-  async keep(cache: Cache, signal: AbortSignal, onPart: (bytes: number) => void): Promise<void> {
+  /** Has all chunks kept and held by a pin: a part at a time, each told. Throws `exhausted` when the browser does not keep them. */
+  async keep(cache: Cache, pin: string, signal: AbortSignal, onPart: (bytes: number) => void): Promise<void> {
     for (let start = 0; start < this.size; start += keptPartBytes) {
       const range = { start, end: Math.min(this.size, start + keptPartBytes) }
-      if (this.found.entry.content.kind !== 'inline') await this.#keepPart(cache, range, signal)
+      if (this.found.entry.content.kind !== 'inline') await this.#keepPart(cache, pin, range, signal)
       onPart(range.end - range.start)
     }
   }
@@ -124,16 +124,17 @@ export class FileReader {
   }
 
   /** What is kept already is not read: whoever reads it will verify it. */
-  async #keepPart(cache: Cache, range: ByteRange, signal: AbortSignal): Promise<void> {
+  async #keepPart(cache: Cache, pin: string, range: ByteRange, signal: AbortSignal): Promise<void> {
     const places = (await this.#chunksOf(range, signal)).map(({ place }) => place)
-    const absent = new Set(await cache.adopt(places.map(({ hash }) => keyOfChunk(hash)), this.owner))
+    const absent = new Set(await cache.hold(places.map(({ hash }) => keyOfChunk(hash)), pin))
     if (absent.size === 0) return
     const wanted = places.filter(({ hash }) => absent.has(keyOfChunk(hash)))
-    const chunks = await this.#parts.chunks.read(wanted, { owner: this.owner, isDemand: false, signal })
+    const owner = { ...this.owner, pins: [pin] }
+    const chunks = await this.#parts.chunks.read(wanted, { owner, isDemand: false, signal })
     const keys = wanted.map(({ hash }) => keyOfChunk(hash))
     // What came from memory is not in the cache.
-    for (const key of await cache.adopt(keys, this.owner)) cache.keep(key, chunks[keys.indexOf(key)]!, this.owner)
-    if ((await cache.adopt(keys, this.owner)).length === 0) return
+    for (const key of await cache.hold(keys, pin)) cache.keep(key, chunks[keys.indexOf(key)]!, owner)
+    if ((await cache.hold(keys, pin)).length === 0) return
     throw new EdgemountError('exhausted', `Cannot keep "${this.found.path}" offline: the browser has no room for it; free some on this machine, or pin less`)
   }
 

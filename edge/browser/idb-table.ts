@@ -1,14 +1,14 @@
 /**
- * The cache's table in IndexedDB, by idb-keyval: one database for an origin, one object store, four kinds of keys. `b/<key>` is a body, `r/<key>` its record, `pins` what is
+ * The cache's table in IndexedDB, by idb-keyval: one database for an origin, one object store, four kinds of keys. `b/<key>` is a body, `r/<key>` its record, `marks` what is
  * pinned, `total` the bytes of all bodies that are not.
  *
  * INVARIANT: body, record and total change in one transaction. Transactions that write come one after the other, in whatever tab they began, so no tab loses another's.
  */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval'
-import { type CacheEntry, type CacheLimits, type CacheOwner, type CacheRecord, type CacheTable, evictionMs, isPinned } from './cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs, heldBy, isPinned } from './cache-table.ts'
 
 const totalKey = 'total'
-const pinsKey = 'pins'
+const pinsKey = 'marks'
 /** All keys of records: `0` comes after `/`. */
 const recordsFrom = 'r/'
 const recordsTo = 'r0'
@@ -26,25 +26,35 @@ export class IdbTable implements CacheTable {
 
   async put(entries: readonly CacheEntry[], { bytesMax, keptBytes }: CacheLimits): Promise<number> {
     return await this.#change(async (ledger) => {
-      ledger.remove(await ledger.known(entries.map(({ record }) => record.key)))
-      const added = entries.reduce((sum, { record }) => sum + ledger.counted(record), 0)
+      const known = await ledger.known(entries.map(({ record }) => record.key))
+      ledger.remove(known)
+      const held = entries.map(({ record, body }) => ({ body, record: heldBy(record, known.find(({ key }) => key === record.key)?.pins ?? [], ledger.pins) }))
+      const added = held.reduce((sum, { record }) => sum + ledger.counted(record), 0)
       const evictedCount = added > 0 && ledger.total + added > bytesMax ? await ledger.evict(Math.max(0, keptBytes - added)) : 0
-      for (const entry of entries) ledger.add(entry)
+      for (const entry of held) ledger.add(entry)
       return evictedCount
     })
   }
 
-  async touch(keys: readonly string[], usedMs: number, owner?: CacheOwner): Promise<readonly string[]> {
+  async touch(keys: readonly string[], usedMs: number, pin?: string): Promise<readonly string[]> {
     return await this.#change(async (ledger) => {
       const known = await ledger.known(keys)
-      for (const record of known) ledger.change(record, { ...record, ...owner, usedMs })
-      const found = new Set(known.map(({ key }) => key))
+      for (const record of known) ledger.change(record, { ...heldBy(record, [pin], ledger.pins), usedMs })
+      const found = new Set(known.map(({ key, bytes }) => bytes > 0 && key))
       return keys.filter((key) => !found.has(key))
     })
   }
 
-  async drop(keys: readonly string[]): Promise<void> {
-    await this.#change(async (ledger) => ledger.remove(await ledger.known(keys)))
+  async drop(keys: readonly string[], isDamaged = false): Promise<void> {
+    await this.#change(async (ledger) => {
+      for (const record of await ledger.known(keys)) {
+        const isHeld = isPinned(record, ledger.pins)
+        if (isHeld && !isDamaged) continue
+        ledger.remove([record])
+        // Without a body: who holds it is still known.
+        if (isHeld) ledger.change(record, { ...record, bytes: 0 })
+      }
+    })
   }
 
   async evict(bytesMax: number): Promise<number> {
@@ -65,9 +75,9 @@ export class IdbTable implements CacheTable {
     })
   }
 
-  async pin(owner: string, isWanted: boolean): Promise<void> {
+  async pin(pin: string, isWanted: boolean): Promise<void> {
     await this.#change(async (ledger) => {
-      ledger.pins = [...ledger.pins.filter((pin) => pin !== owner), ...(isWanted ? [owner] : [])]
+      ledger.pins = [...ledger.pins.filter((other) => other !== pin), ...(isWanted ? [pin] : [])]
       await ledger.recount()
     })
   }

@@ -23,6 +23,8 @@ export interface KeepRequest {
     list(path: string, options: { readonly signal: AbortSignal; readonly after: string | undefined }): Promise<{ readonly items: readonly Item[]; readonly isLast: boolean }>
   }
   readonly cache: Cache
+  /** What holds them in the cache. */
+  readonly pin: string
   readonly open: (path: string) => Promise<FileReader>
   readonly signal: AbortSignal
   readonly onProgress: (progress: PinProgress) => void
@@ -32,7 +34,7 @@ export interface KeepRequest {
 const filesAtOnce = 4
 
 export async function keepFiles(request: KeepRequest, top: Item): Promise<PinProgress> {
-  const { cache, open, signal, onProgress } = request
+  const { cache, pin, open, signal, onProgress } = request
   const files: Item[] = []
   for await (const file of filesBelow(request, top)) files.push(file)
   const totals = { totalFiles: files.length, totalBytes: files.reduce((sum, { size }) => sum + size, 0) }
@@ -45,7 +47,7 @@ export async function keepFiles(request: KeepRequest, top: Item): Promise<PinPro
   const keepSome = async (): Promise<void> => {
     for (const file of next) {
       const reader = await open(file.path)
-      await reader.keep(cache, ending, (bytes) => {
+      await reader.keep(cache, pin, ending, (bytes) => {
         progress.bytes += bytes
         onProgress({ ...totals, ...progress })
       })

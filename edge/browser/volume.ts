@@ -336,33 +336,43 @@ export class BrowserVolume {
 
   /** The volume as a commit left it. It shares everything with this one, and ends with it. */
   async at(seq: number, { signal }: ReadOptions = {}): Promise<BrowserVolume> {
-    const tree = await this.#engine.tree(seq, this.#signal(signal))
+    return this.#at(await this.#engine.tree(seq, this.#signal(signal)))
+  }
+
+  #at(tree: Tree): BrowserVolume {
     return new BrowserVolume(this.#engine, tree, { isPinned: true, isOffline: this.#isOffline, hasMoved: false, isOwner: false })
   }
 
   /**
    * Has a file, or a directory with everything in it, kept as this commit has it, and exempt from eviction: it can be read offline until it is unpinned. What moves on is pinned
-   * again by another call. Throws `exhausted` without room; what was kept until then stays.
+   * again by another call, and then what only the older commit had can go. Throws `exhausted` without room; what was kept until then stays.
    */
   async pin(path: string, { signal, onProgress = () => undefined }: PinOptions = {}): Promise<PinProgress> {
     const { cache } = this.#engine
     const ending = this.#signal(signal)
     if (cache === undefined) throw new EdgemountError('unsupported', `Cannot keep "${path}" offline: nothing is kept here; open the volume with a cache, in a browser that has IndexedDB`)
-    const top = await this.stat(path, { signal: ending })
-    await cache.pin(this.#ownerOf(top.path), true)
-    return await keepFiles({ volume: this, cache, signal: ending, onProgress, open: (file) => this.#reader(file) }, top)
+    // Of one commit, also when this volume moves on meanwhile.
+    const view = this.#at(this.#tree)
+    const top = await view.stat(path, { signal: ending })
+    const owner = this.#ownerOf(top.path)
+    const pin = `${owner}//${this.#generation}.${view.seq}`
+    await cache.pin(pin, true)
+    const done = await keepFiles({ volume: view, cache, pin, signal: ending, onProgress, open: (file) => view.#reader(file) }, top)
+    await this.#letGo(owner, pin)
+    return done
   }
 
   /** What was pinned may go again, as all else. */
   async unpin(path: string): Promise<void> {
-    await this.#engine.cache?.pin(this.#ownerOf(path), false)
+    await this.#letGo(this.#ownerOf(path))
   }
 
   /** Paths of this volume that are pinned. */
   async pins(): Promise<readonly string[]> {
     const volume = `${this.edge}/${this.name}`
     const pins = (await this.#engine.cache?.pins()) ?? []
-    return pins.flatMap((pin) => (pin === volume ? ['/'] : pin.startsWith(`${volume}/`) ? [pin.slice(volume.length)] : []))
+    const paths = pins.flatMap((pin) => (pin.startsWith(`${volume}/`) ? [pin.slice(volume.length).replace(/\/\/.*/, '') || '/'] : []))
+    return [...new Set(paths)]
   }
 
   /** Counted since it was opened, but for `keptBytes`. */
@@ -444,6 +454,12 @@ export class BrowserVolume {
     if (found.entry.kind !== 'file') throw new EdgemountError('invalid', `Cannot read "${path}": it is a ${found.entry.kind}`)
     const version = await contentVersionOf(found.entry, this.#engine.hash)
     return new FileReader(this.#engine.readerParts(tree), found, { path: found.path, owner: this.#ownerOf(found.path), version })
+  }
+
+  /** No path has two slashes: that is where the commit of a pin begins. */
+  async #letGo(owner: string, current?: string): Promise<void> {
+    const { cache } = this.#engine
+    for (const pin of (await cache?.pins()) ?? []) if (pin !== current && pin.startsWith(`${owner}//`)) await cache?.pin(pin, false)
   }
 
   #ownerOf(path: string): string {

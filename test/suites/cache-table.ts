@@ -4,8 +4,8 @@
  */
 import type { CacheEntry, CacheLimits, CacheTable } from '../../edge/browser/cache-table.ts'
 
-function entry(key: string, bytes: number, usedMs: number, version = 'v1', owner = 'file'): CacheEntry {
-  return { record: { key, bytes, usedMs, owner, version }, body: new Uint8Array(bytes).fill(bytes) }
+function entry(key: string, bytes: number, usedMs: number, version = 'v1', owner = 'file', pins: readonly string[] = []): CacheEntry {
+  return { record: { key, bytes, usedMs, owner, version, pins }, body: new Uint8Array(bytes).fill(bytes) }
 }
 
 const roomy: CacheLimits = { bytesMax: 1000, keptBytes: 900 }
@@ -56,19 +56,48 @@ export const cacheTableChecks: Readonly<Record<string, (table: CacheTable, sameT
     check('older', await table.otherVersions('file', 'v2'), ['a'])
     check('of another', await table.otherVersions('other', 'v2'), [])
   },
-  'never evicts what is pinned, nor counts it for the budget': async (table) => {
-    await table.put([entry('a', 10, 1, 'v1', 'x/dir/a'), entry('b', 10, 2, 'v1', 'x/dirt'), entry('c', 10, 3, 'v1', 'x/c')], roomy)
-    await table.pin('x/dir', true)
-    check('pins', await table.pins(), ['x/dir'])
+  'neither evicts nor drops what a pin holds, nor counts it for the budget': async (table) => {
+    await table.pin('one', true)
+    await table.put([entry('a', 10, 1, 'v1', 'x/a', ['one']), entry('b', 10, 2, 'v1', 'x/b', ['none']), entry('c', 10, 3)], roomy)
+    check('pins', await table.pins(), ['one'])
     check('size', await table.size(), { bytes: 30, pinnedBytes: 10 })
-    check('absent', await table.touch(['c', 'none'], 4, { owner: 'x/dir/c', version: 'v2' }), ['none'])
+    check('absent', await table.touch(['c', 'none'], 4, 'one'), ['none'])
     check('size', await table.size(), { bytes: 30, pinnedBytes: 20 })
-    check('evicted', await table.put([entry('d', 900, 5, 'v1', 'x/dir/d'), entry('e', 5, 6, 'v1', 'x/e')], { bytesMax: 14, keptBytes: 10 }), 1)
-    check('left', await kept(table, 'a', 'b', 'c', 'd', 'e'), [10, null, 10, 900, 5])
-    await table.pin('x/dir', false)
+    check('evicted', await table.put([entry('d', 900, 5, 'v1', 'x/d', ['one']), entry('e', 5, 6)], { bytesMax: 14, keptBytes: 10 }), 1)
+    await table.drop(['a', 'e'])
+    check('left', await kept(table, 'a', 'b', 'c', 'd', 'e'), [10, null, 10, 900, null])
+    await table.pin('one', false)
     check('pins', await table.pins(), [])
-    check('evicted', await table.evict(15), 3)
-    check('left', await kept(table, 'a', 'c', 'd', 'e'), [null, null, null, 5])
+    check('size', await table.size(), { bytes: 920, pinnedBytes: 0 })
+    check('evicted', await table.evict(900), 2)
+    check('left', await kept(table, 'a', 'c', 'd'), [null, null, 900])
+  },
+  'keeps what several pins hold until the last lets go, also when it is put again': async (table) => {
+    for (const pin of ['one', 'two']) await table.pin(pin, true)
+    await table.put([entry('a', 10, 1, 'v1', 'x/a', ['one']), entry('b', 10, 1, 'v1', 'x/a', ['one'])], roomy)
+    await table.touch(['a'], 2, 'two')
+    await table.put([entry('a', 12, 3, 'v1', 'x/other')], roomy)
+    await table.pin('one', false)
+    check('evicted', await table.evict(0), 1)
+    check('left', await kept(table, 'a', 'b'), [12, null])
+    await table.pin('one', true)
+    check('size', await table.size(), { bytes: 12, pinnedBytes: 12 })
+    await table.pin('two', false)
+    await table.pin('one', false)
+    await table.touch(['a'], 4)
+    await table.pin('two', true)
+    check('size', await table.size(), { bytes: 12, pinnedBytes: 0 })
+  },
+  'knows who held what was damaged': async (table) => {
+    await table.pin('one', true)
+    await table.put([entry('a', 10, 1, 'v1', 'x/a', ['one']), entry('b', 10, 1)], roomy)
+    await table.drop(['a', 'b'], true)
+    check('left', await kept(table, 'a', 'b'), [null, null])
+    check('absent', await table.touch(['a', 'b'], 2), ['a', 'b'])
+    check('size', await table.size(), { bytes: 0, pinnedBytes: 0 })
+    await table.put([entry('a', 10, 1), entry('b', 10, 1)], roomy)
+    check('size', await table.size(), { bytes: 20, pinnedBytes: 10 })
+    check('evicted', await table.evict(0), 1)
   },
   'drops and clears': async (table) => {
     await table.put([entry('a', 10, 1), entry('b', 20, 2)], roomy)

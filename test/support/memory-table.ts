@@ -1,5 +1,5 @@
 /** The cache's table in memory: several caches may share one, as tabs do. */
-import { type CacheEntry, type CacheLimits, type CacheOwner, type CacheRecord, type CacheTable, evictionMs, isPinned } from '../../edge/browser/cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs, heldBy, isPinned } from '../../edge/browser/cache-table.ts'
 
 export class MemoryTable implements CacheTable {
   readonly bodies = new Map<string, Uint8Array>()
@@ -18,6 +18,15 @@ export class MemoryTable implements CacheTable {
     return this.records.values().reduce((sum, record) => sum + this.#counted(record), 0)
   }
 
+  /** With what is there now. */
+  clone(): MemoryTable {
+    const clone = new MemoryTable()
+    for (const [key, body] of this.bodies) clone.bodies.set(key, body)
+    for (const [key, record] of this.records) clone.records.set(key, record)
+    clone.#pins = this.#pins
+    return clone
+  }
+
   async get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     await this.#turn()
     this.getCount += 1
@@ -26,29 +35,42 @@ export class MemoryTable implements CacheTable {
 
   async put(entries: readonly CacheEntry[], { bytesMax, keptBytes }: CacheLimits): Promise<number> {
     await this.#turn()
-    const added = entries.reduce((sum, { record }) => sum + this.#counted(record), 0)
+    const held = entries.map(({ record, body }) => ({ body, record: heldBy(record, this.records.get(record.key)?.pins ?? [], this.#pins) }))
+    const added = held.reduce((sum, { record }) => sum + this.#counted(record), 0)
+    const replaced = entries.map(({ record }) => [this.records.get(record.key), this.bodies.get(record.key)] as const)
     for (const { record } of entries) this.#remove(record.key)
     const evictedCount = added > 0 && this.total + added > bytesMax ? this.#evict(keptBytes - added) : 0
-    if (this.total + added > this.quotaBytes) throw new DOMException('no room', 'QuotaExceededError')
-    for (const { record, body } of entries) {
+    if (this.total + added > this.quotaBytes) {
+      for (const [record, body] of replaced) {
+        if (record !== undefined) this.records.set(record.key, record)
+        if (record !== undefined && body !== undefined) this.bodies.set(record.key, body)
+      }
+      throw new DOMException('no room', 'QuotaExceededError')
+    }
+    for (const { record, body } of held) {
       this.bodies.set(record.key, body.slice())
       this.records.set(record.key, record)
     }
     return evictedCount
   }
 
-  async touch(keys: readonly string[], usedMs: number, owner?: CacheOwner): Promise<readonly string[]> {
+  async touch(keys: readonly string[], usedMs: number, pin?: string): Promise<readonly string[]> {
     await this.#turn()
     for (const key of keys) {
       const record = this.records.get(key)
-      if (record !== undefined) this.records.set(key, { ...record, ...owner, usedMs })
+      if (record !== undefined) this.records.set(key, { ...heldBy(record, [pin], this.#pins), usedMs })
     }
-    return keys.filter((key) => !this.records.has(key))
+    return keys.filter((key) => !this.bodies.has(key))
   }
 
-  async drop(keys: readonly string[]): Promise<void> {
+  async drop(keys: readonly string[], isDamaged = false): Promise<void> {
     await this.#turn()
-    for (const key of keys) this.#remove(key)
+    for (const key of keys) {
+      const record = this.records.get(key)
+      const isHeld = record !== undefined && isPinned(record, this.#pins)
+      if (!isHeld || isDamaged) this.#remove(key)
+      if (isHeld && isDamaged) this.records.set(key, { ...record, bytes: 0 })
+    }
   }
 
   async evict(bytesMax: number): Promise<number> {
@@ -67,9 +89,9 @@ export class MemoryTable implements CacheTable {
     return { bytes, pinnedBytes: bytes - this.total }
   }
 
-  async pin(owner: string, isWanted: boolean): Promise<void> {
+  async pin(pin: string, isWanted: boolean): Promise<void> {
     await this.#turn()
-    this.#pins = [...this.#pins.filter((pin) => pin !== owner), ...(isWanted ? [owner] : [])]
+    this.#pins = [...this.#pins.filter((other) => other !== pin), ...(isWanted ? [pin] : [])]
   }
 
   async pins(): Promise<readonly string[]> {

@@ -1,40 +1,38 @@
 /**
- * The cache's table as the volume that pins a commit has it: what it keeps or finds is the commit's, under an owner of its own, pages of directories and manifests
- * included. So an older commit that is pinned stays whole until the newer one is, and what only the older one had can go then. Called by `pins.ts`.
+ * The cache's table as the volume that pins a commit has it: what it keeps is held by that pin from the start, and pages of directories and manifests that it needed are
+ * held, too. So an older commit that is pinned stays whole until the newer one is, whatever else is pinned. Called by `pins.ts`.
  */
-import type { CacheEntry, CacheLimits, CacheOwner, CacheTable } from '../cache-table.ts'
+import type { CacheEntry, CacheLimits, CacheTable } from '../cache-table.ts'
 
-/** A commit of a volume, not of another that had its name. */
-export interface PinnedCommit {
+/** What holds a folder at one commit: of this prefix, and of a volume, not of another that had its name. */
+export interface PinMark {
+  readonly prefix: string
   readonly seq: number
   readonly generation: string
+  /** As the cache names the folder. */
+  readonly owner: string
 }
 
-/** What owners of a pinned commit begin with; an address never does. */
-export function ownerAt({ seq, generation }: PinnedCommit, owner: string): string {
-  return `@${seq}.${generation}//${owner}`
+/** An address never begins so, and no prefix has a space. */
+export function markOf({ prefix, seq, generation, owner }: PinMark): string {
+  return `@${prefix} ${seq}.${generation}//${owner}`
 }
 
-/** The owner without its commit; undefined for another. */
-export function ownerWithin(owner: string): string | undefined {
-  return /^@[^/]*\/\/(.*)$/s.exec(owner)?.[1]
+/** Undefined for what other pages or prefixes have pinned. */
+export function ownerWithin(mark: string, prefix: string): string | undefined {
+  const start = `@${prefix} `
+  return mark.startsWith(start) ? /^\d+\.[^/]*\/\/(.*)$/s.exec(mark.slice(start.length))?.[1] : undefined
 }
-
-/** No file's path has two slashes. */
-const pagesName = '//pages'
 
 export class PinTable implements CacheTable {
   readonly #table: CacheTable
-  readonly #commit: PinnedCommit
-  /** What is pinned, without its commit. */
-  readonly #owner: string
-  /** Answers that were needed to read it. */
+  readonly #mark: string
+  /** Answers that were needed to read it, and which commit was the newest: without that nothing is found offline. */
   readonly #pages = new Set<string>()
 
-  constructor(table: CacheTable, commit: PinnedCommit, owner: string) {
+  constructor(table: CacheTable, mark: string) {
     this.#table = table
-    this.#commit = commit
-    this.#owner = owner
+    this.#mark = mark
   }
 
   async get(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -45,15 +43,15 @@ export class PinTable implements CacheTable {
 
   async put(entries: readonly CacheEntry[], limits: CacheLimits): Promise<number> {
     for (const { record } of entries) this.#note(record.key)
-    return await this.#table.put(entries.map(({ record, body }) => ({ record: { ...record, owner: this.#ownerOf(record) }, body })), limits)
+    return await this.#table.put(entries.map(({ record, body }) => ({ record: { ...record, pins: [this.#mark] }, body })), limits)
   }
 
-  async touch(keys: readonly string[], usedMs: number, owner?: CacheOwner): Promise<readonly string[]> {
-    return await this.#table.touch(keys, usedMs, owner && { ...owner, owner: this.#ownerOf(owner) })
+  async touch(keys: readonly string[], usedMs: number, pin?: string): Promise<readonly string[]> {
+    return await this.#table.touch(keys, usedMs, pin && this.#mark)
   }
 
-  async drop(keys: readonly string[]): Promise<void> {
-    await this.#table.drop(keys)
+  async drop(keys: readonly string[], isDamaged?: boolean): Promise<void> {
+    await this.#table.drop(keys, isDamaged)
   }
 
   async evict(bytesMax: number): Promise<number> {
@@ -61,35 +59,33 @@ export class PinTable implements CacheTable {
   }
 
   async otherVersions(owner: string, version: string): Promise<readonly string[]> {
-    return await this.#table.otherVersions(ownerAt(this.#commit, owner), version)
+    return await this.#table.otherVersions(owner, version)
   }
 
   async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
     return await this.#table.size()
   }
 
-  async pin(owner: string, isPinned: boolean): Promise<void> {
-    await this.#table.pin(ownerAt(this.#commit, owner), isPinned)
+  /** Under its own name. */
+  async pin(_: string, isWanted: boolean): Promise<void> {
+    await this.#table.pin(this.#mark, isWanted)
   }
 
-  async pins(): Promise<readonly string[]> {
-    return await this.#table.pins()
+  /** Older commits are let go by `pins.ts`, and what pages have pinned by them. */
+  pins(): Promise<readonly string[]> {
+    return Promise.resolve([])
   }
 
   async clear(): Promise<void> {
     await this.#table.clear()
   }
 
-  /** Makes the commit's what was found of pages and lookups; gives how many of them are gone. */
+  /** Has the pages and lookups held that were found or kept; gives how many of them are gone. */
   async keepPages(usedMs: number): Promise<number> {
-    return (await this.#table.touch([...this.#pages], usedMs, { owner: this.#ownerOf({ owner: '' }), version: '' })).length
+    return (await this.#table.touch([...this.#pages], usedMs, this.#mark)).length
   }
 
   #note(key: string): void {
-    if (key.startsWith('a/')) this.#pages.add(key)
-  }
-
-  #ownerOf({ owner }: { readonly owner: string }): string {
-    return ownerAt(this.#commit, owner === '' ? `${this.#owner}${pagesName}` : owner)
+    if (!key.startsWith('c/')) this.#pages.add(key)
   }
 }

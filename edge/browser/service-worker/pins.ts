@@ -1,7 +1,8 @@
 /**
  * Folders of one volume that are kept for reading offline, each whole and as one commit left it. Called by `served-volume.ts`.
  *
- * INVARIANT: an older commit of a pin is let go only when all of the newer one is kept: listings, manifests and chunks.
+ * INVARIANT: an older commit of a pin is let go only when all of the newer one is kept: listings, manifests and chunks. What the book calls whole is held from before it
+ * says so until after it says so no longer: whoever is ended in between leaves too much held, which `sweep` lets go.
  */
 import type { Clock } from '../../../shared/clock.ts'
 import { EdgemountError, codeOf } from '../../../shared/error.ts'
@@ -9,10 +10,12 @@ import { SingleFlight } from '../../../shared/lifetime.ts'
 import type { CacheTable } from '../cache-table.ts'
 import type { PinProgress } from '../pin.ts'
 import type { BrowserVolume } from '../volume.ts'
-import { PinTable, type PinnedCommit, ownerAt, ownerWithin } from './pin-table.ts'
+import { PinTable, markOf, ownerWithin } from './pin-table.ts'
 import type { KeptPin, PinBook } from './worker-book.ts'
 
 export interface PinsParts {
+  /** Other prefixes may have pinned the same. */
+  readonly prefix: string
   readonly book: PinBook
   readonly table: CacheTable
   readonly clock: Clock
@@ -28,6 +31,12 @@ export interface PinAsk {
 
 type VolumeName = Pick<BrowserVolume, 'edge' | 'name'>
 
+/** Work on one path, of which there is one at a time. */
+interface Turn {
+  readonly stop: AbortController
+  readonly end: Promise<void>
+}
+
 const nothing: PinProgress = { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0 }
 
 export class Pins {
@@ -36,8 +45,10 @@ export class Pins {
   #known: Promise<Map<string, KeptPin>> | undefined
   readonly #flights = new SingleFlight<string, PinProgress>()
   readonly #listeners = new Map<string, Set<(progress: PinProgress) => void>>()
-  /** By seq. */
-  readonly #views = new Map<number, Promise<BrowserVolume>>()
+  readonly #turns = new Map<string, Turn>()
+  /** By seq and generation. */
+  readonly #views = new Map<string, Promise<BrowserVolume>>()
+  #swept: Promise<void> | undefined
 
   constructor(parts: PinsParts) {
     this.#parts = parts
@@ -47,18 +58,22 @@ export class Pins {
     return [...(await this.#pins()).values()]
   }
 
-  /** Where a path is kept whole: at the newest such commit. */
-  async view(path: string): Promise<BrowserVolume | undefined> {
-    const seqs = (await this.all()).flatMap((pin) => (pin.seq !== undefined && isWithin(path, pin.path) ? [pin.seq] : []))
-    if (seqs.length === 0) return undefined
-    const seq = Math.max(...seqs)
-    let view = this.#views.get(seq)
+  /** Where a path is kept whole: at the newest such commit, of the volume that was seen last under its name and not of an earlier one. */
+  async view(path: string, generation: string | undefined): Promise<BrowserVolume | undefined> {
+    const holding = (await this.all()).filter((pin) => pin.seq !== undefined && isWithin(path, pin.path) && pin.generation === (generation ?? pin.generation))
+    const [newest] = holding.toSorted((a, b) => b.seq! - a.seq!)
+    if (newest?.seq === undefined) return undefined
+    const key = viewKey(newest)
+    let view = this.#views.get(key)
     if (view === undefined) {
-      view = this.#parts.open(seq, this.#parts.table, undefined)
-      this.#views.set(seq, view)
-      view.catch(() => this.#views.delete(seq))
+      view = this.#parts.open(newest.seq, this.#parts.table, undefined)
+      this.#views.set(key, view)
+      view.catch(() => this.#views.delete(key))
     }
-    return await view
+    const opened = await view
+    if (opened.generation === newest.generation) return opened
+    this.#views.delete(key)
+    return undefined
   }
 
   /** Has it kept as the newest commit has it, from where an earlier call stopped. Who asks for the same at once shares the work. */
@@ -67,19 +82,17 @@ export class Pins {
     this.#listeners.set(path, listeners)
     listeners.add(onProgress)
     try {
-      return await this.#flights.run(path, (ending) => this.#keep(path, newest, ending), signal)
+      await this.sweep(newest)
+      return await this.#flights.run(path, (ending) => this.#alone(path, (stop) => this.#keep(path, newest, AbortSignal.any([ending, stop]))), signal)
     } finally {
       listeners.delete(onProgress)
+      if (listeners.size === 0 && this.#listeners.get(path) === listeners) this.#listeners.delete(path)
     }
   }
 
   async remove(path: string, address: VolumeName): Promise<void> {
-    const pins = await this.#pins()
-    pins.delete(path)
-    await this.#parts.book.remove(path)
-    await this.#release(ownerOf(address, path), undefined)
-    // Chunks that it had in common with another are the other's again.
-    for (const pin of pins.values()) await this.#write({ ...pin, nextSeq: pin.seq ?? pin.nextSeq })
+    this.#stop(path, new EdgemountError('closed', `Cannot go on pinning "${path}": it was unpinned`))
+    await this.#alone(path, () => this.#remove(path, address))
   }
 
   /** Whoever asked for it wants it no longer: what was never whole is no pin, unless somebody else still waits for it. */
@@ -96,9 +109,8 @@ export class Pins {
       if (signal.aborted) return
       try {
         const { version } = await newest.stat(pin.path, { signal })
-        const { seq, generation = '' } = pin
-        const isKept = seq !== undefined && pin.nextSeq === undefined && marks.has(ownerAt({ seq, generation }, ownerOf(newest, pin.path)))
-        const isSame = version === pin.version && newest.generation === generation
+        const isKept = pin.seq !== undefined && pin.nextSeq === undefined && marks.has(this.#markOf(pin, newest))
+        const isSame = version === pin.version && newest.generation === pin.generation
         if (isDoubtful || !isKept || !isSame) await this.keep(pin.path, newest, { signal, onProgress: () => undefined })
       } catch (error) {
         if (codeOf(error) === 'not-found' && !newest.isOffline) await this.remove(pin.path, newest)
@@ -106,13 +118,59 @@ export class Pins {
     }
   }
 
+  /** Lets go what a worker that was ended held for nobody: once, and before anything is pinned. */
+  async sweep(address: VolumeName): Promise<void> {
+    await (this.#swept ??= this.#sweep(address))
+  }
+
+  async #sweep(address: VolumeName): Promise<void> {
+    const { prefix, table } = this.#parts
+    const pins = await this.all()
+    for (const mark of await table.pins()) {
+      const owner = ownerWithin(mark, prefix)
+      // One that is not finished needs both commits.
+      const isNeeded = pins.some((pin) => ownerOf(address, pin.path) === owner && (pin.nextSeq !== undefined || mark === this.#markOf(pin, address)))
+      if (owner !== undefined && !isNeeded) await table.pin(mark, false)
+    }
+  }
+
   /** Nothing is kept any more: what is pinned must be fetched anew. */
   async forget(address: VolumeName): Promise<void> {
     this.#views.clear()
-    for (const pin of await this.all()) {
-      await this.#release(ownerOf(address, pin.path), undefined)
-      await this.#write({ ...pin, ...nothing, seq: undefined, version: undefined, nextSeq: pin.seq ?? pin.nextSeq ?? 0 })
+    for (const { path } of await this.all()) {
+      this.#stop(path, new EdgemountError('aborted', `Cannot go on pinning "${path}" now: what is kept was cleared; it begins again by itself`))
+      await this.#alone(path, async () => {
+        const pin = (await this.#pins()).get(path)
+        if (pin === undefined) return
+        await this.#write({ ...pin, ...nothing, seq: undefined, version: undefined, nextSeq: pin.seq ?? pin.nextSeq ?? 0 })
+        await this.#release(ownerOf(address, path), undefined)
+      })
     }
+  }
+
+  /** After whatever else is under way for the path; all of it ends before the next begins. */
+  async #alone<T>(path: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    for (let before = this.#turns.get(path); before !== undefined; before = this.#turns.get(path)) await before.end
+    const stop = new AbortController()
+    const { promise: end, resolve } = Promise.withResolvers<void>()
+    this.#turns.set(path, { stop, end })
+    try {
+      return await work(stop.signal)
+    } finally {
+      this.#turns.delete(path)
+      resolve()
+    }
+  }
+
+  #stop(path: string, why: EdgemountError): void {
+    this.#turns.get(path)?.stop.abort(why)
+  }
+
+  async #remove(path: string, address: VolumeName): Promise<void> {
+    const pins = await this.#pins()
+    pins.delete(path)
+    await this.#parts.book.remove(path)
+    await this.#release(ownerOf(address, path), undefined)
   }
 
   async #keep(path: string, newest: BrowserVolume, signal: AbortSignal): Promise<PinProgress> {
@@ -120,9 +178,11 @@ export class Pins {
     const { seq, generation } = newest
     const owner = ownerOf(newest, path)
     const before = pins.get(path) ?? { ...nothing, path, seq: undefined, version: undefined, generation: undefined, nextSeq: undefined }
-    const table = new PinTable(this.#parts.table, { seq, generation }, owner)
+    const mark = this.#markOf({ path, seq, generation }, newest)
+    const table = new PinTable(this.#parts.table, mark)
     const view = await this.#parts.open(seq, table, signal)
     try {
+      if (view.generation !== generation) throw new EdgemountError('unavailable', `Cannot pin "${path}" now: the volume was made anew meanwhile; try again`)
       const { version, path: reached } = await view.stat(path, { signal })
       if (reached !== path) throw new EdgemountError('invalid', `Cannot pin "${path}": it leads to "${reached}"; pin that`)
       await this.#write({ ...before, nextSeq: seq })
@@ -130,12 +190,12 @@ export class Pins {
       const goneCount = await table.keepPages(this.#parts.clock.now())
       if (goneCount > 0) throw new EdgemountError('exhausted', `Cannot keep the listings of "${path}" offline: the browser has no room for them; free some on this machine, or pin less`)
       await this.#write({ ...done, path, seq, version, generation, nextSeq: undefined })
-      await this.#release(owner, { seq, generation })
+      await this.#release(owner, mark)
       return done
     } catch (error) {
       const code = codeOf(error)
       // What cannot be done at all is no pin that waits to be finished.
-      if (before.seq === undefined && ['exhausted', 'not-found', 'invalid', 'closed'].includes(code)) await this.remove(path, newest)
+      if (before.seq === undefined && ['exhausted', 'not-found', 'invalid', 'closed'].includes(code)) await this.#remove(path, newest)
       throw error
     } finally {
       await view.close()
@@ -156,13 +216,17 @@ export class Pins {
   }
 
   /** What is kept for other commits may be evicted. */
-  async #release(owner: string, commit: PinnedCommit | undefined): Promise<void> {
-    const { table } = this.#parts
-    const current = commit === undefined ? undefined : ownerAt(commit, owner)
-    for (const mark of await table.pins()) if (ownerWithin(mark) === owner && mark !== current) await table.pin(mark, false)
-    const seqs = new Set((await this.all()).map((pin) => pin.seq))
+  async #release(owner: string, current: string | undefined): Promise<void> {
+    const { prefix, table } = this.#parts
+    for (const mark of await table.pins()) if (ownerWithin(mark, prefix) === owner && mark !== current) await table.pin(mark, false)
+    const keys = new Set((await this.all()).map(viewKey))
     // Requests that read there go on.
-    for (const known of this.#views.keys()) if (!seqs.has(known)) this.#views.delete(known)
+    for (const known of this.#views.keys()) if (!keys.has(known)) this.#views.delete(known)
+  }
+
+  /** What holds a commit that is pinned. */
+  #markOf({ path, seq = 0, generation = '' }: Pick<KeptPin, 'path' | 'seq' | 'generation'>, address: VolumeName): string {
+    return markOf({ prefix: this.#parts.prefix, seq, generation, owner: ownerOf(address, path) })
   }
 
   async #write(pin: KeptPin): Promise<void> {
@@ -177,6 +241,10 @@ export class Pins {
     known.catch(() => (this.#known = undefined))
     return (this.#known = known)
   }
+}
+
+function viewKey({ seq = 0, generation = '' }: Pick<KeptPin, 'seq' | 'generation'>): string {
+  return `${seq}.${generation}`
 }
 
 /** As the cache names it. */

@@ -55,7 +55,7 @@ export class ServedVolume {
     this.#parts = parts
     const { book, table, clock } = parts
     const open = (seq: number, own: CacheTable, signal: AbortSignal | undefined): Promise<BrowserVolume> => this.#openVolume(own, { seq, signal, memoryBytes: viewMemoryBytes })
-    this.#pins = new Pins({ book, table, clock, open, bytesMax: () => this.settings.pinBytes })
+    this.#pins = new Pins({ prefix: settings.prefix, book, table, clock, open, bytesMax: () => this.settings.pinBytes })
   }
 
   get settings(): ServedSettings {
@@ -66,10 +66,10 @@ export class ServedVolume {
   async answer(path: string, isSlashed: boolean, request: Request): Promise<Response> {
     try {
       const volume = await this.#current().catch((error: unknown) => this.#withoutEdge(path, error))
-      const pinned = volume.isOffline ? await this.#pins.view(path) : undefined
+      const pinned = volume.isOffline ? await this.#pins.view(path, volume.generation) : undefined
       const response = await this.#answerFrom(pinned ?? volume, path, isSlashed, request)
       if (response.status !== 503) return response
-      const kept = pinned ?? (await this.#pins.view(path))
+      const kept = pinned ?? (await this.#pins.view(path, volume.generation))
       const second = kept === undefined || kept === pinned ? response : await this.#answerFrom(kept, path, isSlashed, request)
       return second.status === 503 ? await unsentWithoutEdge(path, second, request) : second
     } catch (error) {
@@ -112,6 +112,8 @@ export class ServedVolume {
   async clear(): Promise<void> {
     await this.#pins.forget(this.#address)
     await this.#parts.table.clear()
+    // What was begun meanwhile is not whole either.
+    await this.#pins.forget(this.#address)
     this.#close()
   }
 
@@ -150,7 +152,7 @@ export class ServedVolume {
 
   /** Where the edge cannot be asked and nothing says which commit was the newest, a pinned one is. */
   async #withoutEdge(path: string, error: unknown): Promise<BrowserVolume> {
-    const view = codeOf(error) === 'unavailable' ? await this.#pins.view(path) : undefined
+    const view = codeOf(error) === 'unavailable' ? await this.#pins.view(path, undefined) : undefined
     if (view === undefined) throw error
     return view
   }
@@ -197,6 +199,7 @@ export class ServedVolume {
 
   async #update(): Promise<void> {
     try {
+      await this.#pins.sweep(this.#address)
       if ((await this.#pins.all()).length === 0) return
       const volume = await this.#current()
       if (volume.isOffline) return

@@ -394,6 +394,34 @@ describe('room', () => {
     expect((await table.size()).bytes).toBeLessThanOrEqual(MiB)
   })
 
+  test('what several have pinned goes with the last; a newer commit takes nothing of what is pinned, until it is pinned itself', async () => {
+    const own = await startEdge()
+    const [before, after] = [new SeededRandom(5).bytes(MiB), new SeededRandom(6).bytes(MiB)]
+    const small = 'small '.repeat(2000)
+    await own.commit(await fileOperation(own.volume, '/x/a', before), await fileOperation(own.volume, '/y/a', before), await fileOperation(own.volume, '/x/b', small))
+    const { volume, table } = await openInNode(`${own.url}/v1/${volumeName}`)
+    const left = async (): Promise<number> => {
+      await volume.flush()
+      await table.evict(0)
+      return (await volume.stats()).keptBytes
+    }
+    for (const path of ['/x', '/y', '/']) await volume.pin(path)
+    expect(await volume.pins()).toEqual(['/x', '/y', '/'])
+    for (const path of ['/y', '/']) await volume.unpin(path)
+    expect(await left()).toBe(before.length + small.length)
+    await own.commit(await fileOperation(own.volume, '/x/a', after, { replace: true }))
+    await volume.refresh()
+    await volume.read('/x/a')
+    expect(await left()).toBe(before.length + small.length)
+    await volume.pin('/x')
+    expect(await volume.pins()).toEqual(['/x'])
+    expect(await left()).toBe(after.length + small.length)
+    await volume.unpin('/x')
+    expect(await left()).toBe(0)
+    await volume.close()
+    await own.close()
+  })
+
   test('without room for it pinning says so', async () => {
     const table = new MemoryTable()
     table.quotaBytes = 2 * MiB

@@ -1,12 +1,11 @@
 /** What a service worker answers and keeps, without a browser: over a real edge, with a table in memory and a network that fails when told to. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ServedVolume } from '../../../../edge/browser/service-worker/served-volume.ts'
-import { ownerAt, ownerWithin } from '../../../../edge/browser/service-worker/pin-table.ts'
-import type { KeptPin, PinBook, ServedSettings } from '../../../../edge/browser/service-worker/worker-book.ts'
+import type { ServedVolume } from '../../../../edge/browser/service-worker/served-volume.ts'
+import { markOf, ownerWithin } from '../../../../edge/browser/service-worker/pin-table.ts'
+import type { ServedSettings } from '../../../../edge/browser/service-worker/worker-book.ts'
 import { nodeHash } from '../../../../edge/node.ts'
 import { systemClock } from '../../../../shared/clock.ts'
-import { CountedFetch } from '../../../support/browser-volume.ts'
-import { MemoryTable } from '../../../support/memory-table.ts'
+import { type Device, ask, away, newDevice, pinServed, readServed, startServed } from '../../../support/device.ts'
 import { SeededRandom } from '../../../support/seeded-random.ts'
 import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../../edge-under-test.ts'
 
@@ -22,109 +21,64 @@ beforeAll(async () => {
 })
 afterAll(async () => await edge?.close())
 
-class MemoryBook implements PinBook {
-  readonly pins = new Map<string, KeptPin>()
-  read(): Promise<readonly KeptPin[]> {
-    return Promise.resolve([...this.pins.values()])
-  }
-  write(pin: KeptPin): Promise<void> {
-    this.pins.set(pin.path, pin)
-    return Promise.resolve()
-  }
-  remove(path: string): Promise<void> {
-    this.pins.delete(path)
-    return Promise.resolve()
-  }
-}
-
-interface Device {
-  readonly table: MemoryTable
-  readonly book: MemoryBook
-  readonly network: CountedFetch
-  aheadMs: number
-}
-
-function newDevice(): Device {
-  return { table: new MemoryTable(), book: new MemoryBook(), network: new CountedFetch(), aheadMs: 0 }
-}
-
-/** As the browser starts it, again and again, on one device. */
 function start(device: Device, settings: Partial<ServedSettings> = {}): ServedVolume {
-  const { table, book, network } = device
-  // Waits a tenth of what it is told.
-  const clock = { now: () => systemClock.now() + device.aheadMs, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 10, signal) }
-  const all = { prefix: '/files/', url: `${edge.url}/v1/${volumeName}`, seq: undefined, cacheBytes: MiB, pinBytes: 100 * MiB, keepsToken: true, ...settings }
-  const world = { fetch: network.fetch, clock, random: new SeededRandom(52), hash: nodeHash, origin: undefined }
-  return new ServedVolume(all, { token: () => Promise.resolve(undefined), book, table, clock, random: new SeededRandom(53), world })
-}
-
-function ask(path: string, headers: Readonly<Record<string, string>> = {}): Request {
-  return new Request(`http://app.example/files${path}`, { headers })
-}
-
-/** The hash of what came, or why nothing did. */
-async function read(served: ServedVolume, path: string): Promise<string> {
-  const answer = await served.answer(path, false, ask(path))
-  return answer.ok ? await nodeHash(new Uint8Array(await answer.arrayBuffer())) : `${answer.status} ${await answer.text()}`
+  return startServed(device, { url: `${edge.url}/v1/${volumeName}`, ...settings })
 }
 
 async function hashOf(body: Uint8Array | string): Promise<string> {
   return await nodeHash(typeof body === 'string' ? new TextEncoder().encode(body) : body)
 }
 
-const pin = async (served: ServedVolume, path: string): Promise<unknown> => await served.pin(path, { signal: new AbortController().signal, onProgress: () => undefined })
-const away = (): Promise<Response> => Promise.reject(new TypeError('Failed to fetch'))
-
 describe('a pin', () => {
   test('stays whole as it was until all of the newer commit is kept; then it is that, and the older one can go', async () => {
     const seq = await edge.commit(await fileOperation(edge.volume, '/a/one', first), await fileOperation(edge.volume, '/a/two', 'two '.repeat(5000)))
     const device = newDevice()
-    await pin(start(device), '/a')
+    await pinServed(start(device), '/a')
     await edge.commit(await fileOperation(edge.volume, '/a/one', second, { replace: true }), await fileOperation(edge.volume, '/a/two', 'three '.repeat(5000), { replace: true }))
     // The edge goes away when half of the newer one has come.
     let packCount = 0
     device.network.answer = (url) => (url.includes('/packs/d') && (packCount += 1) > 1 ? away() : undefined)
     const served = start(device)
-    await expect(pin(served, '/a')).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(pinServed(served, '/a')).rejects.toMatchObject({ code: 'unavailable' })
     expect(await served.pins()).toMatchObject([{ path: '/a', seq, nextSeq: seq + 1 }])
     device.network.answer = away
-    expect(await read(start(device), '/a/one')).toBe(await hashOf(first))
-    expect(await read(start(device), '/a/two')).toBe(await hashOf('two '.repeat(5000)))
+    expect(await readServed(start(device), '/a/one')).toBe(await hashOf(first))
+    expect(await readServed(start(device), '/a/two')).toBe(await hashOf('two '.repeat(5000)))
 
     device.network.answer = () => undefined
     const online = start(device)
-    await read(online, '/a/two')
+    await readServed(online, '/a/two')
     await online.settle()
     expect(await online.pins()).toMatchObject([{ path: '/a', seq: seq + 1, nextSeq: undefined }])
     expect(await device.table.pins()).toHaveLength(1)
     await device.table.evict(0)
     expect((await device.table.size()).bytes).toBeLessThan(first.length * 1.2)
     device.network.answer = away
-    expect(await read(start(device), '/a/one')).toBe(await hashOf(second))
+    expect(await readServed(start(device), '/a/one')).toBe(await hashOf(second))
   })
 
   test('keeps what it has in common with another that is unpinned', async () => {
     await edge.commit(await fileOperation(edge.volume, '/x/same', first), await fileOperation(edge.volume, '/y/same', first))
     const device = newDevice()
     const served = start(device)
-    await pin(served, '/x')
-    await pin(served, '/y')
+    await pinServed(served, '/x')
+    await pinServed(served, '/y')
     await served.unpin('/y')
     await served.settle()
     await device.table.evict(0)
     device.network.answer = away
-    expect(await read(start(device), '/x/same')).toBe(await hashOf(first))
-    expect(await read(start(device), '/y/same')).toMatch(/^503 .*Cannot send \\"\/y\/same\\" without the edge/)
+    expect(await readServed(start(device), '/x/same')).toBe(await hashOf(first))
+    expect(await readServed(start(device), '/y/same')).toMatch(/^503 .*Cannot send \\"\/y\/same\\" without the edge/)
   })
 
   test('of what is not there, of a link and of too much is none', async () => {
     await edge.commit(await fileOperation(edge.volume, '/big/file', first), { op: 'symlink', path: '/link', target: 'big' })
     const device = newDevice()
     const served = start(device, { pinBytes: MiB })
-    await expect(pin(served, '/nothing')).rejects.toMatchObject({ code: 'not-found' })
-    await expect(pin(served, '/link')).rejects.toMatchObject({ code: 'invalid', message: 'Cannot pin "/link": it leads to "/big"; pin that' })
+    await expect(pinServed(served, '/nothing')).rejects.toMatchObject({ code: 'not-found' })
+    await expect(pinServed(served, '/link')).rejects.toMatchObject({ code: 'invalid', message: 'Cannot pin "/link": it leads to "/big"; pin that' })
     device.network.take()
-    await expect(pin(served, '/big')).rejects.toMatchObject({ code: 'exhausted' })
+    await expect(pinServed(served, '/big')).rejects.toMatchObject({ code: 'exhausted' })
     expect(device.network.take().filter((url) => url.includes('/packs/d'))).toEqual([])
     expect(await served.pins()).toEqual([])
     expect(await device.table.pins()).toEqual([])
@@ -141,7 +95,7 @@ describe('a pin', () => {
     expect(await served.pins()).toEqual([])
     expect(await device.table.pins()).toEqual([])
     device.network.answer = (url) => (url.includes('/packs/d') ? away() : undefined)
-    await expect(pin(served, '/half')).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(pinServed(served, '/half')).rejects.toMatchObject({ code: 'unavailable' })
     device.network.answer = () => undefined
     device.aheadMs += 60_000
     await served.settle()
@@ -152,22 +106,71 @@ describe('a pin', () => {
     await edge.commit(await fileOperation(edge.volume, '/again/file', first))
     const device = newDevice()
     const served = start(device)
-    await pin(served, '/again')
+    await pinServed(served, '/again')
     for (const clear of [() => served.clear(), () => device.table.clear()]) {
       await clear()
       device.aheadMs += 60_000
       await served.settle()
       device.network.answer = away
-      expect(await read(start(device), '/again/file')).toBe(await hashOf(first))
+      expect(await readServed(start(device), '/again/file')).toBe(await hashOf(first))
       device.network.answer = () => undefined
     }
+  })
+
+  test('of a volume that was made anew under its name is not served in its place', async () => {
+    const other = await startEdge({ seed: 2 })
+    const seq = await edge.commit(await fileOperation(edge.volume, '/anew/file', first))
+    while ((await other.commit(await fileOperation(other.volume, '/anew/file', second, { replace: true }))) < seq);
+    const device = newDevice()
+    const served = start(device)
+    await pinServed(served, '/anew')
+    device.network.answer = away
+    expect(await readServed(start(device), '/anew/file')).toBe(await hashOf(first))
+    device.network.answer = (url, init) => fetch(url.replace(edge.url, other.url), init)
+    const later = start(device)
+    expect(await readServed(later, '/anew/none')).toMatch(/^404 /)
+    device.network.answer = away
+    device.aheadMs += 10_000
+    for (const each of [served, later, start(device)]) expect(await readServed(each, '/anew/file')).toMatch(/^503 /)
+    device.network.answer = (url, init) => fetch(url.replace(edge.url, other.url), init)
+    await pinServed(start(device), '/anew')
+    await other.close()
+    device.network.answer = away
+    expect(await readServed(start(device), '/anew/file')).toBe(await hashOf(second))
+    expect(await device.table.pins()).toHaveLength(1)
+  })
+
+  test('that is unpinned while it is being fetched stays unpinned', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/slow/file', first))
+    const device = newDevice()
+    const served = start(device)
+    const isAsked = Promise.withResolvers<void>()
+    device.network.answer = (url) => (url.includes('/packs/d') ? (isAsked.resolve(), new Promise(() => undefined)) : undefined)
+    const pinning = pinServed(served, '/slow').then(() => 'pinned', String)
+    await isAsked.promise
+    await served.unpin('/slow')
+    expect(await pinning).toMatch(/it was unpinned/)
+    expect([await served.pins(), await device.table.pins()]).toEqual([[], []])
+  })
+
+  test('holds a chunk again that was damaged and fetched for somebody else', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/kept/same', second), await fileOperation(edge.volume, '/elsewhere/same', second))
+    const device = newDevice()
+    await pinServed(start(device), '/kept')
+    for (const [key, body] of device.table.bodies) if (key.startsWith('c/')) device.table.bodies.set(key, body.slice().fill(0, 0, 100))
+    const served = start(device, { cacheBytes: 100 * MiB })
+    expect(await readServed(served, '/elsewhere/same')).toBe(await hashOf(second))
+    await served.settle()
+    await device.table.evict(0)
+    device.network.answer = away
+    expect(await readServed(start(device), '/kept/same')).toBe(await hashOf(second))
   })
 
   test('goes when its folder does', async () => {
     await edge.commit(await fileOperation(edge.volume, '/short/file', 'short'))
     const device = newDevice()
     const served = start(device)
-    await pin(served, '/short')
+    await pinServed(served, '/short')
     await edge.commit({ op: 'unlink', path: '/short/file' }, { op: 'rmdir', path: '/short' })
     device.aheadMs += 60_000
     await served.answer('/x/same', false, ask('/x/same'))
@@ -182,17 +185,17 @@ describe('the newest commit', () => {
     const device = newDevice()
     await edge.commit(await fileOperation(edge.volume, '/n', 'first'))
     const served = start(device)
-    await Promise.all([read(served, '/n'), read(served, '/n'), read(served, '/n')])
+    await Promise.all([readServed(served, '/n'), readServed(served, '/n'), readServed(served, '/n')])
     expect(device.network.take().filter((url) => url.endsWith('/head'))).toHaveLength(1)
     await edge.commit(await fileOperation(edge.volume, '/n', 'second', { replace: true }))
     device.aheadMs += 2000
     const seen = await hashOf('second')
-    expect(await Promise.all([read(served, '/n'), read(served, '/n')])).toEqual([seen, seen])
+    expect(await Promise.all([readServed(served, '/n'), readServed(served, '/n')])).toEqual([seen, seen])
     expect(device.network.take().filter((url) => url.endsWith('/head'))).toHaveLength(1)
     device.network.answer = () => new Promise(() => undefined)
     device.aheadMs += 2000
     const startMs = systemClock.now()
-    expect(await read(served, '/n')).toBe(await hashOf('second'))
+    expect(await readServed(served, '/n')).toBe(await hashOf('second'))
     expect(systemClock.now() - startMs).toBeLessThan(2500)
   })
 
@@ -229,8 +232,10 @@ describe('answers', () => {
   })
 })
 
-test('an owner of a pinned commit tells what it is of', () => {
+test('what holds a pinned commit tells what it is of, to its own prefix', () => {
   const owner = 'https://files.example/photos/a//b'
-  expect(ownerWithin(ownerAt({ seq: 12, generation: '3f0c' }, owner))).toBe(owner)
-  expect(ownerWithin(owner)).toBeUndefined()
+  const mark = markOf({ prefix: '/photos/', seq: 12, generation: '3f0c', owner })
+  expect(ownerWithin(mark, '/photos/')).toBe(owner)
+  expect(ownerWithin(mark, '/')).toBeUndefined()
+  expect(ownerWithin(owner, '/photos/')).toBeUndefined()
 })
