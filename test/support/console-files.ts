@@ -72,7 +72,7 @@ export function wavBytes(): Uint8Array {
 
 export const pdfText = '%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]>>endobj\ntrailer<</Root 1 0 R>>\n'
 
-export function parquetBytes(rowCount: number): Uint8Array {
+export function parquetBytes(rowCount: number, settings: Partial<Parameters<typeof parquetWriteBuffer>[0]> = {}): Uint8Array {
   const rows = Array.from({ length: rowCount }, (_, index) => index)
   return new Uint8Array(
     parquetWriteBuffer({
@@ -81,6 +81,7 @@ export function parquetBytes(rowCount: number): Uint8Array {
         { name: 'city', data: rows.map((row) => `city ${row % 7}`) },
         { name: 'when', data: rows.map((row) => new Date(1_700_000_000_000 + row * 1000)), type: 'TIMESTAMP' },
       ],
+      ...settings,
     }),
   )
 }
