@@ -100,7 +100,7 @@ async function main(): Promise<void> {
   const stop = new AbortController()
   const server = listening(host, port, () =>
     Deno.serve(
-      { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}`) },
+      { hostname: host, port, signal: stop.signal, onListen: (address) => console.log(`serving ${url} at http://${address.hostname}:${address.port}${access === undefined ? '' : ', for who has a token'}`) },
       async (request, { remoteAddr }) =>
         withoutLength(request, refuseForeignAddress(request, host, hostNames) ?? (await app.fetch(request, { address: remoteAddr.hostname }))),
     ),

@@ -30,6 +30,8 @@ export interface CommandDefinition<N extends SettingName> {
   readonly settings: readonly N[]
   /** What every command takes, but this one has no use for. */
   readonly without?: readonly CommonSetting[]
+  /** Of settings that mean something else to this command, and have no default then. */
+  readonly ownHelp?: Readonly<Partial<Record<N, string>>>
   /** Paragraphs below the usage line. */
   readonly details?: string
   readonly examples: readonly (readonly [line: string, meaning: string])[]

@@ -4,7 +4,9 @@
 import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { systemClock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
+import { boundLogs } from '../control/ended-logs.ts'
 import { prepareSocketDirectory, socketDirectory, socketPath } from '../control/socket-directory.ts'
 import { failure } from '../sys/failure.ts'
 import { type ExitCode, exitCode, exitCodeHelp } from './exit-code.ts'
@@ -62,7 +64,9 @@ export function announceReady(): void {
 function defaultLogFile(terminal: Terminal, directory: string): string {
   const sockets = socketDirectory(terminal.environment, userId())
   prepareSocketDirectory(sockets, userId())
-  return socketPath(sockets, path.resolve(directory)).replace(/\.sock$/, '.log')
+  const file = socketPath(sockets, path.resolve(directory)).replace(/\.sock$/, '.log')
+  boundLogs(sockets, file, systemClock.now())
+  return file
 }
 
 function openLog(file: string): number {

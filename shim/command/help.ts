@@ -18,7 +18,7 @@ export function helpOfCommand(command: Command): string {
   const parts = [`${command.summary}\n\nUsage: ${usageLine(command)}`]
   if (command.parameters.length > 0) parts.push(rows(command.parameters.map((parameter) => [`<${parameter.name}>`, parameter.help])))
   if (command.details !== undefined) parts.push(wrap(command.details, 0))
-  parts.push(`Flags:\n${rows(settingsOf(command).map((name) => [flagOf(name), flagHelp(name)]))}`)
+  parts.push(`Flags:\n${rows(settingsOf(command).map((name) => [flagOf(name), flagHelp(name, command.ownHelp?.[name])]))}`)
   parts.push(`Examples:\n${command.examples.map(([line, meaning]) => `  ${line}\n      ${meaning}`).join('\n')}`)
   return `${parts.join('\n\n')}\n`
 }
@@ -64,10 +64,12 @@ function flagOf(name: SettingName): string {
   return `${setting.short === undefined ? '' : `-${setting.short}, `}--${name}${value}`
 }
 
-function flagHelp(name: SettingName): string {
+function flagHelp(name: SettingName, ownHelp: string | undefined): string {
   const variable = environmentName(name)
-  const notes = [defaultOf(name) === '' ? '' : `default: ${defaultOf(name)}`, variable === undefined ? '' : `environment: ${variable}`].filter((note) => note !== '')
-  return notes.length === 0 ? settingOf(name).help : `${settingOf(name).help} (${notes.join('; ')})`
+  const byDefault = ownHelp === undefined ? defaultOf(name) : ''
+  const notes = [byDefault === '' ? '' : `default: ${byDefault}`, variable === undefined ? '' : `environment: ${variable}`].filter((note) => note !== '')
+  const help = ownHelp ?? settingOf(name).help
+  return notes.length === 0 ? help : `${help} (${notes.join('; ')})`
 }
 
 function defaultOf(name: SettingName): string {

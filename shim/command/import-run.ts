@@ -2,6 +2,7 @@
  * An import as people see it: the bar while it runs, what could not be read, and the summary. Shared by `import` and `start`.
  */
 import { systemClock, systemMonotonicMs } from '../../shared/clock.ts'
+import { messageOf } from '../../shared/error.ts'
 import type { Settings } from '../config.ts'
 import { compileExcludes } from '../upload/exclude.ts'
 import { importFolder, type ImportResult } from '../upload/import-folder.ts'
@@ -48,7 +49,7 @@ export async function runImport({ opened, folder, protectedPaths, settings, term
   const scan: Scan = { fileCount: 0, bytes: 0, isWhole: false }
   const excludes = compileExcludes(settings.exclude)
   const scanning = new AbortController()
-  const meter = new Meter(systemClock, terminal.remarks, settings.quiet || settings.json, () => plainText(progressLine(report, scan, elapsedMs()), terminal.remarks))
+  const meter = new Meter(systemClock, terminal.remarks, settings.quiet || settings.json, () => plainText(progressLine(report, scan, elapsedMs(), opened.packs?.trouble), terminal.remarks))
   const scanned = terminal.remarks.isTerminal ? scanFolder(scan, folder, { excludes, protectedPaths }, scanning.signal).catch(() => undefined) : Promise.resolve()
   try {
     const result = await importFolder(opened.volume, opened.snapshot, report, {
@@ -126,9 +127,10 @@ export function outcomeJson({ report, seq, conflicts, elapsedMs }: ImportOutcome
   }
 }
 
-function progressLine(report: ImportReport, scan: Scan, elapsedMs: number): string {
+export function progressLine(report: ImportReport, scan: Scan, elapsedMs: number, trouble: unknown): string {
   const { fileCount, bytes, newBytes, readBytes, current } = report
   const numbers = `${formatBytes(readBytes)} read, ${formatBytes(newBytes)} new (${dedupText(report)} known), ${speedText(report, elapsedMs)}`
+  if (trouble !== undefined) return `waiting for the store (${formatBytes(newBytes)} new so far): ${messageOf(trouble)}`
   if (!scan.isWhole) return `${counted(fileCount, 'file')}, ${numbers}  ${current}`
   const fraction = scan.bytes === 0 ? fileCount / Math.max(1, scan.fileCount) : bytes / scan.bytes
   return `${bar(fraction, 20)} ${fileCount}/${counted(scan.fileCount, 'file')}, ${numbers}  ${current}`

@@ -16,6 +16,7 @@ export const serveCommand = defineCommand({
   parameters: [{ name: 'store', help: 'for example dir:./data, s3://bucket/prefix or az://account/container' }],
   without: ['token'],
   settings: ['port', 'host', 'host-name', 'open', 'token-rate', 'anonymous-rate', 'upload-bytes', 'memory-cache-bytes', 'cache', 'cache-bytes'],
+  ownHelp: { cache: 'Where what was read lately is kept on disk, in `edge` below it. Without it that is kept in memory alone. Best on a local SSD.' },
   details: 'Each volume is at /v1/<volume>/files/, for browsers and every client that reads ranges; / lists the addresses. With a secret in EDGEMOUNT_SECRETS nobody is let in without a token (see `edgemount token`); without one whoever reaches the port may read and write, so it listens on this machine alone unless --open is given.',
   examples: [
     ['edgemount serve dir:./data', 'On http://127.0.0.1:8787.'],

@@ -8,8 +8,9 @@
 import { throwIfAborted } from '../../shared/abort.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { codeOf } from '../../shared/error.ts'
+import { PassingStore } from '../../shared/passing-store.ts'
 import { type Random, randomFraction } from '../../shared/random.ts'
-import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
+import type { ObjectStore, StoreOptions } from '../../shared/store.ts'
 import { isFirm } from './publish-plan.ts'
 
 export interface PatientStoreParts {
@@ -29,14 +30,13 @@ const retryMsMin = 250
 const retryMsMax = 30_000
 const firmRetryMs = 60_000
 
-export class PatientStore implements ObjectStore {
-  readonly label: string
+export class PatientStore extends PassingStore {
   readonly #parts: PatientStoreParts
   /** Pauses that are slept through; a nudge ends them. */
   readonly #pauses = new Set<AbortController>()
 
   constructor(parts: PatientStoreParts) {
-    this.label = parts.store.label
+    super(parts.store)
     this.#parts = parts
   }
 
@@ -46,7 +46,7 @@ export class PatientStore implements ObjectStore {
   }
 
   /** True also when an earlier try of this call has made the object: packs have random names. */
-  async create(key: string, body: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
+  override async create(key: string, body: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
     const { store, onOutcome, onStored } = this.#parts
     if (!packKey.test(key)) return store.create(key, body, options)
     const signal = options.signal === undefined ? this.#parts.signal : AbortSignal.any([options.signal, this.#parts.signal])
@@ -63,26 +63,6 @@ export class PatientStore implements ObjectStore {
         await this.#pause(isFirm(codeOf(error)) ? firmRetryMs : Math.min(retryMsMax, retryMsMin * 2 ** (tries - 1)), signal)
       }
     }
-  }
-
-  get(key: string, options?: GetOptions): Promise<StoredObject | undefined> {
-    return this.#parts.store.get(key, options)
-  }
-
-  put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {
-    return this.#parts.store.put(key, body, options)
-  }
-
-  replace(key: string, body: Uint8Array, etag: string, options?: StoreOptions): Promise<string | undefined> {
-    return this.#parts.store.replace(key, body, etag, options)
-  }
-
-  delete(key: string, options?: StoreOptions): Promise<void> {
-    return this.#parts.store.delete(key, options)
-  }
-
-  list(prefix: string, options?: ListOptions): Promise<readonly ObjectSummary[]> {
-    return this.#parts.store.list(prefix, options)
   }
 
   /** A random part of the time, so that many mounts do not come back together. */

@@ -4,7 +4,8 @@
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
-import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoredObject, StoreOptions } from '../../shared/store.ts'
+import { PassingStore } from '../../shared/passing-store.ts'
+import type { StoreOptions } from '../../shared/store.ts'
 
 const packKeyExpression = /^(?:data|meta)\//
 
@@ -13,47 +14,27 @@ export interface LeftPacks {
   readonly bytes: number
 }
 
-export class OwnPacks implements ObjectStore {
-  readonly label: string
-  readonly #store: ObjectStore
+export class OwnPacks extends PassingStore {
   /** Bytes of each pack, from before it is stored: a try that failed may have stored it. */
   readonly #packs = new Map<string, number>()
   readonly #underWay = new Set<Promise<unknown>>()
   #isGivenUp = false
+  #trouble: unknown
 
-  constructor(store: ObjectStore) {
-    this.label = store.label
-    this.#store = store
-  }
-
-  get(key: string, options?: GetOptions): Promise<StoredObject | undefined> {
-    return this.#store.get(key, options)
-  }
-
-  async create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
-    if (!packKeyExpression.test(key)) return await this.#store.create(key, body, options)
+  override async create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
+    if (!packKeyExpression.test(key)) return await this.store.create(key, body, options)
     if (this.#isGivenUp) throw new EdgemountError('aborted', `Cannot create "${key}" in ${this.label}: the import was given up`)
     this.#packs.set(key, body.length)
-    const storing = this.#store.create(key, body, options)
-    const settled = storing.then(() => undefined, () => undefined).finally(() => this.#underWay.delete(settled))
+    const storing = this.store.create(key, body, options)
+    const note = (error?: unknown): void => void (this.#trouble = error)
+    const settled = storing.then(() => note(), note).finally(() => this.#underWay.delete(settled))
     this.#underWay.add(settled)
     return await storing
   }
 
-  put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {
-    return this.#store.put(key, body, options)
-  }
-
-  replace(key: string, body: Uint8Array, etag: string, options?: StoreOptions): Promise<string | undefined> {
-    return this.#store.replace(key, body, etag, options)
-  }
-
-  delete(key: string, options?: StoreOptions): Promise<void> {
-    return this.#store.delete(key, options)
-  }
-
-  list(prefix: string, options?: ListOptions): Promise<readonly ObjectSummary[]> {
-    return this.#store.list(prefix, options)
+  /** Why the last pack could not be stored; undefined: it was. Who stores it tries again. */
+  get trouble(): unknown {
+    return this.#trouble
   }
 
   /** Deletes what was stored, as far as the store lets us and time allows. INVARIANT: no commit was tried; it could name these packs. Gives what is left. */
@@ -64,7 +45,7 @@ export class OwnPacks implements ObjectStore {
       await Promise.all(this.#underWay)
       for (const key of this.#packs.keys()) {
         if (signal.aborted) return
-        await this.#store.delete(key, { signal })
+        await this.store.delete(key, { signal })
         this.#packs.delete(key)
       }
     }).catch(() => undefined)

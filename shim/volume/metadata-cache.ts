@@ -13,7 +13,8 @@ import { codeOf, messageOf } from '../../shared/error.ts'
 import { decodeRecord, decodeVolumeConfig } from '../../shared/format/commit.ts'
 import { withDeadline } from '../../shared/lifetime.ts'
 import type { Logger } from '../../shared/log.ts'
-import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../shared/store.ts'
+import { PassingStore } from '../../shared/passing-store.ts'
+import type { GetOptions, ObjectStore, StoreOptions, StoredObject } from '../../shared/store.ts'
 import { configKey, logPrefix } from '../../shared/volume/keys.ts'
 import { segmentBytes } from '../../shared/volume/page-store.ts'
 import { makeDirectories } from '../sys/make-directories.ts'
@@ -64,9 +65,7 @@ const ownBytesMax = 16 * 1024 * 1024
 /** A use is noted on disk at most this often. */
 const touchEveryMs = 60_000
 
-export class MetadataCache implements ObjectStore {
-  readonly label: string
-  readonly #store: ObjectStore
+export class MetadataCache extends PassingStore {
   readonly #options: MetadataCacheOptions
   /** INVARIANT: in order of last use, oldest first. */
   readonly #files = new Map<string, KeptFile>()
@@ -87,8 +86,7 @@ export class MetadataCache implements ObjectStore {
   static #lastTemporary = 0
 
   private constructor(store: ObjectStore, options: MetadataCacheOptions) {
-    this.label = store.label
-    this.#store = store
+    super(store)
     this.#options = options
   }
 
@@ -107,9 +105,9 @@ export class MetadataCache implements ObjectStore {
     return this.#isConfigKept
   }
 
-  async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
+  override async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
     if (key === configKey) return this.#getConfig(options)
-    if (!isImmutable(key)) return this.#store.get(key, options)
+    if (!isImmutable(key)) return this.store.get(key, options)
     const name = fileName(key, options.range)
     const kept = options.isFresh === true ? undefined : await this.#read(name)
     if (kept !== undefined) {
@@ -117,7 +115,7 @@ export class MetadataCache implements ObjectStore {
       return kept
     }
     this.#missCount += 1
-    const found = await this.#store.get(key, options)
+    const found = await this.store.get(key, options)
     if (found === undefined) return undefined
     const bytes = await found.bytes()
     if (bytes.length <= bodyBytesMax && isSound(key, bytes)) this.#write(name, found.size, bytes, options.isFresh === true)
@@ -144,15 +142,15 @@ export class MetadataCache implements ObjectStore {
 
   #askConfig(options: GetOptions, isKept: boolean): Promise<{ size: number; etag: string; bytes: Uint8Array } | undefined> {
     const ask = async (signal: AbortSignal | undefined): Promise<{ size: number; etag: string; bytes: Uint8Array } | undefined> => {
-      const found = await this.#store.get(configKey, { ...options, signal })
+      const found = await this.store.get(configKey, { ...options, signal })
       return found === undefined ? undefined : { size: found.size, etag: found.etag, bytes: await found.bytes() }
     }
     return isKept ? withDeadline(this.#options.clock, keptConfigMs, 'read the configuration', options.signal, ask) : ask(options.signal)
   }
 
   /** What this machine has made it need not fetch: it is also what a mount begins with after a restart while the store is away. */
-  async create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
-    const isCreated = await this.#store.create(key, body, options)
+  override async create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
+    const isCreated = await this.store.create(key, body, options)
     if (!isCreated || !isImmutable(key)) return isCreated
     if (key.startsWith(logPrefix)) this.#write(fileName(key, undefined), body.length, body)
     else {
@@ -161,22 +159,6 @@ export class MetadataCache implements ObjectStore {
       }
     }
     return isCreated
-  }
-
-  put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {
-    return this.#store.put(key, body, options)
-  }
-
-  replace(key: string, body: Uint8Array, etag: string, options?: StoreOptions): Promise<string | undefined> {
-    return this.#store.replace(key, body, etag, options)
-  }
-
-  delete(key: string, options?: StoreOptions): Promise<void> {
-    return this.#store.delete(key, options)
-  }
-
-  list(prefix: string, options?: ListOptions): Promise<readonly ObjectSummary[]> {
-    return this.#store.list(prefix, options)
   }
 
   /** Waits for the list of files, and for writes under way. */

@@ -59,8 +59,9 @@ async function startDeno(directory: string, environment: Readonly<Record<string,
     deno.once('exit', fail)
     const read = (bytes: Buffer): void => {
       output += bytes.toString()
-      const match = /serving dir:\S+ at http:\/\/127\.0\.0\.1:(\d+)/.exec(output)
+      const match = /serving dir:\S+ at http:\/\/127\.0\.0\.1:(\d+)(, for who has a token)?\n/.exec(output)
       if (match === null) return
+      if ((match[2] !== undefined) !== (environment['EDGEMOUNT_SECRETS'] !== undefined)) fail()
       clearTimeout(limit)
       resolve(Number(match[1]))
     }

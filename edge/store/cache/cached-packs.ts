@@ -6,8 +6,9 @@
  */
 import { concatBytes } from '../../../shared/bytes.ts'
 import { EdgemountError } from '../../../shared/error.ts'
+import { PassingStore } from '../../../shared/passing-store.ts'
 import { type ByteRange, clampRange, rangeLength } from '../../../shared/range.ts'
-import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../../shared/store.ts'
+import type { GetOptions, ObjectStore, StoredObject } from '../../../shared/store.ts'
 import type { ReadBudget } from '../../../shared/volume/read-budget.ts'
 import { streamOf, streamOfPieces } from '../stream.ts'
 import { type BlockCache, type BlockPart, blockBytes } from './block-cache.ts'
@@ -34,16 +35,13 @@ export interface CachedPacksParts {
   readonly background: (work: Promise<unknown>) => void
 }
 
-export class CachedPacks implements ObjectStore {
-  readonly label: string
-  readonly #store: ObjectStore
+export class CachedPacks extends PassingStore {
   readonly #parts: CachedPacksParts
   readonly #flights = new BlockFlights<Fetched | undefined>()
   #owner: string | undefined
 
   constructor(store: ObjectStore, parts: CachedPacksParts) {
-    this.label = store.label
-    this.#store = store
+    super(store)
     this.#parts = parts
   }
 
@@ -52,33 +50,13 @@ export class CachedPacks implements ObjectStore {
     this.#owner = [this.#parts.owner ?? '', volumeId, this.label].join('/')
   }
 
-  async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
-    if (this.#owner === undefined || !isPack(key)) return await this.#store.get(key, options)
+  override async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
+    if (this.#owner === undefined || !isPack(key)) return await this.store.get(key, options)
     const range = options.range ?? (await this.#wholeRange(key, options))
-    if (range === undefined) return await this.#store.get(key, options)
+    if (range === undefined) return await this.store.get(key, options)
     if (range.start >= range.end) return await this.#sizeOnly(key, options)
     if (rangeLength(range) > (this.#parts.wholeBytesMax ?? wholeBytesDefault)) return await this.#long(key, range, options)
     return await this.#short(key, range, options)
-  }
-
-  create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
-    return this.#store.create(key, body, options)
-  }
-
-  put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {
-    return this.#store.put(key, body, options)
-  }
-
-  replace(key: string, body: Uint8Array, etag: string, options?: StoreOptions): Promise<string | undefined> {
-    return this.#store.replace(key, body, etag, options)
-  }
-
-  delete(key: string, options?: StoreOptions): Promise<void> {
-    return this.#store.delete(key, options)
-  }
-
-  list(prefix: string, options?: ListOptions): Promise<readonly ObjectSummary[]> {
-    return this.#store.list(prefix, options)
   }
 
   /** Undefined while the size is not known here. */
@@ -89,7 +67,7 @@ export class CachedPacks implements ObjectStore {
 
   async #sizeOnly(key: string, options: GetOptions): Promise<StoredObject | undefined> {
     const whole = await this.#wholeRange(key, options)
-    return whole === undefined ? await this.#store.get(key, options) : foundObject(key, whole.end, new Uint8Array())
+    return whole === undefined ? await this.store.get(key, options) : foundObject(key, whole.end, new Uint8Array())
   }
 
   async #short(key: string, range: ByteRange, options: GetOptions): Promise<StoredObject | undefined> {
@@ -105,7 +83,7 @@ export class CachedPacks implements ObjectStore {
     const bytes = missing.length * blockBytes
     if (!fills.tryTake(bytes)) {
       counts.bypasses.add()
-      return await this.#store.get(key, options)
+      return await this.store.get(key, options)
     }
     try {
       const fetched = await this.#fetchMissing(key, missing, options)
@@ -144,7 +122,7 @@ export class CachedPacks implements ObjectStore {
   /** A range that begins with a block and ends with one, or with the object. */
   async #fetch(key: string, options: GetOptions & { readonly range: ByteRange }): Promise<Fetched | undefined> {
     const { blocks, counts, fills, background } = this.#parts
-    const found = await this.#store.get(key, options)
+    const found = await this.store.get(key, options)
     if (found === undefined) return undefined
     const bytes = await found.bytes()
     const range = clampRange(options.range, found.size)
@@ -168,7 +146,7 @@ export class CachedPacks implements ObjectStore {
     const isKept = rangeLength(range) <= keptBytesMax
     // The first block tells the size; what is longer than will be kept is asked for whole unless that is here.
     const first = isKept ? await this.#short(key, { start, end: start + 1 }, options) : await this.#first(key, start, options)
-    if (first === undefined) return isKept ? undefined : await this.#store.get(key, options)
+    if (first === undefined) return isKept ? undefined : await this.store.get(key, options)
     const wanted = clampRange(range, first.size)
     const pieces = (): AsyncGenerator<Uint8Array> => this.#pieces(key, wanted, isKept, options)
     return {
@@ -196,7 +174,7 @@ export class CachedPacks implements ObjectStore {
         held = found && { objectBytes: found.size, bytes: await found.bytes() }
       }
       if (held === undefined) {
-        const rest = await this.#store.get(key, { ...options, range: { start: at, end: wanted.end } })
+        const rest = await this.store.get(key, { ...options, range: { start: at, end: wanted.end } })
         if (rest === undefined) throw new EdgemountError('not-found', `Cannot read "${key}" from ${this.label}: it was deleted while it was read`)
         yield* rest.stream()
         return

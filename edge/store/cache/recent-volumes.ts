@@ -8,7 +8,8 @@
 import type { Clock } from '../../../shared/clock.ts'
 import { codeOf } from '../../../shared/error.ts'
 import { decodeRecord } from '../../../shared/format/commit.ts'
-import type { GetOptions, ListOptions, ObjectStore, ObjectSummary, StoreOptions, StoredObject } from '../../../shared/store.ts'
+import { PassingStore } from '../../../shared/passing-store.ts'
+import type { GetOptions, ObjectStore, StoreOptions, StoredObject } from '../../../shared/store.ts'
 import { configKey, headKey, logPrefix, seqOfLogKey } from '../../../shared/volume/keys.ts'
 import { streamOf } from '../stream.ts'
 
@@ -56,51 +57,32 @@ export function recentStore(store: ObjectStore, volumes: RecentVolumes): ObjectS
   return new RecentStore(store, volumes.of(store.label))
 }
 
-class RecentStore implements ObjectStore {
-  readonly label: string
-  readonly #store: ObjectStore
+class RecentStore extends PassingStore {
   readonly #recent: RecentVolume
 
   constructor(store: ObjectStore, recent: RecentVolume) {
-    this.label = store.label
-    this.#store = store
+    super(store)
     this.#recent = recent
   }
 
-  async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
+  override async get(key: string, options: GetOptions = {}): Promise<StoredObject | undefined> {
     const isWhole = options.range === undefined
     const isHeld = isWhole && options.isFresh !== true
     if (key === headKey && this.#recent.newestSeq > 0 && isHeld) return foundObject(key, new TextEncoder().encode(String(this.#recent.newestSeq)))
-    if (!isDocument(key) || !isWhole) return await this.#store.get(key, options)
+    if (!isDocument(key) || !isWhole) return await this.store.get(key, options)
     const held = isHeld ? this.#recent.documents.get(key) : undefined
     if (held !== undefined) return foundObject(key, held)
-    const found = await this.#store.get(key, options)
+    const found = await this.store.get(key, options)
     if (found === undefined || found.size > recordBytesMax) return found
     const bytes = await found.bytes()
     this.#remember(key, bytes)
     return foundObject(key, bytes)
   }
 
-  async create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
-    const isCreated = await this.#store.create(key, body, options)
+  override async create(key: string, body: Uint8Array, options?: StoreOptions): Promise<boolean> {
+    const isCreated = await this.store.create(key, body, options)
     if (isCreated && key.startsWith(logPrefix) && body.length <= recordBytesMax) this.#remember(key, body.slice())
     return isCreated
-  }
-
-  put(key: string, body: Uint8Array, options?: StoreOptions): Promise<void> {
-    return this.#store.put(key, body, options)
-  }
-
-  replace(key: string, body: Uint8Array, etag: string, options?: StoreOptions): Promise<string | undefined> {
-    return this.#store.replace(key, body, etag, options)
-  }
-
-  delete(key: string, options?: StoreOptions): Promise<void> {
-    return this.#store.delete(key, options)
-  }
-
-  list(prefix: string, options?: ListOptions): Promise<readonly ObjectSummary[]> {
-    return this.#store.list(prefix, options)
   }
 
   /** What is no record is none the next time either: it is asked for again. */

@@ -35,6 +35,13 @@ test.each(commands.map((command) => [command.name, command] as const))('%s expla
   for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(118)
 })
 
+test('a setting that means something else to a command has no default there', () => {
+  const helpOf = (name: string): string => helpOfCommand(commands.find((command) => command.name === name)!)
+  expect(helpOf('mount')).toContain('default: ~/.cache/edgemount')
+  expect(helpOf('serve')).not.toContain('~/.cache')
+  expect(helpOf('serve')).toContain('kept in memory alone. Best on a local SSD. (environment: EDGEMOUNT_CACHE)')
+})
+
 test('flags have one short form each within a command', () => {
   for (const command of commands) {
     const shorts = [...command.settings, ...commonSettings].map((name) => settingOf(name).short).filter((short) => short !== undefined)

@@ -78,7 +78,7 @@ function sharedLayer(path: string, second: string, isInFolder: boolean): Layer |
   if (identity.has(path)) return layer('shared', 2)
   if (isInFolder && second === 'format') return layer('shared', 3)
   if (isInFolder && second === 'http') return { area: 'shared', rank: 1, group: second }
-  if (path === 'shared/store.ts') return layer('shared', 4)
+  if (path === 'shared/store.ts' || path === 'shared/passing-store.ts') return layer('shared', 4)
   if (isInFolder && second === 'fetch') return { area: 'shared', rank: 4, group: second }
   if (isInFolder && second === 'volume') return layer('shared', 5)
   return isInFolder && second === 'wire' ? layer('shared', 6) : undefined
