@@ -58,6 +58,8 @@ const silenceMs = 6000
 const silentMax = 3
 /** What a new worker may take to control this page. */
 const controlMs = 20_000
+/** What a script may take to be loaded and to take over from an older one, which first ends what it is at. */
+const activeMs = 60_000
 
 /** Resolves when this page's requests below the prefix are answered by the worker. Called again, for example with another token, it replaces what was said. */
 export async function registerVolume(options: RegisterOptions): Promise<RegisteredVolume> {
@@ -176,7 +178,8 @@ export class RegisteredVolume {
   async #worker(): Promise<ServiceWorker> {
     const { active } = this.#registration
     if (active !== null) return active
-    await untilActive(this.#registration).catch(() => undefined)
+    const { installing, waiting } = this.#registration
+    if (installing !== null || waiting !== null) await untilActive(this.#registration)
     if (this.#registration.active !== null) return this.#registration.active
     throw new EdgemountError('closed', `Cannot use "${this.prefix}": its service worker was unregistered; register the volume again`)
   }
@@ -235,13 +238,11 @@ async function register(workers: ServiceWorkerContainer, { script, scope, prefix
   const wantedScope = new URL(scope ?? './', scope === undefined ? url : location.href).href
   const before = (await workers.getRegistrations()).find((registration) => registration.scope === wantedScope)
   const known = [before?.installing, before?.waiting, before?.active].flatMap(prefixesOf)
-  try {
-    const registration = await workers.register(withPrefixes(url, [...known, prefix]), { scope: wantedScope })
-    await untilActive(registration)
-    return registration
-  } catch (error) {
+  const registration = await workers.register(withPrefixes(url, [...known, prefix]), { scope: wantedScope }).catch((error: unknown) => {
     throw new EdgemountError('unavailable', `Cannot register the service worker "${script}": ${messageOf(error)}; host edgemount's dist/service-worker.js there`, { cause: error })
-  }
+  })
+  await untilActive(registration)
+  return registration
 }
 
 /** One tab after the other: each adds its prefix to those that there are. */
@@ -263,18 +264,32 @@ function withPrefixes(script: URL, prefixes: readonly string[]): string {
 
 /** Until the newest worker of the registration is the one that works. */
 async function untilActive(registration: ServiceWorkerRegistration): Promise<void> {
-  for (;;) {
-    const worker = registration.installing ?? registration.waiting
-    if (worker === null) break
-    const done = new AbortController()
-    await new Promise<void>((resolve) => {
-      const look = (): void => void ((worker.state === 'activated' || worker.state === 'redundant') && resolve())
-      worker.addEventListener('statechange', look, { signal: done.signal })
-      look()
-    })
+  const done = new AbortController()
+  const late = systemClock.sleep(activeMs, done.signal).then(() => {
+    const isBusy = registration.waiting !== null
+    const why = isBusy ? 'an older one is still at work, for example for a pin; wait until that is done, or close the other tabs, and' : 'its script does not finish to install; look there for what it waits for, and'
+    throw new EdgemountError('unavailable', `Cannot start the service worker: ${why} register the volume again`)
+  })
+  late.catch(() => undefined)
+  try {
+    for (let worker = newestOf(registration); worker !== null; worker = newestOf(registration)) await Promise.race([untilSettled(worker, done.signal), late])
+  } finally {
     done.abort()
   }
-  if (registration.active === null) throw new EdgemountError('unavailable', 'it did not start')
+  if (registration.active === null) throw new EdgemountError('unavailable', "Cannot start the service worker: its script failed; look into the browser's console, and host edgemount's dist/service-worker.js there")
+}
+
+function newestOf({ installing, waiting }: ServiceWorkerRegistration): ServiceWorker | null {
+  return installing ?? waiting
+}
+
+/** Until it works, or never will. */
+async function untilSettled(worker: ServiceWorker, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const look = (): void => void ((worker.state === 'activated' || worker.state === 'redundant') && resolve())
+    worker.addEventListener('statechange', look, { signal })
+    look()
+  })
 }
 
 async function untilControlled(workers: ServiceWorkerContainer): Promise<void> {
