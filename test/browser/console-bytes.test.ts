@@ -1,15 +1,11 @@
 /** What the console reads over the network of large files: the beginning of a Parquet file, and a place in a video. */
-import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildConsole } from '../../edge/bundle.ts'
 import type { Run } from '../../shared/format/entry.ts'
 import { type EdgeUnderTest, startEdge } from '../edge/edge-under-test.ts'
 import { ConsoleBed, expectNoProblems } from '../support/console-bed.ts'
 import { parquetBytes, randomParquetBytes } from '../support/console-files.ts'
-import { tempDirectory } from '../support/temp-directory.ts'
+import { longVideo } from '../support/long-video.ts'
 
 const MiB = 1024 * 1024
 let edge: EdgeUnderTest
@@ -80,14 +76,7 @@ test('rows of a large row group are read by its index; without one, somebody is 
 })
 
 test('a seek in a video of 100 MiB reads less than 4 MiB before it plays', async () => {
-  const directory = await tempDirectory()
-  const file = path.join(directory, 'video.webm')
-  // Noise at a few megabits, a key frame a second.
-  const source = ['-f', 'lavfi', '-i', 'nullsrc=s=320x180:r=15:d=4,geq=random(1)*255:128:128']
-  await promisify(execFile)('ffmpeg', ['-loglevel', 'error', ...source, '-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-b:v', '2M', '-g', '15', file], { timeout: 60_000 })
-  const looped = path.join(directory, 'looped.webm')
-  await promisify(execFile)('ffmpeg', ['-loglevel', 'error', '-stream_loop', '99', '-i', file, '-c', 'copy', '-cues_to_front', '1', looped], { timeout: 60_000 })
-  const bytes = await readFile(looped)
+  const bytes = await longVideo(100)
   expect(bytes.length).toBeGreaterThan(60 * MiB)
   await write('/video.webm', [bytes])
   const opened = await bed.open('#/demo/video.webm')

@@ -10,11 +10,13 @@ import type * as PdfJs from 'pdfjs-dist'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type * as Registration from '../../edge/browser/service-worker/registration.ts'
 import type { Operation } from '../../shared/volume/operation.ts'
-import { type EdgeUnderTest, fileOperation, volumeName } from '../edge/edge-under-test.ts'
+import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../edge/edge-under-test.ts'
 import { runtimes } from '../edge/runtimes.ts'
 import { type ChromiumBed, type Visit, bundleForPage, startChromium } from '../support/chromium.ts'
 import { brightness, duckdbRows, parquetBytes, parquetRows, pdfBytes, pdfPages, writeDuckDb } from '../support/client-files.ts'
+import { longVideo } from '../support/long-video.ts'
 import { shellWorker, workerFiles } from '../support/service-worker-page.ts'
+import { startSlowProxy } from '../support/slow-proxy.ts'
 
 /** In the page. */
 declare const edgemount: typeof Registration
@@ -168,3 +170,42 @@ describe.each(runtimes)('from %s', (_, start) => {
     expect(visit.problems).toEqual([])
   }, 40_000)
 })
+
+test('a seek in a video of 70 MiB has the edge send less than 4 MiB before it plays', async () => {
+  const MiB = 1024 * 1024
+  const video = await longVideo(62)
+  expect(video.length).toBeGreaterThan(64 * MiB)
+  const edge = await startEdge()
+  const proxy = await startSlowProxy(edge.url)
+  try {
+    await edge.commit(await fileOperation(edge.volume, '/video.webm', video))
+    const visit = await visitWith({ ...edge, url: proxy.url })
+    const { page } = visit
+    // 24 Mbit/s: over the loopback a browser has filled its buffers before anybody could look.
+    proxy.bytesPerSecond = 3 * MiB
+    await page.evaluate(async () => {
+      const element = document.createElement('video')
+      element.muted = true
+      const isReady = new Promise((resolve) => element.addEventListener('canplay', resolve, { once: true }))
+      element.src = '/files/video.webm'
+      document.body.replaceChildren(element)
+      await isReady
+    })
+    const before = proxy.sent()
+    const from = await page.evaluate(async () => {
+      const element = document.querySelector('video')!
+      element.currentTime = element.duration * 0.7
+      await new Promise((resolve) => element.addEventListener('seeked', resolve, { once: true }))
+      await element.play()
+      return element.duration * 0.7
+    })
+    const bytesSent = proxy.sent() - before
+    expect(bytesSent).toBeLessThan(4 * MiB)
+    expect(bytesSent).toBeGreaterThan(0)
+    await page.waitForFunction((start) => document.querySelector('video')!.currentTime > start + 0.2, from)
+    expect(visit.problems).toEqual([])
+  } finally {
+    await proxy.stop()
+    await edge.close()
+  }
+}, 40_000)
