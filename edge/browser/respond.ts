@@ -1,6 +1,6 @@
 /**
- * A file as the answer to a request, as the edge itself would answer (RFC 9110): for `createFetch` and for service workers. Several ranges at once are answered with
- * the whole file, which the RFC allows; failures are answers too, with the sentence as JSON.
+ * A file as the answer to a request, as the edge itself would answer (RFC 9110): for `createFetch`. Several ranges at once are answered with the whole file, which
+ * the RFC allows (section 14.2) and which is small; `service-worker/answer.ts` answers them in parts. Failures are answers too, with the sentence as JSON.
  */
 import { contentTypeOf } from '../../shared/content-type.ts'
 import { codeOf, httpStatusOfCode, messageOf } from '../../shared/error.ts'
