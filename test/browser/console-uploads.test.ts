@@ -68,18 +68,6 @@ describe('uploads', () => {
     expect(problems).toEqual([])
   })
 
-  it('a folder that is dropped comes with all that is in it, empty folders too', async () => {
-    const { page, context, problems } = await bed.visit()
-    await open(page, '#/demo/in/')
-    const tools = await context.newCDPSession(page)
-    const drag = { x: 400, y: 300, data: { items: [], files: [path.join(folder, 'photos')], dragOperationsMask: 1 } }
-    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) await tools.send('Input.dispatchDragEvent', { type, ...drag })
-    await done(page)
-    expect([await textOf('/in/photos/a.txt'), await textOf('/in/photos/2026/b.txt'), await existsAt('/in/photos/empty')]).toEqual(['photo a', 'photo b', true])
-    await page.getByRole('link', { name: 'photos' }).first().waitFor()
-    expect(problems).toEqual([])
-  })
-
   it('a folder that is chosen keeps its names', async () => {
     const { page, problems } = await bed.visit()
     await edge.commit({ op: 'mkdir', path: '/chosen' })

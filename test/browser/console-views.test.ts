@@ -85,25 +85,6 @@ describe('a preview', () => {
     expectNoProblems(opened)
   })
 
-  test('of text goes on where one wants it to', async () => {
-    const opened = await bed.open('#/demo/docs/long.log')
-    await opened.page.getByRole('button', { name: 'Show more' }).click()
-    await opened.page.getByText('The first 820 KiB of 820 KiB are shown.').waitFor()
-    expect(await opened.page.locator('pre').evaluate((pre) => pre.textContent.length)).toBe(840_000)
-    expectNoProblems(opened)
-  })
-
-  test('of Parquet shows columns and rows, a part at a time', async () => {
-    const opened = await bed.open('#/demo/data/table.parquet')
-    const { page } = opened
-    await page.getByText('500 rows, 3 columns, 1 row group').waitFor()
-    await page.getByText('The first 100 rows of 500 are shown.').waitFor()
-    await page.getByRole('button', { name: 'Next 100 rows' }).click()
-    await page.getByText('The first 200 rows of 500 are shown.').waitFor()
-    expect(await page.locator('.data').last().locator('tbody tr').last().innerText()).toBe('200\t199\tcity 3\t2023-11-14T22:16:39.000Z')
-    expectNoProblems(opened)
-  })
-
   test('of a drawing runs no script in it; of a damaged picture says so', async () => {
     const opened = await bed.open('#/demo/media/drawing.svg')
     await opened.page.getByText('120 × 80 pixels').waitFor()
@@ -112,19 +93,6 @@ describe('a preview', () => {
     const broken = await bed.open('#/demo/media/broken.png')
     await broken.page.getByText('This browser cannot show the picture').waitFor()
     expectNoProblems(broken)
-  })
-
-  test('of a sound plays', async () => {
-    const opened = await bed.open('#/demo/media/tone.wav')
-    await opened.page.waitForFunction(() => (document.querySelector('audio')?.duration ?? 0) > 1.9)
-    await opened.page.evaluate(async () => {
-      const audio = document.querySelector('audio')!
-      audio.muted = true
-      audio.currentTime = 1
-      await audio.play()
-    })
-    await opened.page.waitForFunction(() => document.querySelector('audio')!.currentTime > 1.1)
-    expectNoProblems(opened)
   })
 
   test('of PDF is the browser\'s own, or says that there is none', async () => {
@@ -140,14 +108,6 @@ describe('a preview', () => {
     await opened.shoot('pdf')
     expect(await opened.violations()).toEqual([])
     expectNoProblems(opened)
-  })
-
-  test('of nothing, and of what is no text, offers the download', async () => {
-    const empty = await bed.open('#/demo/data/empty')
-    await empty.page.getByText('This file is empty.').waitFor()
-    const random = await bed.open('#/demo/data/random.bin')
-    await random.page.getByText('there is no preview of its kind').waitFor()
-    expectNoProblems(random)
   })
 })
 
