@@ -1,5 +1,5 @@
 /** The S3 store before servers that fail, lie or say nothing; and with what `open.ts` puts around it. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { deadlineStore } from '../../../edge/store/deadline.ts'
 import { openStore } from '../../../edge/store/open.ts'
 import { retryStore } from '../../../edge/store/retry.ts'
@@ -212,8 +212,9 @@ describe('the probe of a new volume', () => {
 
 test('opened by its URL, a store is tried again, and a write on conditions is not', async () => {
   const { url, requests } = await startFaultServer(() => xmlError(503, 'SlowDown'))
-  process.env['AWS_ACCESS_KEY_ID'] = 'key'
-  process.env['AWS_SECRET_ACCESS_KEY'] = secretAccessKey
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'key')
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey)
+  onTestFinished(() => void vi.unstubAllEnvs())
   const opened = await openStore(`s3://bucket/p?endpoint=${url}&region=here-1`, { clock: systemClock, random: systemRandom })
   expect(await failureOf(opened.store.get('k'))).toBe('unavailable')
   expect(await failureOf(opened.store.create('k', text('x')))).toBe('unavailable')
