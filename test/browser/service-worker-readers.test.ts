@@ -15,6 +15,7 @@ import { runtimes } from '../edge/runtimes.ts'
 import { type ChromiumBed, type Visit, bundleForPage, startChromium } from '../support/chromium.ts'
 import { brightness, duckdbRows, parquetBytes, parquetRows, pdfBytes, pdfPages, writeDuckDb } from '../support/client-files.ts'
 import { longVideo } from '../support/long-video.ts'
+import { watch } from '../support/page-video.ts'
 import { shellWorker, workerFiles } from '../support/service-worker-page.ts'
 import { startSlowProxy } from '../support/slow-proxy.ts'
 
@@ -75,43 +76,6 @@ async function visitWith(edge: EdgeUnderTest): Promise<Visit> {
   return visit
 }
 
-interface Frame {
-  readonly time: number
-  readonly bright: number
-}
-
-/** In the page: plays a little, then goes to each time. */
-async function watch(times: readonly number[]): Promise<Frame[]> {
-  const video = document.createElement('video')
-  video.muted = true
-  document.body.replaceChildren(video)
-  const until = (event: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      video.addEventListener(event, () => resolve(), { once: true })
-      video.addEventListener('error', () => reject(new Error(`The video: ${video.error?.message}`)), { once: true })
-      setTimeout(() => reject(new Error(`The video has no ${event} in time`)), 15_000)
-    })
-  const frame = (): Frame => {
-    const context = new OffscreenCanvas(240, 240).getContext('2d')!
-    context.drawImage(video, 0, 0)
-    return { time: video.currentTime, bright: context.getImageData(60, 120, 1, 1).data[0]! }
-  }
-  const isReady = until('canplay')
-  video.src = '/files/video.webm'
-  await isReady
-  await video.play()
-  while (video.currentTime < 0.3) await until('timeupdate')
-  video.pause()
-  const frames = [frame()]
-  for (const time of times) {
-    const isThere = until('seeked')
-    video.currentTime = time
-    await isThere
-    frames.push(frame())
-  }
-  return frames
-}
-
 /** In the page: a database is opened only to be read, and never as a whole. */
 async function query(sql: string): Promise<unknown[]> {
   const database = new readers.duckdb.AsyncDuckDB(new readers.duckdb.VoidLogger(), new Worker('/duckdb-worker.js'))
@@ -137,7 +101,7 @@ describe.each(runtimes)('from %s', (_, start) => {
 
   test('a video plays and seeks, a picture is shown', async () => {
     visit = await visitWith(edge)
-    const [played, ...sought] = await visit.page.evaluate(watch, [15.05, 2.05])
+    const [played, ...sought] = await visit.page.evaluate(watch, { address: '/files/video.webm', times: [15.05, 2.05] })
     expect(played?.time).toBeGreaterThanOrEqual(0.3)
     expect(sought.map(({ time }) => time.toFixed(2))).toEqual(['15.05', '2.05'])
     for (const { time, bright } of sought) expect(Math.abs(bright - brightness(time)), `at ${time} s`).toBeLessThanOrEqual(6)

@@ -10,9 +10,8 @@ import { DirectoryStore } from '../../edge/store/directory.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { Volume } from '../../shared/volume/volume.ts'
-import { rawRequest } from '../support/raw-http.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { type EdgeUnderTest, volumeName } from './edge-under-test.ts'
+import { type EdgeUnderTest, edgeAt, volumeName } from './edge-under-test.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const startMs = 45_000
@@ -25,22 +24,12 @@ export async function startDenoEdge(environment: Readonly<Record<string, string>
   const engine = { store: new ScopedStore(store, volumeName), clock: systemClock, random: new SeededRandom(1), hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
   const { port, end } = await startDeno(directory, environment)
-  const url = `http://127.0.0.1:${port}`
-  return {
-    url,
-    port,
-    store,
-    volume,
-    raw: (request) => rawRequest(port, request),
-    fetch: (address, init) => fetch(`${url}${address}`, init),
-    commit: async (...operations) => (await volume.writer().commit(operations)).seq,
-    close: async () => {
-      await end()
-      await volume.close()
-      await store.dispose()
-      await rm(directory, { recursive: true, force: true })
-    },
-  }
+  return edgeAt({ port, store, volume }, async () => {
+    await end()
+    await volume.close()
+    await store.dispose()
+    await rm(directory, { recursive: true, force: true })
+  })
 }
 
 /** The port that it serves on, and how to end it. */

@@ -31,6 +31,21 @@ export interface EdgeUnderTest {
   close(): Promise<void>
 }
 
+/** One that listens on this port. `close` ends all of it. */
+export function edgeAt({ port, store, volume }: Pick<EdgeUnderTest, 'port' | 'store' | 'volume'>, close: () => Promise<void>): EdgeUnderTest {
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    port,
+    store,
+    volume,
+    raw: (request) => rawRequest(port, request),
+    fetch: (path, init) => fetch(`${url}${path}`, init),
+    commit: async (...operations) => (await volume.writer().commit(operations)).seq,
+    close,
+  }
+}
+
 export interface EdgeTestSettings {
   /** What the edge sees; the volume is made in it. */
   readonly store?: ObjectStore
@@ -56,19 +71,10 @@ export async function startEdge(settings: EdgeTestSettings = {}): Promise<EdgeUn
   const volume = await Volume.create(engine, { name: volumeName })
   const app = createApp({ store: wrap(store), clock, random: new SeededRandom(2), hash: nodeHash, bytesBody: nodeBytesBody, startDigest: nodeDigest, log, pollMs, storeCallMs, access, cache, metrics, console })
   const server = await serveNode({ app, port: 0, closeMs: 1000 })
-  return {
-    url: server.url,
-    port: server.port,
-    store,
-    volume,
-    raw: (request) => rawRequest(server.port, request),
-    fetch: (path, init) => fetch(`${server.url}${path}`, init),
-    commit: async (...operations) => (await volume.writer().commit(operations)).seq,
-    close: async () => {
-      await server.close()
-      await volume.close()
-    },
-  }
+  return edgeAt({ port: server.port, store, volume }, async () => {
+    await server.close()
+    await volume.close()
+  })
 }
 
 /** A `create` with this body. */

@@ -10,9 +10,8 @@ import { type R2Bucket, R2Store } from '../../edge/store/r2.ts'
 import { ScopedStore } from '../../edge/store/scoped.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { Volume } from '../../shared/volume/volume.ts'
-import { rawRequest } from '../support/raw-http.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { type EdgeUnderTest, volumeName } from './edge-under-test.ts'
+import { type EdgeUnderTest, edgeAt, volumeName } from './edge-under-test.ts'
 
 const worker = path.resolve(import.meta.dirname, '../../edge/worker.ts')
 
@@ -44,20 +43,10 @@ export async function startWorkerdEdge(bindings: Readonly<Record<string, string>
   const random = new SeededRandom((edgeCount += 1))
   const engine = { store: new ScopedStore(store, volumeName), clock: systemClock, random, hash: nodeHash, author: 'test' }
   const volume = await Volume.create(engine, { name: volumeName })
-  const url = `http://127.0.0.1:${port}`
-  return {
-    url,
-    port,
-    store,
-    volume,
-    raw: (request) => rawRequest(port, request),
-    fetch: (address, init) => fetch(`${url}${address}`, init),
-    commit: async (...operations) => (await volume.writer().commit(operations)).seq,
-    close: async () => {
-      await volume.close()
-      giveBack(server)
-    },
-  }
+  return edgeAt({ port, store, volume }, async () => {
+    await volume.close()
+    giveBack(server)
+  })
 }
 
 async function takeWorker(bindings: Readonly<Record<string, string>>): Promise<{ server: Server; name: string }> {
