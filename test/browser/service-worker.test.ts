@@ -106,11 +106,12 @@ describe('answers', () => {
 describe('without the edge', () => {
   test('a folder that is pinned is whole after a reload and a new start of the worker: listings and bytes', async () => {
     const own = await startEdge()
+    const fileCount = 80
     const writer = own.volume.writer()
     const random = new SeededRandom(32)
     const truth = new Map<string, Uint8Array>()
     const operations: Operation[] = []
-    for (let index = 0; index < 200; index += 1) {
+    for (let index = 0; index < fileCount; index += 1) {
       const path = `/album/${index % 10}/file ${index}.bin`
       const bytes = random.bytes(index % 7 === 0 ? 3000 : 100_000 + index * 300)
       truth.set(path, bytes)
@@ -127,10 +128,10 @@ describe('without the edge', () => {
       const done = await volume.pin('/album', { onProgress: ({ bytes }) => told.push(bytes) })
       return { done, told, pins: await volume.pins() }
     }, `${own.url}/v1/${volumeName}`)
-    expect(pinned.done).toEqual({ files: 200, totalFiles: 200, bytes: total, totalBytes: total })
+    expect(pinned.done).toEqual({ files: fileCount, totalFiles: fileCount, bytes: total, totalBytes: total })
     expect(pinned.told).toEqual(pinned.told.toSorted((a, b) => a - b))
-    expect(pinned.told.length).toBeGreaterThanOrEqual(200)
-    expect(pinned.pins).toMatchObject([{ path: '/album', seq: 2, isComplete: true, files: 200 }])
+    expect(pinned.told.length).toBeGreaterThanOrEqual(fileCount)
+    expect(pinned.pins).toMatchObject([{ path: '/album', seq: 2, isComplete: true, files: fileCount }])
     // What is read beside it has to fit into the rest, and takes nothing of it.
     await own.commit(await fileOperation(own.volume, '/other.bin', big), await fileOperation(own.volume, '/never.bin', big.subarray(100)))
     expect(await visit.page.evaluate(async () => (await (await fetch('/files/other.bin')).arrayBuffer()).byteLength)).toBe(big.length)
@@ -150,7 +151,7 @@ describe('without the edge', () => {
     }, [...truth].map(([path, bytes]) => [path, createHash('sha256').update(bytes).digest('hex')] as const))
     expect(wrong).toEqual([])
     const listing = JSON.parse(text(await get(visit, '/files/album/3'))) as { readonly items: readonly unknown[] }
-    expect(listing.items).toHaveLength(20)
+    expect(listing.items).toHaveLength(fileCount / 10)
     const absent = await get(visit, '/files/never.bin', { range: 'bytes=7000000-7000009' })
     expect(absent.status).toBe(503)
     expect(text(absent)).toMatch(/Cannot send \\"\/never.bin\\" without the edge: not all of it is kept on this device; connect, or pin it while the edge is there/)
@@ -272,31 +273,6 @@ describe('what moves on', () => {
 })
 
 describe('what goes wrong', () => {
-  test('a chunk that is damaged where it is kept is fetched again, and a pin is whole again', async () => {
-    const visit = await bed.visit()
-    await register(visit)
-    await visit.page.evaluate(async (url) => {
-      await (await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })).pin('/data')
-      const database = await new Promise<IDBDatabase>((resolve) => {
-        const opening = indexedDB.open('edgemount')
-        opening.addEventListener('success', () => resolve(opening.result))
-      })
-      const store = database.transaction('entries', 'readwrite').objectStore('entries')
-      const keys = await new Promise<IDBValidKey[]>((resolve) => {
-        const asking = store.getAllKeys()
-        asking.addEventListener('success', () => resolve(asking.result))
-      })
-      for (const key of keys) if (typeof key === 'string' && key.startsWith('b/c/')) store.put(new Uint8Array(100_000), key)
-      await new Promise((resolve) => store.transaction.addEventListener('complete', resolve))
-      database.close()
-    }, url)
-    await stopWorkers(visit)
-    const path = '/files/data/big.bin'
-    expect((await get(visit, path, { range: 'bytes=3000000-3000099' })).bytes).toEqual([...big.subarray(3_000_000, 3_000_100)])
-    expect(await visit.page.evaluate(async (url) => (await (await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })).stats()).corruptKept, url)).toBeGreaterThan(0)
-    expect(visit.problems).toEqual([])
-  })
-
   test('a worker that the browser ends comes back by itself, for requests and within a pin', async () => {
     const visit = await bed.visit()
     await register(visit)
@@ -328,25 +304,6 @@ describe('what goes wrong', () => {
     const pins = async (): Promise<readonly Registration.Pinned[]> =>
       await visit.page.evaluate(async (url) => await (await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })).pins(), url)
     await expect.poll(async () => (await pins()).map(({ isComplete, files }) => [isComplete, files]), { timeout: 15_000 }).toEqual([[true, 3]])
-    expect(visit.problems).toEqual([])
-  })
-
-  test('two tabs share a worker, and what they pin at once', async () => {
-    const visit = await bed.visit()
-    await register(visit)
-    const other = await visit.newPage()
-    await register({ page: other })
-    const pin = async (page: Visit['page']): Promise<number> =>
-      await page.evaluate(async (url) => {
-        const volume = await edgemount.registerVolume({ prefix: '/files/', url, script: '/app-worker.js' })
-        await volume.pin('/data')
-        return (await volume.stats()).pinnedBytes
-      }, url)
-    const [one, two] = await Promise.all([pin(visit.page), pin(other)])
-    for (const pinnedBytes of [one, two]) expect(Math.floor(pinnedBytes / MiB)).toBe(big.length / MiB)
-    const range = { range: 'bytes=5000000-5000009' }
-    const answers = await Promise.all([get(visit, '/files/data/big.bin', range), get({ page: other }, '/files/data/big.bin', range)])
-    for (const { bytes } of answers) expect(bytes).toEqual([...big.subarray(5_000_000, 5_000_010)])
     expect(visit.problems).toEqual([])
   })
 
