@@ -82,7 +82,7 @@ function chooser(context: Context, isFolder: boolean): HTMLInputElement {
 /** A page may not read a file again by itself: somebody has to choose it. */
 function showUnfinished(host: HTMLElement, context: Context): void {
   const { unfinished, queue } = uploadsOf(context)
-  const here = unfinished.all().filter(({ volume, path }) => volume === context.place.volumeName && !queue.items.some((item) => item.path === path && item.state !== 'failed' && item.state !== 'cancelled'))
+  const here = unfinished.all().filter(({ volume, path }) => volume === context.place.volumeName && !queue.items.some((item) => (item.sendingTo ?? item.path) === path && item.state !== 'failed' && item.state !== 'cancelled'))
   if (here.length === 0) return
   const list = element('ul', { class: 'unfinished' })
   const section = element('section', { class: 'unfinished-section' }, element('h2', {}, 'Begun and not ended'), element('p', { class: 'quiet' }, 'Choose the same file again, into the same folder, and it goes on where it was.'), list)

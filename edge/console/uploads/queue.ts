@@ -3,7 +3,8 @@
  *
  * INVARIANT: nothing that is there is replaced before somebody said so, once for all files that were dropped together.
  */
-import { codeOf } from '../../../shared/error.ts'
+import { EdgemountError, codeOf } from '../../../shared/error.ts'
+import { shownName } from '../format.ts'
 import type { Dropped } from './dropped.ts'
 import { pathBelow } from './dropped.ts'
 import { numberedPath } from './free-name.ts'
@@ -23,6 +24,8 @@ export interface UploadItem {
   readonly file: File | undefined
   readonly state: ItemState
   readonly sentBytes: number
+  /** Under which name it is being sent, or was when it failed: its own, or a numbered one. */
+  readonly sendingTo: string | undefined
   /** Why it failed, or waits. */
   readonly error: unknown
 }
@@ -54,7 +57,7 @@ interface Batch {
   readonly count: number
 }
 
-type Mutable = { -readonly [Key in keyof UploadItem]: UploadItem[Key] } & { readonly batch: Batch; decided: Decision | undefined; ending: AbortController }
+type Mutable = { -readonly [Key in keyof UploadItem]: UploadItem[Key] } & { batch: Batch; decided: Decision | undefined; ending: AbortController }
 
 const atOnce = 3
 const namesTriedMax = 100
@@ -104,7 +107,7 @@ export class UploadQueue {
       ...files.map(({ names, file }) => ({ path: pathBelow(folder, names), file })),
     ]
     for (const { path, file } of added) {
-      const item: Mutable = { number: this.#nextNumber, volume, path, file, state: 'waiting', sentBytes: 0, error: undefined, batch, decided: undefined, ending: new AbortController() }
+      const item: Mutable = { number: this.#nextNumber, volume, path, file, state: 'waiting', sentBytes: 0, sendingTo: undefined, error: undefined, batch, decided: undefined, ending: new AbortController() }
       this.#items.set(item.number, item)
       this.#line.push(item)
       this.#openCount += 1
@@ -119,8 +122,9 @@ export class UploadQueue {
     if (item === undefined || ended.includes(item.state)) return
     this.#set(item, { state: 'cancelled' })
     item.ending.abort()
-    const { volume, path, file } = item
-    if (file !== undefined) discardUpload(this.#parts.world, { volume, path, file }, new AbortController().signal).catch(() => undefined)
+    const { volume, sendingTo, file } = item
+    // What an earlier page began under the same name is not this one's.
+    if (file !== undefined && sendingTo !== undefined) discardUpload(this.#parts.world, { volume, path: sendingTo, file }, new AbortController().signal).catch(() => undefined)
     this.#pump()
   }
 
@@ -132,6 +136,8 @@ export class UploadQueue {
     const item = this.#items.get(number)
     if (item?.state !== 'failed' && item?.state !== 'cancelled') return
     item.ending = new AbortController()
+    // Another answer may be wanted.
+    if (codeOf(item.error) === 'conflict') Object.assign(item, { decided: undefined, batch: { decision: undefined, count: 1 } })
     this.#set(item, { state: 'waiting', error: undefined, sentBytes: 0 })
     this.#pump()
   }
@@ -188,6 +194,7 @@ export class UploadQueue {
       const to = number === 1 ? path : numberedPath(path, number)
       if (number > 1 && (await exists(volume, to, signal))) continue
       if (number === 1 && decided === 'keep-both') continue
+      this.#set(item, { sendingTo: to })
       const outcome = await uploadFile(world, {
         volume,
         path: to,
@@ -198,11 +205,13 @@ export class UploadQueue {
         onWaiting: (error) => this.#set(item, { state: 'retrying', error }),
       })
       if (outcome === 'done') {
-        this.#set(item, { path: to, sentBytes: file.size })
+        this.#set(item, { path: to, sentBytes: file.size, sendingTo: undefined })
         return 'done'
       }
+      this.#set(item, { sendingTo: undefined })
     }
-    return this.#ask(item)
+    if (decided !== 'keep-both') return this.#ask(item)
+    throw new EdgemountError('conflict', `Cannot keep both: “${shownName(path)}” is there, and so are ${namesTriedMax - 1} others with a number; rename the file here, and upload it again`)
   }
 
   /** The item waits without a place; the others go on. */

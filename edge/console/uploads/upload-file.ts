@@ -9,6 +9,7 @@ import type { Clock } from '../../../shared/clock.ts'
 import { EdgemountError, codeOf } from '../../../shared/error.ts'
 import { percentEncodePath } from '../../../shared/path.ts'
 import { routes } from '../../../shared/wire/routes.ts'
+import { shownName } from '../format.ts'
 import { blockBytes, blocksUpTo, hasSameBlocks, noBlocks, withBlocks } from './sent-blocks.ts'
 import type { Answer, Sending } from './send.ts'
 import type { Unfinished, UnfinishedUploads } from './unfinished.ts'
@@ -138,6 +139,7 @@ async function patchAll(world: UploadWorld, request: UploadRequest, start: Exclu
 
 /** The note says what is about to be sent before it is. */
 async function noted(world: UploadWorld, file: File, begun: Unfinished, offset: number): Promise<Unfinished> {
+  await requireReadable(file)
   const count = blocksUpTo(Math.min(offset + 1, file.size))
   if (count <= begun.sent.count) return begun
   const now = { ...begun, sent: await withBlocks(file, begun.sent, count) }
@@ -160,7 +162,7 @@ async function patch(world: UploadWorld, { file, signal, replaces, onSent }: Upl
 }
 
 /** Again and again while the edge is away, busy, or was somewhere else in the file. */
-async function trying<T>(world: UploadWorld, { signal, onWaiting }: UploadRequest, once: () => Promise<T>): Promise<T> {
+async function trying<T>(world: UploadWorld, { file, signal, onWaiting }: UploadRequest, once: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     throwIfAborted(signal)
     try {
@@ -168,9 +170,19 @@ async function trying<T>(world: UploadWorld, { signal, onWaiting }: UploadReques
     } catch (error) {
       const code = codeOf(error)
       if (signal.aborted || tries === triesMax || (code !== 'unavailable' && code !== 'exhausted')) throw error
+      await requireReadable(file)
       onWaiting(error)
       await world.clock.sleep(Math.min(waitMsMax, 500 * 2 ** tries), signal)
     }
+  }
+}
+
+/** A browser says of a request whose body it could not read no more than that it failed. */
+async function requireReadable(file: File): Promise<void> {
+  try {
+    await file.slice(0, 1).arrayBuffer()
+  } catch (error) {
+    throw new EdgemountError('invalid', `Cannot read “${shownName(file.name)}” any more: it was changed, moved or removed since it was chosen; choose it again`, { cause: error })
   }
 }
 

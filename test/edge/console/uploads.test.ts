@@ -9,7 +9,7 @@ import { noBlocks, withBlocks } from '../../../edge/console/uploads/sent-blocks.
 import { UnfinishedUploads } from '../../../edge/console/uploads/unfinished.ts'
 import { type UploadRequest, type UploadWorld, uploadFile, wholeBytesMax } from '../../../edge/console/uploads/upload-file.ts'
 import { errorOf } from '../../../edge/console/session.ts'
-import { EdgemountError } from '../../../shared/error.ts'
+import { EdgemountError, messageOf } from '../../../shared/error.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 
 const fileOf = (name: string, size: number): File => new File([new Uint8Array(size)], name, { lastModified: 1_700_000_000_500 })
@@ -229,5 +229,56 @@ describe('a queue', () => {
     queue.retry(20_000)
     await second
     expect(sent.at(-1)).toBe('http://edge/v1/v/files/in/f19999')
+  })
+
+  it('ends with a sentence when a hundred names are taken, and asks again when it is tried again', async () => {
+    const asked: string[] = []
+    let questions = 0
+    const taken = (path: string): Promise<boolean> => Promise.resolve(asked.push(path) > 0 && path !== '/in/free')
+    const decide = (): Promise<Decision> => Promise.resolve((questions += 1) === 1 ? 'keep-both' : 'skip')
+    const queue = new UploadQueue({ world: worldOf(new PlayedEdge()), exists: (_, path) => taken(path), makeFolder: () => Promise.resolve(), decide, onChange: () => undefined, onIdle: () => undefined })
+    queue.add('v', '/in', { files: [{ names: ['a.txt'], file: fileOf('a.txt', 5) }], emptyFolders: [] })
+    await expect.poll(() => queue.items[0]?.state).toBe('failed')
+    expect(asked.length).toBe(100)
+    expect(messageOf(queue.items[0]?.error)).toBe('Cannot keep both: “/in/a.txt” is there, and so are 99 others with a number; rename the file here, and upload it again')
+    queue.retry(1)
+    await expect.poll(() => queue.items[0]?.state).toBe('skipped')
+  })
+
+  it('discards what it sent itself when it is cancelled, and nothing that was begun under the original name', async () => {
+    const sent: string[] = []
+    const world: UploadWorld = {
+      ...worldOf(new PlayedEdge()),
+      send: async ({ method, url, signal }) => {
+        sent.push(`${method} ${url}`)
+        if (method === 'POST') return answer(201, { location: '/v1/v/uploads/a?upload=mine' })
+        if (method === 'PATCH') await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new EdgemountError('aborted', 'Cannot go on'))))
+        return answer(204)
+      },
+    }
+    const file = fileOf('a.txt', wholeBytesMax + 1)
+    const other = { volume: 'v', path: '/in/a.txt', size: file.size, modifiedMs: file.lastModified, id: 'other', begunMs: 0, replaces: false, sent: noBlocks }
+    world.unfinished.keep(other)
+    const queue = new UploadQueue({ world, exists: (_, path) => Promise.resolve(path === '/in/a.txt'), makeFolder: () => Promise.resolve(), decide: () => Promise.resolve('keep-both'), onChange: () => undefined, onIdle: () => undefined })
+    queue.add('v', '/in', { files: [{ names: ['a.txt'], file }], emptyFolders: [] })
+    await expect.poll(() => sent.length).toBe(2)
+    expect(queue.items[0]?.sendingTo).toBe('/in/a (2).txt')
+    queue.cancel(1)
+    await expect.poll(() => decodeURIComponent(sent.at(-1) ?? '')).toBe('DELETE http://edge/v1/v/uploads/in/a (2).txt?upload=mine')
+    expect(world.unfinished.all()).toEqual([other])
+    // One that has begun nothing has nothing to discard.
+    queue.add('v', '/in', { files: [{ names: ['b.txt'], file }, { names: ['a.txt'], file }], emptyFolders: [] })
+    queue.cancelAll()
+    expect(world.unfinished.all()).toEqual([other])
+  })
+
+  it('says of a file that cannot be read any more that it is to be chosen again, at once', async () => {
+    const world: UploadWorld = { ...worldOf(new PlayedEdge()), send: () => Promise.reject(new EdgemountError('unavailable', 'Cannot reach the edge')) }
+    const file = fileOf('a.txt', 5)
+    file.slice = () => ({ arrayBuffer: () => Promise.reject(new DOMException('A requested file could not be read', 'NotReadableError')) }) as unknown as Blob
+    const queue = new UploadQueue({ world, exists: () => Promise.resolve(false), makeFolder: () => Promise.resolve(), decide: () => Promise.resolve('skip'), onChange: () => undefined, onIdle: () => undefined })
+    queue.add('v', '/in', { files: [{ names: ['a.txt'], file }], emptyFolders: [] })
+    await expect.poll(() => queue.items[0]?.state).toBe('failed')
+    expect(messageOf(queue.items[0]?.error)).toContain('Cannot read “a.txt” any more: it was changed, moved or removed since it was chosen; choose it again')
   })
 })
