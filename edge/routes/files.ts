@@ -12,7 +12,7 @@ import { openBody, openEndedBody } from '../http/body.ts'
 import { evaluatePreconditions, type Validators } from '../../shared/http/conditional.ts'
 import { contentDisposition, contentTypeOf } from '../../shared/content-type.ts'
 import { type FileFacts, type FilePlan, planFile } from '../../shared/http/file-plan.ts'
-import { type Opened, documentPolicy } from '../http/document-policy.ts'
+import { type Opened, documentPolicy, isSavedOnly } from '../http/document-policy.ts'
 import { listingPieces, pageHeaders, prefersHtml, renderListing, walksLinks } from '../http/listing.ts'
 import { writeMultipart } from '../../shared/http/multipart.ts'
 import { parseInteger, queryInteger, queryName, queryValue } from '../http/query.ts'
@@ -30,7 +30,7 @@ const conditionalParameters: readonly RouteParameter[] = [
   { name: 'Accept', in: 'header', text: 'For a directory: text/html for a page, JSON otherwise; without it, one page of all names' },
   { name: 'after', in: 'query', text: 'For a directory: only names after this one' },
   { name: 'limit', in: 'query', text: `For a directory: at most so many names, 1 to ${listLimitMax}` },
-  { name: 'download', in: 'query', text: 'With any value: a browser saves the file instead of showing it' },
+  { name: 'download', in: 'query', text: 'With any value: a browser saves the file instead of showing it, as it does HTML, SVG and XML at an address that holds a token' },
 ]
 
 const readResponses = {
@@ -101,15 +101,17 @@ async function answerPath(exchange: Exchange, snapshot: Snapshot, isPinned: bool
     file,
   )
   const more: HeaderMap = { 'edgemount-seq': String(snapshot.seq) }
-  const policy = documentPolicy(file.contentType, openedBy(exchange))
+  const opened = openedBy(exchange)
+  const policy = documentPolicy(file.contentType, opened)
   if (policy !== undefined) more['content-security-policy'] = policy
-  if (queryValue(exchange.query, 'download') !== undefined) more['content-disposition'] = contentDisposition('attachment', name)
+  if (queryValue(exchange.query, 'download') !== undefined || isSavedOnly(file.contentType, opened.hasTokenInAddress)) more['content-disposition'] = contentDisposition('attachment', name)
   const read = (range: ByteRange): AsyncIterable<Uint8Array> => snapshot.read(entry, range, { signal, label: path })
   return await execute(exchange, { plan, path, more, read })
 }
 
-function openedBy({ edge, grant, base, query }: Exchange): Opened {
-  return { rights: grant.rights, hasToken: grant.isByToken || base !== '' || queryValue(query, 't') !== undefined, hasConsole: edge.console !== undefined }
+function openedBy({ edge, grant, base, query }: Exchange): Opened & { readonly hasTokenInAddress: boolean } {
+  const hasTokenInAddress = base !== '' || queryValue(query, 't') !== undefined
+  return { rights: grant.rights, hasToken: grant.isByToken || hasTokenInAddress, hasTokenInAddress, hasConsole: edge.console !== undefined }
 }
 
 interface Execution {

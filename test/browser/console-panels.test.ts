@@ -6,6 +6,7 @@ import { startGuardedEdge } from '../edge/access/guarded-edge.ts'
 import { tokenFor } from '../edge/access/tokens.ts'
 import { type EdgeUnderTest, fileOperation, startEdge } from '../edge/edge-under-test.ts'
 import { type ChromiumBed, startChromium } from '../support/chromium.ts'
+import { pngBytes } from '../support/console-files.ts'
 import { lookAt } from '../support/console-visit.ts'
 
 let bed: ChromiumBed
@@ -29,7 +30,7 @@ beforeAll(async () => {
   seqs['first'] = await edge.commit(await put('/docs/poem.txt', 'one\ntwo\nthree\nfour\n'), await put('/docs/lost.txt', 'lost'), await put('/page.html', script))
   seqs['second'] = await edge.commit(await put('/docs/poem.txt', 'one\n2\nthree\nfour\nfive\n'))
   seqs['third'] = await edge.commit({ op: 'unlink', path: '/docs/lost.txt' })
-  await closed.commit(await fileOperation(closed.volume, '/docs/a.txt', 'shared text'), await fileOperation(closed.volume, '/secret.txt', 'secret'), await fileOperation(closed.volume, '/page.html', script))
+  await closed.commit(await fileOperation(closed.volume, '/docs/a.txt', 'shared text'), await fileOperation(closed.volume, '/secret.txt', 'secret'), await fileOperation(closed.volume, '/page.html', `${script}<img src="picture.png"><img src="https://elsewhere.example/pixel.png"><link rel="stylesheet" href="style.css"><iframe src="docs/a.txt"></iframe>`), await fileOperation(closed.volume, '/picture.png', pngBytes()), await fileOperation(closed.volume, '/style.css', '#ran { color: rgb(1, 2, 3) }'))
 })
 
 afterAll(async () => {
@@ -161,13 +162,22 @@ describe('pages of a volume', () => {
     expect(problems.length).toBeGreaterThan(0)
   })
 
-  it('opened with a token run no script', async () => {
-    const { page } = await bed.visit()
+  it('are saved at an address that holds a token; opened with one they run no script, and load from the same place alone', async () => {
+    const { page, requests, problems } = await bed.visit()
     const token = await tokenFor()
     for (const url of [`${closed.url}/t/${token}/v1/demo/files/page.html`, `${closed.url}/v1/demo/files/page.html?t=${token}`]) {
-      await page.goto(url)
-      expect([await page.title(), await page.locator('#ran').textContent()]).toEqual(['page', 'no'])
+      const [saved] = await Promise.all([page.waitForEvent('download'), page.goto(url).catch(() => undefined)])
+      expect([saved.suggestedFilename(), await page.title()]).toEqual(['page.html', 'begin'])
+      await saved.delete()
     }
+    await page.setExtraHTTPHeaders({ authorization: `Bearer ${token}` })
+    requests.length = 0
+    await page.goto(`${closed.url}/v1/demo/files/page.html`)
+    expect([await page.title(), await page.locator('#ran').textContent()]).toEqual(['page', 'no'])
+    expect(await page.locator('#ran').evaluate((text) => getComputedStyle(text).color)).toBe('rgb(1, 2, 3)')
+    await page.waitForFunction(() => document.images[0]?.naturalWidth === 64)
+    expect(requests.filter((url) => url.startsWith(closed.url)).map((url) => new URL(url).pathname).toSorted()).toEqual(['/v1/demo/files/page.html', '/v1/demo/files/picture.png', '/v1/demo/files/style.css'])
+    expect(problems.find((problem) => problem.includes('elsewhere.example') && problem.includes('img-src'))).toBeDefined()
     expect((await closed.fetch('/v1/demo/stat/stolen.txt', { headers: { 'x-api-key': token } })).status).toBe(404)
   })
 })

@@ -33,6 +33,35 @@ export const dispositionRows: readonly HttpRow[] = [
   row('a part that is saved', request(`GET ${at('letters.txt?download')}`, ['range: bytes=0-1']), { status: 206, body: 'ab', has: { 'content-disposition': 'attachment; filename="letters.txt"' } }),
 ]
 
+const still = /^sandbox allow-downloads; default-src 'none'; (?!.*(?:script|connect|frame|object)-src).*form-action 'none'; base-uri 'none'; frame-ancestors 'none'$/
+const token = '/t/em1.example'
+
+const document = (address: string, name: string, more: readonly string[] = [], status = 200): HttpRow => {
+  const isText = name.endsWith('.txt')
+  const has = { 'content-security-policy': isText ? undefined : still, 'content-disposition': isText ? undefined : `attachment; filename="${name}"`, 'referrer-policy': 'no-referrer' }
+  return row(`${[address, ...more].join(', ')}: a document beside a token`, request(`GET ${address}`, more), { status, has })
+}
+
+const silent = (line: string, status: number, more: readonly string[] = []): HttpRow => row(`${line} tells nobody its address`, request(line, more), { status, has: { 'referrer-policy': 'no-referrer' } })
+
+/** What a browser does at an address that holds a token: it shows no document, and says nowhere where it was. */
+export const tokenRows: readonly HttpRow[] = [
+  ...['a.html', 'a.svg'].map((name) => document(`${token}${at(`types/${name}`)}`, name)),
+  document(`${token}${at('dir/a.html')}`, 'a.html', ['range: bytes=0-1'], 206),
+  document(`${token}/v1/demo/@2/dir/a.html`, 'a.html'),
+  document(`${at('dir/a.html')}?t=em1.example`, 'a.html'),
+  document(`${token}${at(letters)}`, letters),
+  row('the same without a token', request(`GET ${at('types/a.svg')}`), { status: 200, body: 'data', has: { 'content-disposition': undefined, 'referrer-policy': 'no-referrer' } }),
+  silent(`GET ${token}/`, 200),
+  silent(`GET ${token}${at('dir/')}`, 200, ['accept: text/html']),
+  silent(`GET ${token}${at('dir')}`, 302, ['accept: text/html']),
+  silent(`GET ${token}${at('nothing')}`, 404),
+  silent(`GET ${token}/nowhere`, 404),
+  silent(`GET ${token}${at(letters)}?x`, 416, ['range: bytes=99-']),
+  silent(`PATCH ${token}${at(letters)}`, 405),
+  silent(`GET ${token}/v1/demo/zip/dir`, 200),
+]
+
 const plain = { 'content-encoding': undefined, 'cache-control': 'no-cache, no-transform', vary: undefined }
 const alike: RowMore = { nginx: 'same' }
 

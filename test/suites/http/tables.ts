@@ -6,7 +6,7 @@ import { directoryRows, lookupRows, snapshotRows, symlinkRows } from './director
 import { headRows } from './head.ts'
 import { oldRows } from './old-http.ts'
 import { corsRows, methodRows } from './origins.ts'
-import { codingRows, dispositionRows, typeRows } from './representations.ts'
+import { codingRows, dispositionRows, tokenRows, typeRows } from './representations.ts'
 import type { HttpRow } from './row.ts'
 import { severalRangeRows } from './several-ranges.ts'
 import { singleRangeRows, tinyFileRows } from './single-ranges.ts'
@@ -32,6 +32,7 @@ export const httpTables: readonly (readonly [topic: string, rows: readonly HttpR
   ['queries', queryRows],
   ['content types', typeRows],
   ['downloads', dispositionRows],
+  ['below a token', tokenRows],
   ['codings', codingRows],
   ['CORS', corsRows],
   ['methods', methodRows],
