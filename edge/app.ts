@@ -224,7 +224,7 @@ class Handling {
       if (codeOf(error) === 'corrupt') this.#doubt(request)
       const isStranger = this.#guard !== undefined && grant?.isByToken !== true
       response = this.failure(route.template, error, isStranger)
-      response = route.showError?.({ request, base: readAddress(request.url).base, response, message: shownMessage(error, isStranger) }) ?? response
+      response = route.showError?.({ request, base: readAddress(request.url).base, response, message: shownMessage(error, isStranger), console: this.#edge.console }) ?? response
     }
     if (this.#guard !== undefined && route.needs !== undefined) restrictCaching(response.headers, grant, Math.floor(this.#edge.clock.now() / 1000))
     return response

@@ -99,6 +99,16 @@ export interface Protocol {
   readonly options: HeaderMap
 }
 
+/** An error that was to be answered. */
+export interface Refused {
+  readonly request: Request
+  readonly base: string
+  readonly response: Response
+  /** What may be told of it. */
+  readonly message: string
+  readonly console: ConsoleFiles | undefined
+}
+
 export interface Route {
   /** HEAD goes where GET is. */
   readonly method: Method
@@ -114,7 +124,7 @@ export interface Route {
   readonly changesNothing?: boolean
   /** It tells nothing that is anybody's: whoever has a token that counts may ask, whatever that is for. */
   readonly isForEveryToken?: boolean
-  /** As how many requests it counts where rates are counted: it may cost the store a hundred. One unless given. */
+  /** As how many requests it counts where rates are counted: it may cost the store a hundred. One unless given; what is for everybody counts only if it is. */
   readonly weight?: number
   readonly summary: string
   readonly parameters?: readonly RouteParameter[]
@@ -124,7 +134,7 @@ export interface Route {
   /** Status → what it means. */
   readonly responses: Readonly<Record<number, string>>
   /** What stands for an error where people look at it; undefined leaves the JSON. */
-  readonly showError?: (refused: { readonly request: Request; readonly base: string; readonly response: Response; readonly message: string }) => Response | undefined
+  readonly showError?: (refused: Refused) => Response | undefined
   readonly handle: (exchange: Exchange) => Promise<Response> | Response
 }
 

@@ -1,36 +1,50 @@
 /**
- * The page for people who open an edge without a token that counts: why, and a form that takes another one. It has no script and keeps nothing.
+ * The page for people who open an edge without a token that counts: why, and a form that takes another one. Who brings none gets the console, which knows then that it has none:
+ * it opens the volumes that are public, by their address, which no server sees. Without a console, and for a token that does not count, it is a page without scripts.
  */
 import { escapeHtml, pageHeaders } from './http/listing.ts'
+import { type ConsoleFiles, consolePolicy } from './console-files.ts'
 import { respond } from './http/respond.ts'
+import type { Refused } from './route.ts'
 
 const policy = pageHeaders['content-security-policy'].replace("form-action 'none'", "form-action 'self'")
 
-/** `base` is what stands before the page's path: the form leads out of a token's address, to one with the new token. */
-export function signInPage(refusal: Response, message: string, base: string): Response {
+export function signInPage({ request, base, response: refusal, message, console }: Refused): Response {
   const challenge = refusal.headers.get('www-authenticate')
   const retryAfter = refusal.headers.get('retry-after')
+  const isStranger = refusal.status === 401 && base === '' && !/[?&]t=/.test(request.url)
+  const withConsole = isStranger ? console : undefined
   const headers = {
     ...pageHeaders,
-    'content-security-policy': policy,
+    'content-security-policy': withConsole === undefined ? policy : consolePolicy,
     'cache-control': 'no-store',
     vary: 'Accept',
     ...(challenge === null ? {} : { 'www-authenticate': challenge }),
     ...(retryAfter === null ? {} : { 'retry-after': retryAfter }),
   }
   const isSignIn = refusal.status === 401 || refusal.status === 403
-  return respond(refusal.status, headers, page(message, base === '' ? './' : '../../', isSignIn))
+  // The form leads out of a token's address, to one with the new token.
+  const text = withConsole === undefined ? page(message, base === '' ? './' : '../../', isSignIn) : consolePage(withConsole, message)
+  return respond(refusal.status, headers, text)
 }
 
-function page(message: string, action: string, isSignIn: boolean): string {
-  const title = isSignIn ? 'A token is needed' : 'Not now'
-  const form = `<form action="${action}" method="get">
+/** The console's own page, with why it has to do without a token, and the form for who has no scripts. */
+function consolePage({ page: built }: ConsoleFiles, message: string): string {
+  return built.replace('<html lang="en"', () => `<html lang="en" data-refusal="${escapeHtml(message)}"`).replace('<noscript>', () => `<noscript><p>${escapeHtml(message)}.</p>${formFor('./')}`)
+}
+
+function formFor(action: string): string {
+  return `<form action="${action}" method="get">
 <label for="t">Token</label>
 <input id="t" name="t" type="password" required autocomplete="off" spellcheck="false" placeholder="em1.…">
 <button>Open</button>
 </form>
 <p>A token looks like <code>em1.…</code>. Whoever runs this edge makes one with <code>edgemount token create</code>. An address that holds a token, <code>/t/&lt;token&gt;/</code>, opens by itself.
 The files of a public volume need none: they are at <code>/v1/&lt;volume&gt;/files/</code>.</p>`
+}
+
+function page(message: string, action: string, isSignIn: boolean): string {
+  const title = isSignIn ? 'A token is needed' : 'Not now'
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -49,7 +63,7 @@ p { color: color-mix(in srgb, currentcolor 80%, transparent) }
 <main>
 <h1>${title}</h1>
 <p role="alert">${escapeHtml(message)}.</p>
-${isSignIn ? form : ''}
+${isSignIn ? formFor(action) : ''}
 </main>
 </html>
 `

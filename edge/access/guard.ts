@@ -76,7 +76,7 @@ export class Guard {
     const presented = presentedToken(request.headers, address)
     const claims = presented === undefined || route.needs === undefined ? undefined : await this.#verify(presented, client)
     // Whoever looks after the edge asks how it is, also while somebody asks too much; only what costs the store a request is counted.
-    if (route.needs !== undefined || address.query !== '') this.#charge(claims, client, route.weight)
+    if (route.needs !== undefined || route.weight !== undefined || address.query !== '') this.#charge(claims, client, route.weight)
     if (route.needs === undefined) return fullGrant
     const asked = readAsked(route, address, claims)
     const { signal } = request

@@ -47,9 +47,13 @@ async function showNames(host: HTMLElement, context: Context, differences: Diffe
     const linked = page.hasLinkedChanges ? ' Files with several names may have changed, too.' : ''
     said.textContent = `${page.isLast ? '' : 'More than '}${formatCount(count, 'difference', 'differences')}.${linked}`
   }
-  const more = button({ label: 'Show more', icon: 'down', onClick: () => void read().catch((error: unknown) => notices.fail(error)) })
-  const read = async (): Promise<void> => add(await readDiff(session, place.volumeName, { path, from, to, after }, signal))
+  const more = button({ label: 'Show more', icon: 'down', onClick: () => void read().catch((error: unknown) => notices.fail(error)).finally(() => (more.disabled = false)) })
+  const read = async (): Promise<void> => {
+    more.disabled = true
+    add(await readDiff(session, place.volumeName, { path, from, to, after }, signal))
+  }
   await read()
+  more.disabled = false
   fill(host, list, element('div', { class: 'more' }, said, more))
 }
 

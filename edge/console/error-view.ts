@@ -17,11 +17,22 @@ const titles: Readonly<Partial<Record<ErrorCode, string>>> = {
   unsupported: 'This cannot be done here',
 }
 
+/** What can be done where the edge's own words do not say it. */
+const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
+  unavailable: 'Look whether this device is online, and whether the edge runs. What was read before opens without it.',
+  corrupt: 'Other files are not touched by it. Whoever runs the edge learns more from its log and from edgemount fsck.',
+}
+
+export interface Elsewhere {
+  readonly href: string
+  readonly title: string
+}
+
 export interface ErrorOptions {
   readonly session: Session
   readonly onRetry: () => void
-  /** Where else to go: the directory above, or the volumes. */
-  readonly elsewhere?: { readonly href: string; readonly title: string } | undefined
+  /** Where else to go: what is there now, the directory above, the volumes. */
+  readonly elsewhere: readonly Elsewhere[]
   /** Milliseconds since 1970. */
   readonly nowMs: number
 }
@@ -30,12 +41,20 @@ export function errorView(error: unknown, { session, onRetry, elsewhere, nowMs }
   const code = codeOf(error)
   const expiredMs = session.claims === undefined ? Infinity : session.claims.expiry * 1000
   const isExpired = expiredMs <= nowMs
-  const title = isExpired && code === 'denied' ? 'The token has expired' : (titles[code] ?? 'This did not work')
+  const denied = isExpired ? 'The token has expired' : session.token === undefined ? 'A token is needed' : titles[code]
+  const title = (code === 'denied' ? denied : titles[code]) ?? 'This did not work'
   const said = error instanceof EdgemountError ? sentenceOf(error) : `${sentenceOf(error)} This is a fault of the console; load the page again.`
   const links: Child[] = [button({ label: 'Try again', onClick: onRetry, class: 'button-primary' })]
-  if (elsewhere !== undefined) links.push(element('a', { class: 'button', href: elsewhere.href }, elsewhere.title))
-  const hint = code === 'denied' ? tokenForm(session, isExpired) : undefined
-  return element('div', { class: 'error-view' }, icon('warning'), element('h1', { tabindex: -1 }, title), element('p', { role: 'alert' }, said), hint, element('div', { class: 'buttons' }, ...links))
+  for (const { href, title: text } of elsewhere) links.push(element('a', { class: 'button', href }, text))
+  const advice = hints[code]
+  const hint = code === 'denied' ? tokenForm(session, isExpired) : advice !== undefined && element('p', {}, advice)
+  return element('div', { class: 'error-view' }, icon('warning'), element('h1', { tabindex: -1 }, title), element('p', { role: 'alert' }, said), hint, element('div', { class: 'buttons' }, ...links), element('p', { class: 'quiet waiting' }))
+}
+
+/** How long it is until it is tried again by itself; seen, and not read out each second. */
+export function sayWaiting(view: Element, secondsLeft: number): void {
+  const host = view.querySelector('.waiting')
+  if (host !== null) host.textContent = secondsLeft === 0 ? 'Looking whether it is back…' : `It is tried again by itself in ${secondsLeft} s.`
 }
 
 /** Leads to the same place with another token, which goes into the address and nowhere else. */
@@ -47,6 +66,8 @@ export function tokenForm(session: Session, isExpired: boolean): HTMLElement {
     const root = session.token === undefined ? session.base : session.base.replace(/t\/[^/]+\/$/, '')
     location.assign(`${root}t/${encodeURIComponent(input.value.trim())}/${location.hash}`)
   })
-  const text = isExpired ? 'Ask for a new one where you got it, and paste it here.' : 'With a token that allows it, this opens. Whoever runs the edge makes one with edgemount token create.'
-  return element('div', {}, element('p', {}, text), form)
+  const text = isExpired
+    ? ['Ask for a new one where you got it, and paste it here.']
+    : ['With a token that allows it, this opens. Whoever runs the edge makes one with ', element('code', {}, 'edgemount token create'), '.']
+  return element('div', {}, element('p', {}, ...text), form)
 }

@@ -23,6 +23,16 @@ const remembered = new Map<string, Remembered>()
 /** So many rows before the end of what is here the next page is asked for. */
 const aheadRows = 200
 
+/** All but the newest go, oldest first, until so many folders with so many names are left. */
+export function forgetOldest(places: Map<string, { readonly listing: { readonly items: { readonly length: number } } }>, placesMax = rememberedMax, itemsMax = namesMax): void {
+  let count = [...places.values()].reduce((sum, { listing }) => sum + listing.items.length, 0)
+  for (const [key, { listing }] of places) {
+    if (places.size === 1 || (places.size <= placesMax && count <= itemsMax)) return
+    places.delete(key)
+    count -= listing.items.length
+  }
+}
+
 const titles: Readonly<Record<SortKey, string>> = { name: 'Name', size: 'Size', time: 'Modified' }
 
 export class FolderView {
@@ -50,7 +60,7 @@ export class FolderView {
   /** Rejects when the directory cannot be read. */
   static async show(host: HTMLElement, context: Context): Promise<void> {
     const { place, address, signal } = context
-    const key = `${place.volumeName}@${place.seq ?? ''}${place.info.path}`
+    const key = `${place.volume.generation} ${place.volumeName}@${place.seq ?? ''}${place.info.path}`
     const before = remembered.get(key)
     const kept = before?.listing.seq === place.volume.seq ? before : undefined
     const listing = kept?.listing ?? new Listing(await place.volume.at(place.volume.seq), place.info.path)
@@ -59,7 +69,7 @@ export class FolderView {
     const memory: Remembered = { listing, scrollY: kept?.scrollY ?? 0, name: before?.name }
     remembered.delete(key)
     remembered.set(key, memory)
-    if (remembered.size > rememberedMax) remembered.delete(remembered.keys().next().value ?? '')
+    forgetOldest(remembered)
     view.#build(host)
     if (memory.name !== undefined) view.#rows.select(memory.name)
     await view.#update(address.sort, false)

@@ -7,4 +7,4 @@ import { Session } from './session.ts'
 import { Shell } from './shell.ts'
 
 applyTheme()
-new Shell(new Session(location), systemClock).start(document.body)
+new Shell(new Session(location, document.documentElement.dataset['refusal']), systemClock).start(document.body)

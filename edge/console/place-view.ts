@@ -5,9 +5,11 @@ import { baseName, isWithin, rootPath, splitPath } from '../../shared/path.ts'
 import { type Action, actionsFor } from './actions.ts'
 import { formatAddress } from './address.ts'
 import { type Child, button, element, icon } from './element.ts'
+import { tokenForm } from './error-view.ts'
 import { formatBytes, formatTime, shownName } from './format.ts'
 import type { Context, Panel } from './panel.ts'
 import { panels } from './panels.ts'
+import type { Session } from './session.ts'
 
 /** Rejects when the panel cannot be shown. */
 export async function showPlace(host: HTMLElement, context: Context): Promise<void> {
@@ -22,10 +24,9 @@ export async function showPlace(host: HTMLElement, context: Context): Promise<vo
   const section = element('section', { class: `panel panel-${open?.id}`, 'aria-label': open?.title })
   host.append(element('div', { class: 'place-head' }, crumbs(context), element('div', { class: 'title-line' }, element('div', {}, title, facts), actions)))
   if (place.seq !== undefined) host.append(pastBanner(context))
+  if (session.refusal !== undefined) host.append(publicBanner(session))
   if (fitting.length > 1) host.append(tabs(fitting, open, context))
   host.append(section)
-  // Where the tabs are wider than the page.
-  host.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   // On a phone there may be more tabs than it shows.
   host.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   for (const panel of fitting) panel.attach?.(host, context)
@@ -46,7 +47,7 @@ function crumbs({ session, place, address }: Context): HTMLElement {
     const content = href === undefined ? element('span', { 'aria-current': 'page' }, label) : element('a', { href }, label)
     steps.push(element('li', {}, content))
   }
-  if (session.onlyVolume === undefined) add('Volumes', '#/')
+  if (session.onlyVolume === undefined) add(session.refusal === undefined ? 'Volumes' : 'Start', '#/')
   const names = splitPath(place.path)
   const paths = [rootPath, ...names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)].filter((path) => isWithin(path, session.prefix))
   for (const path of paths) {
@@ -59,6 +60,11 @@ function crumbs({ session, place, address }: Context): HTMLElement {
 function pastBanner({ place, address }: Context): HTMLElement {
   const now = element('a', { href: formatAddress({ ...address, seq: undefined }, place.info.kind === 'directory') }, 'Show what is there now')
   return element('p', { class: 'banner' }, icon('clock'), element('span', {}, `This is what commit ${place.seq} left. `, now))
+}
+
+function publicBanner(session: Session): HTMLElement {
+  const summary = element('summary', {}, 'This volume is public: everybody may read it. To change or share it a token is needed.')
+  return element('details', { class: 'banner banner-public' }, summary, tokenForm(session, false))
 }
 
 function tabs(fitting: readonly Panel[], open: Panel | undefined, { address, place }: Context): HTMLElement {

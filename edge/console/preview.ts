@@ -25,18 +25,22 @@ export function downloadLink({ session, place }: Context): HTMLAnchorElement {
 
 /** After the browser gave up: what the edge says, if it is the one that does not give the file, else `otherwise`. */
 export async function showWhyNot(host: HTMLElement, context: Context, otherwise: string): Promise<void> {
-  const { session, place, signal } = context
-  if (signal.aborted) return
+  if (context.signal.aborted) return
   let why = otherwise
   try {
-    const response = await session.send(routes.file(place.volumeName, place.info.path, place.seq), { headers: { range: 'bytes=0-0' }, signal })
-    await response.body?.cancel()
+    await requireFile(context)
   } catch (error) {
     why = sentenceOf(error)
   }
   if (context.signal.aborted) return
   host.replaceChildren()
   noPreview(host, context, why)
+}
+
+/** Throws what the edge says, if it does not give the file. */
+export async function requireFile({ session, place, signal }: Context): Promise<void> {
+  const response = await session.send(routes.file(place.volumeName, place.info.path, place.seq), { headers: { range: 'bytes=0-0' }, signal })
+  await response.body?.cancel()
 }
 
 /** The address that the browser itself reads the file at. */

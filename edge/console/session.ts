@@ -10,23 +10,32 @@ import { fieldOf } from '../../shared/wire/messages.ts'
 import { routes } from '../../shared/wire/routes.ts'
 import { type Claims, type Right, everyVolume, readToken } from '../../shared/wire/token.ts'
 
+/** What everybody may in a volume that is public. */
+const publicRights: readonly Right[] = ['read', 'list']
+/** Kept at once: each may hold some tens of megabytes of what was read. */
+const volumesMax = 4
+
 export class Session {
   /** The edge's address, with the token if there is one, and a slash at its end. */
   readonly base: string
   readonly token: string | undefined
   /** Undefined without a token, or with one that is not of a kind that says what it allows. */
   readonly claims: Claims | undefined
+  /** Why the edge would have a token, where the page has none: then public volumes may be read, and nothing else. */
+  readonly refusal: string | undefined
+  /** In order of last use. */
   readonly #volumes = new Map<string, Promise<BrowserVolume>>()
 
-  constructor(location: Pick<Location, 'href'>) {
+  constructor(location: Pick<Location, 'href'>, refusal?: string) {
+    this.refusal = refusal
     this.base = new URL('.', location.href.replace(/[?#].*/, '')).href
     this.token = /\/t\/([^/]+)\/$/.exec(this.base)?.[1]
     this.claims = this.token === undefined ? undefined : claimsOf(this.token)
   }
 
-  /** Without a token everybody may everything, or is told so by the edge. */
   may(right: Right): boolean {
-    return this.claims === undefined || this.claims.rights.includes(right)
+    if (this.claims !== undefined) return this.claims.rights.includes(right)
+    return this.refusal === undefined || publicRights.includes(right)
   }
 
   /** The one volume that the token is for; undefined where there may be several. */
@@ -59,19 +68,25 @@ export class Session {
 
   /** Open once, for all views; a failure is that of who asks now. Browsers that would ask their user whether it may be kept for good are not troubled. */
   volume(name: string): Promise<BrowserVolume> {
-    const known = this.#volumes.get(name) ?? openVolume(this.url(`/v1/${name}`), { cache: { persist: false } })
-    if (!this.#volumes.has(name)) {
-      this.#volumes.set(name, known)
-      known.catch(() => this.#volumes.delete(name))
-    }
-    return known
+    const known = this.#volumes.get(name)
+    const volume = known ?? openVolume(this.url(`/v1/${name}`), { cache: { persist: false } })
+    this.#volumes.delete(name)
+    this.#volumes.set(name, volume)
+    if (known === undefined) volume.catch(() => this.#volumes.get(name) === volume && this.#volumes.delete(name))
+    const [oldest] = this.#volumes.keys()
+    // What still reads it may go on; then its memory is free.
+    if (oldest !== undefined && this.#volumes.size > volumesMax) this.#volumes.delete(oldest)
+    return volume
   }
 
   /** A page of the names of volumes. */
   async volumes(after: string | undefined, signal: AbortSignal): Promise<{ readonly names: readonly string[]; readonly isLast: boolean }> {
     if (this.onlyVolume !== undefined) return { names: [this.onlyVolume], isLast: true }
     const response = await this.send(`/v1${after === undefined ? '' : `?after=${after}`}`, { signal })
-    const answer: unknown = await response.json()
+    const answer: unknown = await response.json().catch((error: unknown) => {
+      if (signal.aborted) throw error
+      throw new EdgemountError('unavailable', 'Cannot read the list of volumes: something on the way answers in the place of the edge; try again in a moment', { cause: error })
+    })
     const items = fieldOf(answer, 'items')
     const names = Array.isArray(items) ? items.map((item) => fieldOf(item, 'name')).filter((name) => typeof name === 'string') : []
     return { names, isLast: fieldOf(answer, 'isLast') !== false }

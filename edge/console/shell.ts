@@ -8,8 +8,9 @@ import type { Clock } from '../../shared/clock.ts'
 import { codeOf } from '../../shared/error.ts'
 import { parentPath, rootPath } from '../../shared/path.ts'
 import { type Address, formatAddress, parseAddress, volumesAddress } from './address.ts'
+import { untilBack } from './come-back.ts'
 import { button, element, fill, icon } from './element.ts'
-import { errorView } from './error-view.ts'
+import { type Elsewhere, errorView, sayWaiting } from './error-view.ts'
 import { type FollowState, follow } from './follower.ts'
 import { shownName } from './format.ts'
 import { type Itself, itselfAt } from './itself.ts'
@@ -41,6 +42,10 @@ export class Shell {
   #showing = new AbortController()
   /** The volume that is followed, and what ends that. */
   #followed: { readonly volume: BrowserVolume; readonly stop: AbortController } | undefined
+  /** The volume of the address could be opened. */
+  #hasVolume = false
+  /** How often in a row the edge was away. */
+  #awayCount = 0
   #listeners: ((change: Change | undefined) => void)[] = []
 
   constructor(session: Session, clock: Clock) {
@@ -71,16 +76,19 @@ export class Shell {
     const host = element('div', { class: 'view' })
     const isFirst = this.#main.childElementCount === 0
     const late = this.#sayLoading(signal)
+    this.#hasVolume = false
     try {
+      this.#address = volumesAddress
       this.#address = this.#start(parseAddress(location.hash))
       if (this.#address.volume === undefined) await this.#showVolumes(host, signal)
       else await this.#showPlace(host, this.#address.volume, signal)
+      this.#awayCount = 0
     } catch (error) {
       if (signal.aborted) return
-      const parent = this.#address.volume === undefined || this.#address.path === this.#session.prefix ? undefined : parentPath(this.#address.path)
-      const elsewhere = parent === undefined ? undefined : { href: formatAddress({ ...this.#address, path: parent, panel: undefined }, true), title: 'To the folder above' }
-      fill(host, errorView(error, { session: this.#session, onRetry: () => void this.#show(), elsewhere, nowMs: this.#clock.now() }))
+      const view = errorView(error, { session: this.#session, onRetry: () => void this.#show(), elsewhere: this.#elsewhere(error), nowMs: this.#clock.now() })
+      fill(host, view)
       document.title = 'Error · edgemount'
+      if (codeOf(error) === 'unavailable') void this.#comeBack(view, signal)
     }
     if (signal.aborted) return
     late.abort()
@@ -89,6 +97,33 @@ export class Shell {
     this.#notices.say(document.title)
     // The first page is read from its beginning, as any page is.
     if (!isFirst) host.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true })
+  }
+
+  /** Shows the place once the edge is back, as long as nothing else is asked for. Never rejects. */
+  async #comeBack(view: HTMLElement, signal: AbortSignal): Promise<void> {
+    this.#awayCount += 1
+    const wait = { session: this.#session, clock: this.#clock, signal, tries: this.#awayCount, onSecond: (left: number) => sayWaiting(view, left) }
+    addEventListener('online', () => void this.#show(), { signal })
+    try {
+      await untilBack(wait)
+    } catch {
+      return
+    }
+    await this.#show()
+  }
+
+  /** Where to go from what cannot be shown. */
+  #elsewhere(error: unknown): readonly Elsewhere[] {
+    const { onlyVolume, prefix } = this.#session
+    const { volume, seq, path } = this.#address
+    const places: Elsewhere[] = []
+    const add = (title: string, change: Partial<Address>): void => void places.push({ title, href: formatAddress({ ...this.#address, panel: undefined, filter: '', ...change }, true) })
+    const parent = path === prefix ? undefined : parentPath(path)
+    if (this.#hasVolume && seq !== undefined && codeOf(error) === 'not-found') add('To what is there now', { seq: undefined })
+    if (this.#hasVolume && parent !== undefined) add('To the folder above', { path: parent })
+    const isStart = volume === undefined ? /^#?\/?$/.test(location.hash) : volume === onlyVolume && path === prefix && seq === undefined
+    if (!isStart) add(onlyVolume === undefined && this.#session.refusal === undefined ? 'To the volumes' : 'To the start', { volume: undefined })
+    return places
   }
 
   /** Who may see one volume, or a part of it, begins there. */
@@ -107,6 +142,7 @@ export class Shell {
   async #showPlace(host: HTMLElement, volumeName: string, signal: AbortSignal): Promise<void> {
     const { seq, path } = this.#address
     const live = await this.#session.volume(volumeName)
+    this.#hasVolume = true
     const volume = seq === undefined ? live : await live.at(seq, { signal })
     if (seq === undefined && this.#followed?.volume !== live) await live.refresh({ signal }).catch(() => undefined)
     const info = await volume.stat(path, { signal })

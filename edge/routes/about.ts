@@ -46,7 +46,7 @@ export function aboutRoutes(others: readonly Route[]): readonly Route[] {
       isForEveryToken: true,
       summary: 'The console, for people; for programs what this is and where things are',
       responses: { 200: 'A page, or plain text, by Accept', 302: 'A page was asked for with ?t=: the same at /t/{token}/' },
-      showError: ({ request, base, response, message }) => (prefersHtml(request.headers.get('accept')) ? signInPage(response, message, base) : undefined),
+      showError: (refused) => (prefersHtml(refused.request.headers.get('accept')) ? signInPage(refused) : undefined),
       handle: ({ edge, request, query, base }) => {
         const headers = { vary: 'Accept', 'cache-control': 'no-cache' }
         if (!prefersHtml(request.headers.get('accept'))) return respond(200, { ...headers, 'content-type': 'text/plain; charset=utf-8' }, plainPage(all))

@@ -9,8 +9,9 @@ export const consoleRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: '/console/{name}',
-    needs: 'read',
-    isForEveryToken: true,
+    // It is the same for everybody; who has no token looks at public volumes with it, or is asked for one.
+    needs: undefined,
+    weight: 1,
     summary: 'A script, style or picture of the console; its name changes with what is in it',
     responses: { 200: 'The file', 404: 'The console has no such file, or another one since' },
     handle: ({ edge, parameters }) => {

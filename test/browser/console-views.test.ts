@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildConsole } from '../../edge/bundle.ts'
 import { testKeys, tokenFor } from '../edge/access/tokens.ts'
-import { type EdgeUnderTest, startEdge } from '../edge/edge-under-test.ts'
+import { type EdgeUnderTest, fileOperation, startEdge } from '../edge/edge-under-test.ts'
 import { ConsoleBed, type ConsolePage, type Look, expectNoProblems } from '../support/console-bed.ts'
 import { consoleFiles } from '../support/console-files.ts'
 
@@ -18,6 +18,7 @@ beforeAll(async () => {
   edge = await startEdge({ console })
   closed = await startEdge({ console, access: { keys: testKeys } })
   for (const each of [edge, closed]) await each.commit(...(await consoleFiles(each.volume)))
+  await edge.commit(await fileOperation(edge.volume, '/numbers.json', '{"id":12345678901234567890,"price":1.10,"names":["a","b"],"none":{}}'), await fileOperation(edge.volume, '/none.json', '{"id":1}\n{"id":2}'))
   bed = await ConsoleBed.start(edge.url)
 })
 
@@ -43,6 +44,7 @@ const views: readonly (readonly [name: string, fragment: string, isThere: (page:
   ['details', '#/demo/README.md?panel=details', ({ page }) => page.locator('dt', { hasText: 'Content' }).waitFor()],
   ['markdown', '#/demo/README.md', ({ page }) => page.locator('article h2', { hasText: 'Read me' }).waitFor()],
   ['text', '#/demo/docs/long.log', ({ page }) => page.getByText('The first 256 KiB of 820 KiB are shown.').waitFor()],
+  ['json', '#/demo/numbers.json', ({ page }) => page.locator('pre', { hasText: '"id": 12345678901234567890,' }).waitFor()],
   ['csv', '#/demo/data/cities.csv', ({ page }) => page.getByRole('cell', { name: 'City, 59' }).waitFor()],
   ['parquet', '#/demo/data/table.parquet', ({ page }) => page.getByRole('cell', { name: '2023-11-14T22:13:20.000Z' }).waitFor()],
   ['picture', '#/demo/media/picture.png', ({ page }) => page.getByText('64 × 48 pixels').waitFor()],
@@ -82,6 +84,20 @@ describe('a preview', () => {
     await page.getByRole('button', { name: 'Source' }).click()
     await page.getByRole('link', { name: 'a file' }).click()
     await shows('notes.txt')
+    expectNoProblems(opened)
+  })
+
+  test('of JSON is indented in the digits of the file, which can be seen as it is', async () => {
+    const opened = await bed.open('#/demo/numbers.json')
+    const { page } = opened
+    const text = page.locator('pre')
+    await text.waitFor()
+    expect(await text.textContent()).toBe('{\n  "id": 12345678901234567890,\n  "price": 1.10,\n  "names": [\n    "a",\n    "b"\n  ],\n  "none": {}\n}')
+    await page.getByRole('button', { name: 'As it is' }).click()
+    expect(await text.textContent()).toBe('{"id":12345678901234567890,"price":1.10,"names":["a","b"],"none":{}}')
+    await page.evaluate(() => (location.hash = '#/demo/none.json'))
+    await page.locator('pre', { hasText: '{"id":2}' }).waitFor()
+    expect(await page.getByRole('button', { name: 'As it is' }).count()).toBe(0)
     expectNoProblems(opened)
   })
 
@@ -149,7 +165,49 @@ describe('a token', () => {
     expectNoProblems(opened, /40[13]/)
   })
 
-  test('is asked for where there is none, in a page without a script', async () => {
+  test('is not needed to look at a public volume by its address; to change it one is asked for', async () => {
+    const admin = await tokenFor()
+    const access = { method: 'PUT', headers: { 'x-api-key': admin, 'if-match': '"absent"' }, body: '{"format":1,"publicRead":true,"revoked":[]}' }
+    expect((await closed.fetch('/v1/demo/access', access)).status).toBe(204)
+    for (const look of [looks[0]!, looks[3]!]) {
+      const opened = await bed.open('#/demo/docs/', { ...look, base: `${closed.url}/` })
+      const { page, shows } = opened
+      await shows('docs')
+      await page.locator('.rows .name', { hasText: 'notes.txt' }).waitFor()
+      await page.getByText('This volume is public').waitFor()
+      expect(await page.locator('.actions').innerText()).toBe('Download as zip')
+      expect(await page.locator('.tabs').innerText()).toBe('Files\nHistory\nShare\nDetails')
+      expect(await opened.violations()).toEqual([])
+      await opened.shoot('public')
+      await page.getByText('This volume is public').click()
+      expect(await opened.violations()).toEqual([])
+      await opened.shoot('public-token')
+    }
+    const opened = await bed.open('#/other/', { base: `${closed.url}/` })
+    const { page, shows } = opened
+    await shows('A token is needed')
+    await page.getByRole('link', { name: 'To the start' }).click()
+    await page.getByLabel('Public volume').fill('demo')
+    await page.keyboard.press('Enter')
+    await page.getByRole('link', { name: 'docs (folder)' }).click()
+    await page.locator('.rows a', { hasText: 'notes.txt' }).click()
+    await page.locator('pre', { hasText: 'line 200' }).waitFor()
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download' }).click()])
+    expect(file.suggestedFilename()).toBe('notes.txt')
+    await page.getByRole('link', { name: 'History' }).click()
+    await page.getByText('Added').waitFor()
+    expect(await page.getByRole('button', { name: 'Restore' }).count()).toBe(0)
+    await page.evaluate(() => (location.hash = '#/demo/?panel=peers'))
+    await page.getByRole('link', { name: 'docs (folder)' }).waitFor()
+    await page.getByText('This volume is public').click()
+    await page.getByLabel('Token').fill(await tokenFor({ volume: 'demo' }))
+    await page.keyboard.press('Enter')
+    await page.getByText('Nobody is listed now').waitFor()
+    expect(await page.getByText('This volume is public').count()).toBe(0)
+    expectNoProblems(opened, /401/)
+  })
+
+  test('is asked for where there is none', async () => {
     for (const look of looks) {
       const opened = await bed.open('', { ...look, base: `${closed.url}/` })
       await opened.shows('A token is needed')
@@ -165,16 +223,21 @@ describe('a token', () => {
   })
 })
 
-test('an edge that is away is told, and what is kept is shown; it can be tried again', async () => {
+test('an edge that is away is told, and what is kept is shown; it is tried again, by hand and by itself', async () => {
   const opened = await bed.open('#/demo/docs/notes.txt')
   const { page, context, shows } = opened
   await page.locator('pre', { hasText: 'line 200' }).waitFor()
-  await context.route(`${edge.url}/v1/**`, (route) => route.abort('internetdisconnected'))
+  const isEdge = (url: URL): boolean => /^\/(v1|healthz)/.test(url.pathname)
+  await context.route(isEdge, (route) => route.abort('internetdisconnected'))
   await page.evaluate(() => (location.hash = '#/demo/data/random.bin'))
   await shows('The edge is away')
-  await opened.shoot('away')
-  await context.unroute(`${edge.url}/v1/**`)
+  await page.getByText('It is tried again by itself in 2 s.').waitFor()
   await page.getByRole('button', { name: 'Try again' }).click()
+  await page.getByText('It is tried again by itself in 4 s.').waitFor()
+  expect(await opened.violations()).toEqual([])
+  await opened.shoot('away')
+  await context.unroute(isEdge)
+  // By itself.
   await page.getByText('This file is not text').waitFor()
   expectNoProblems(opened, /ERR_INTERNET_DISCONNECTED/)
 })

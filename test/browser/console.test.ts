@@ -95,6 +95,23 @@ describe('where one goes', () => {
   })
 })
 
+test('what is not there leads on: to what is there now, to the folder above, to the volumes', async () => {
+  const opened = await bed.open('#/nothing/a/b')
+  const { page, shows } = opened
+  const links = (): Promise<string[]> => page.locator('.error-view .buttons a').allTextContents()
+  await shows('There is nothing here')
+  expect(await links()).toEqual(['To the volumes'])
+  await page.evaluate(() => (location.hash = '#/demo@9999/docs/'))
+  await page.getByText('9999').first().waitFor()
+  expect(await links()).toEqual(['To what is there now', 'To the folder above', 'To the volumes'])
+  await page.evaluate(() => (location.hash = '#/-bad/'))
+  await shows('This cannot be shown')
+  expect(await links()).toEqual(['To the volumes'])
+  await page.getByRole('link', { name: 'To the volumes' }).click()
+  await shows('Volumes')
+  expectNoProblems(opened, /404/)
+})
+
 describe('many names', () => {
   test('are read as one scrolls, drawn few at a time, and all filtered', async () => {
     const opened = await bed.open('#/demo/many/')

@@ -14,8 +14,8 @@ export const peersPanel: Panel = {
   id: 'peers',
   title: 'Peers',
   icon: 'peers',
-  // They are about the whole volume.
-  isFor: ({ path }, session) => path === rootPath && session.prefix === rootPath && session.may('read'),
+  // They are about the whole volume, and nobody's who has no token.
+  isFor: ({ path }, session) => path === rootPath && session.prefix === rootPath && session.may('read') && session.refusal === undefined,
   show: async (host, context) => {
     const table = element('div')
     host.append(element('p', { class: 'quiet' }, 'Who has chunks of this volume and gives them to others near, as they say of themselves. Each says again every few minutes that it is there.'), table)

@@ -4,13 +4,14 @@ import type { Panel } from '../panel.ts'
 import { type Preview, noPreview } from '../preview.ts'
 import { csvPreview } from '../previews/csv.ts'
 import { imagePreview } from '../previews/image.ts'
+import { jsonPreview } from '../previews/json.ts'
 import { markdownPreview } from '../previews/markdown.ts'
 import { mediaPreview } from '../previews/media.ts'
 import { parquetPreview } from '../previews/parquet.ts'
 import { pdfPreview } from '../previews/pdf.ts'
 import { textPreview } from '../previews/text.ts'
 
-const previews: readonly Preview[] = [markdownPreview, csvPreview, parquetPreview, pdfPreview, imagePreview, mediaPreview, textPreview]
+const previews: readonly Preview[] = [markdownPreview, csvPreview, parquetPreview, pdfPreview, imagePreview, mediaPreview, jsonPreview, textPreview]
 
 export const previewPanel: Panel = {
   id: 'preview',

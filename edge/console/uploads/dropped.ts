@@ -1,7 +1,9 @@
 /**
  * What somebody dropped on the page or chose in a dialog, as one list: files with their path below the folder that they came with, and the folders that are empty.
  */
+import { EdgemountError, messageOf } from '../../../shared/error.ts'
 import { isWithin, joinPath, splitPath } from '../../../shared/path.ts'
+import { shownName } from '../format.ts'
 
 export interface DroppedFile {
   /** Names from the place where it was dropped, its own last. */
@@ -37,15 +39,24 @@ export async function readEntries(entries: readonly FileSystemEntry[], onCount: 
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { names, entry } = next
     if (isFile(entry)) {
-      files.push({ names, file: await new Promise<File>((resolve, reject) => entry.file(resolve, reject)) })
+      files.push({ names, file: await readable(names, new Promise<File>((resolve, reject) => entry.file(resolve, reject))) })
       onCount(files.length)
     } else if (isFolder(entry)) {
-      const inside = await readFolder(entry)
+      const inside = await readable(names, readFolder(entry))
       if (inside.length === 0) emptyFolders.push(names)
       open.push(...inside.map((child) => ({ names: [...names, child.name], entry: child })).toReversed())
     }
   }
   return { files, emptyFolders }
+}
+
+/** Browsers say why in words of their own, and not what it is about. */
+async function readable<T>(names: readonly string[], reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    throw new EdgemountError('invalid', `Cannot read “${shownName(names.join('/'))}”, so nothing was uploaded: it is gone, or may not be read (${messageOf(error)}); drop it again`, { cause: error })
+  }
 }
 
 /** A reader gives a hundred at a time, and nothing at the end. */

@@ -6,9 +6,14 @@ import { countTree } from '../../../edge/console/actions.ts'
 import { type Address, byName, formatAddress, parseAddress, sortKeys, volumesAddress } from '../../../edge/console/address.ts'
 import { columnsMax, isNumberText, parseCsv } from '../../../edge/console/csv.ts'
 import { formatBytes, formatMode, formatTime, iconOf, shownName } from '../../../edge/console/format.ts'
+import { secondsBefore, untilBack } from '../../../edge/console/come-back.ts'
+import { forgetOldest } from '../../../edge/console/folder-view.ts'
+import { indentJson } from '../../../edge/console/json-text.ts'
 import { Listing, showsIn } from '../../../edge/console/listing.ts'
 import { filterItems, heightMax, scrollTo, sortItems, windowOf } from '../../../edge/console/rows.ts'
 import { Session } from '../../../edge/console/session.ts'
+import { EdgemountError } from '../../../shared/error.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
 import { tokenFor } from '../access/tokens.ts'
 
 const info = (name: string, more: Partial<FileInfo> = {}): FileInfo => ({ path: `/${name}`, name, kind: 'file', size: 0, mtime: new Date(0), mode: 0o644, version: '', target: undefined, ...more })
@@ -211,4 +216,74 @@ test('of rows that are wider than a window only its cells are held, and a long c
   expect([head.length, ...rows.map((row) => row.length), isNarrowed]).toEqual([columnsMax, columnsMax, 1, true])
   expect(parseCsv('a,b\n1,2\n', { isWhole: true, rowsMax: 10 }).isNarrowed).toBe(false)
   expect(['', ' -1.5e+3 ', '1,000', 'x', '1 2', `${' '.repeat(250_000)}x`].map(isNumberText)).toEqual([true, true, true, false, false, false])
+})
+
+describe('JSON', () => {
+  test('is indented as JSON.stringify does it, however it was spaced', () => {
+    fc.assert(fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1, '\t'), (value, spacing) => {
+      expect(indentJson(JSON.stringify(value, null, spacing), 1e6)).toBe(JSON.stringify(value, null, 2))
+    }))
+  })
+
+  test('keeps the digits, escapes and doubles of its source', () => {
+    expect(indentJson('{"a":12345678901234567890, "a":1.10,"b\\u0041\\"":[ ],"c":[-0,1E400 , {"d":"{,}"}]}\n', 1000)).toBe('{\n  "a": 12345678901234567890,\n  "a": 1.10,\n  "b\\u0041\\"": [],\n  "c": [\n    -0,\n    1E400,\n    {\n      "d": "{,}"\n    }\n  ]\n}')
+  })
+
+  test('that is none, or would be too long, is nothing', () => {
+    for (const text of ['', '{', '{"a":1}\n{"a":2}', "{'a':1}", '01']) expect(indentJson(text, 1000)).toBeUndefined()
+    const deep = '['.repeat(5000) + ']'.repeat(5000)
+    expect([indentJson(deep, 1_000_000), indentJson('[1]', 5)]).toEqual([undefined, undefined])
+    expect(indentJson(`"${'x'.repeat(1_000_000)}"`, 2_000_000)?.length).toBe(1_000_002)
+  })
+})
+
+describe('an edge that is away', () => {
+  const wait = (answers: (string | undefined)[], signal = new AbortController().signal) => {
+    const clock = new ManualClock()
+    const seconds: number[] = []
+    const send = (path: string): Promise<Response> => {
+      const code = answers.shift()
+      if (path !== '/healthz?deep=1') throw new Error(path)
+      return code === undefined ? Promise.resolve(new Response('{}')) : Promise.reject(new EdgemountError(code as 'unavailable', 'Cannot'))
+    }
+    return { clock, seconds, done: untilBack({ session: { send }, clock, signal, tries: 1, onSecond: (left) => seconds.push(left) }) }
+  }
+
+  test('is looked for again and again, less and less often, until it is back', async () => {
+    const { clock, seconds, done } = wait(['unavailable', 'exhausted'])
+    await clock.advance(2000)
+    expect(seconds).toEqual([2, 1, 0, 4])
+    await clock.advance(12_000)
+    await done
+    expect(seconds).toEqual([2, 1, 0, 4, 3, 2, 1, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    expect([1, 2, 3, 4, 5, 6, 1000].map(secondsBefore)).toEqual([2, 4, 8, 16, 30, 30, 30])
+  })
+
+  test('and says something else is not waited for, nor is it by who has gone on', async () => {
+    const refused = wait(['denied'])
+    await refused.clock.advance(2000)
+    await refused.done
+    const going = new AbortController()
+    const { clock, done } = wait([], going.signal)
+    await clock.advance(500)
+    going.abort()
+    await expect(done).rejects.toThrow()
+    expect(clock.sleeperCount).toBe(0)
+  })
+})
+
+test('of the folders that somebody was in the newest are remembered, with so many names together', () => {
+  const places = new Map([5, 1, 4, 3, 9].map((length, index) => [String(index), { listing: { items: { length } } }]))
+  forgetOldest(places, 4, 100)
+  expect([...places.keys()]).toEqual(['1', '2', '3', '4'])
+  forgetOldest(places, 4, 12)
+  expect([...places.keys()]).toEqual(['3', '4'])
+  forgetOldest(places, 4, 1)
+  expect([...places.keys()]).toEqual(['4'])
+})
+
+test('without a token where one is needed a session may read what is public, and nothing else', () => {
+  const location = { href: 'http://edge/#/demo/' }
+  const may = (session: Session): boolean[] => (['read', 'list', 'write', 'admin'] as const).map((right) => session.may(right))
+  expect([may(new Session(location, 'Cannot: a token is needed')), may(new Session(location))]).toEqual([[true, true, false, false], [true, true, true, true]])
 })
