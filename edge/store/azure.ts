@@ -6,6 +6,7 @@
  */
 import { Readable } from 'node:stream'
 import { AnonymousCredential, type BlockBlobClient, ContainerClient, newPipeline, StorageSharedKeyCredential } from '@azure/storage-blob'
+import type { TokenCredential } from '@azure/identity'
 import { throwIfAborted } from '../../shared/abort.ts'
 import { EdgemountError } from '../../shared/error.ts'
 import type { ByteRange } from '../../shared/range.ts'
@@ -24,6 +25,8 @@ export interface AzureStoreSettings {
   /** With the account in it where the server is not Azure's; `https://<account>.blob.core.windows.net` unless given. */
   readonly endpoint?: string | undefined
   readonly access: AzureAccess
+  /** Of `access` by identity. */
+  readonly identity?: TokenCredential | undefined
 }
 
 /** Read at once: a body that nobody reads keeps its connection, and with it the process. A packet or so more than who asks for the tag alone wants. */
@@ -41,7 +44,7 @@ export class AzureStore implements ObjectStore {
   readonly #containerName: string
   readonly #scope: string
 
-  constructor({ account, container, prefix, endpoint, access }: AzureStoreSettings) {
+  constructor({ account, container, prefix, endpoint, access, identity }: AzureStoreSettings) {
     const given = endpoint ?? access.endpoint
     const usual = `https://${account}.blob.core.windows.net`
     const query = given === undefined || given === usual ? '' : `?endpoint=${given}`
@@ -49,7 +52,7 @@ export class AzureStore implements ObjectStore {
     this.#scope = prefix === '' ? '' : `${prefix}/`
     this.#containerName = container
     const url = `${given ?? usual}/${container}${access.kind === 'sas' ? `?${access.token}` : ''}`
-    const credential = access.kind === 'key' ? new StorageSharedKeyCredential(account, access.key) : new AnonymousCredential()
+    const credential = access.kind === 'key' ? new StorageSharedKeyCredential(account, access.key) : (identity ?? new AnonymousCredential())
     // Once: a client that repeats a conditional write by itself finds its own work, and calls it a lost race.
     this.#container = new ContainerClient(url, newPipeline(credential, { retryOptions: { maxTries: 1 } }))
   }

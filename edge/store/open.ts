@@ -3,7 +3,9 @@
  *
  * The clients of clouds are loaded when one is opened: they take a tenth of a second and tens of megabytes, which nobody pays for a folder.
  */
+import type { TokenCredential } from '@azure/identity'
 import type { Clock } from '../../shared/clock.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import type { Metrics } from '../../shared/metrics.ts'
 import type { Random } from '../../shared/random.ts'
 import type { ObjectStore } from '../../shared/store.ts'
@@ -70,8 +72,19 @@ async function openS3(url: S3Url, settings: OpenStoreSettings): Promise<OpenedSt
 
 async function openAzure(url: AzureUrl, settings: OpenStoreSettings): Promise<OpenedStore> {
   const [{ AzureStore }, { azureAccess }] = await Promise.all([import('./azure.ts'), import('./azure/access.ts')])
-  const store = new AzureStore({ ...url, access: azureAccess(url.account, settings.environment ?? process.env) })
+  const access = azureAccess(url.account, settings.environment ?? process.env)
+  const identity = access.kind === 'identity' ? await openIdentity(url) : undefined
+  const store = new AzureStore({ ...url, access, identity })
   return { store: decorate(overNetwork(store, settings), settings), dispose: async () => {} }
+}
+
+/** Nothing is asked of anybody yet. A token would be read by everybody on the way, so it goes by https only. */
+async function openIdentity({ account, endpoint = 'https:' }: AzureUrl): Promise<TokenCredential> {
+  if (!endpoint.startsWith('https:')) {
+    throw new EdgemountError('invalid', `Cannot open the account "${account}" by an identity over "${endpoint}": that needs https. Or set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN`)
+  }
+  const { DefaultAzureCredential } = await import('@azure/identity')
+  return new DefaultAzureCredential()
 }
 
 /** A place is held while a call is under way, not while it waits for its next try; each try has its own deadline. */

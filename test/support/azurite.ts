@@ -17,10 +17,17 @@ export interface Azurite {
   stop(): Promise<void>
 }
 
+/** PEM files. With them it speaks https, and takes tokens of identities, whose signatures it does not look at. */
+export interface AzuriteCertificate {
+  readonly certificate: string
+  readonly key: string
+}
+
 /** Throws, with what it said, when it does not come up. */
-export async function startAzurite(): Promise<Azurite> {
+export async function startAzurite(secure?: AzuriteCertificate): Promise<Azurite> {
   const program = path.join(path.dirname(createRequire(import.meta.url).resolve('azurite/package.json')), 'dist/src/blob/main.js')
-  const child = spawn(process.execPath, [program, '--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry', '--silent', '--blobHost', '127.0.0.1', '--blobPort', '0'])
+  const oauth = secure === undefined ? [] : ['--oauth', 'basic', '--cert', secure.certificate, '--key', secure.key]
+  const child = spawn(process.execPath, [program, '--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry', '--silent', '--blobHost', '127.0.0.1', '--blobPort', '0', ...oauth])
   const onExit = (): void => void child.kill('SIGKILL')
   process.once('exit', onExit)
   const endpoint = `${await addressOf(child)}/${azuriteAccount}`
@@ -48,7 +55,7 @@ function addressOf(child: ChildProcess): Promise<string> {
     }, startMs)
     const hear = (text: unknown): void => {
       said += String(text)
-      const address = /listens on (http:\/\/127\.0\.0\.1:\d+)/.exec(said)?.[1]
+      const address = /listens on (https?:\/\/127\.0\.0\.1:\d+)/.exec(said)?.[1]
       if (address === undefined) return
       clearTimeout(limit)
       resolve(address)

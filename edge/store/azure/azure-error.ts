@@ -46,7 +46,13 @@ type Reason = readonly [code: ErrorCode, why: string]
 
 const keysHint = 'Check AZURE_STORAGE_KEY, AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN'
 
+/** Of `@azure/identity`, by their names. */
+const identityErrors: ReadonlySet<string> = new Set(['CredentialUnavailableError', 'AuthenticationError', 'AggregateAuthenticationError', 'AuthenticationRequiredError'])
+
 function reasonOf(container: string, { name, status, message }: AzureAnswer, error: unknown): Reason {
+  if (error instanceof Error && identityErrors.has(error.name)) {
+    return ['denied', `no identity of Azure gives a token here (${message}). Sign in with az login, or set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN`]
+  }
   switch (name) {
     case 'ContainerNotFound':
       return ['invalid', `there is no container "${container}" there. Make it, or check its name and the account`]
@@ -55,11 +61,11 @@ function reasonOf(container: string, { name, status, message }: AzureAnswer, err
     case 'NoAuthenticationInformation':
     case 'PublicAccessNotPermitted':
     case 'ResourceNotFound':
-      return ['denied', `the account asks for credentials. Set AZURE_STORAGE_KEY, AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN`]
+      return ['denied', 'the account asks for credentials. Set AZURE_STORAGE_KEY, AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_AUTH_MODE=login for an identity']
     case 'AuthorizationPermissionMismatch':
     case 'AuthorizationServiceMismatch':
     case 'AuthorizationResourceTypeMismatch':
-      return ['denied', 'the SAS token does not allow it; a volume needs read, add, create, write, delete and list (racwdl) on the container']
+      return ['denied', 'the SAS token or the identity does not allow it; a volume needs read, add, create, write, delete and list (racwdl) on the container, or the role Storage Blob Data Contributor']
     case 'ContainerBeingDeleted':
     case 'ServerBusy':
     case 'OperationTimedOut':

@@ -10,6 +10,12 @@ test.each([
     { kind: 'key', key: 'QUJD==', endpoint: 'http://127.0.0.1:1/acc' },
   ],
   [{ AZURE_STORAGE_CONNECTION_STRING: 'BlobEndpoint=https://x;SharedAccessSignature=sv=1&sig=y%3D' }, { kind: 'sas', token: 'sv=1&sig=y%3D', endpoint: 'https://x' }],
+  [{ AZURE_STORAGE_AUTH_MODE: 'login' }, { kind: 'identity' }],
+  [{ AZURE_STORAGE_AUTH_MODE: 'login', AZURE_STORAGE_KEY: 'QUJD' }, { kind: 'identity' }],
+  [{ AZURE_CLIENT_ID: 'app' }, { kind: 'identity' }],
+  [{ IDENTITY_ENDPOINT: 'http://127.0.0.1/token' }, { kind: 'identity' }],
+  [{ AZURE_CLIENT_ID: 'app', AZURE_STORAGE_KEY: 'QUJD' }, { kind: 'key', key: 'QUJD' }],
+  [{ AZURE_CLIENT_ID: 'app', AZURE_STORAGE_AUTH_MODE: 'key' }, { kind: 'anonymous' }],
 ])('%j', (environment, access) => {
   expect(azureAccess('acc', environment)).toEqual(access)
 })
@@ -17,6 +23,7 @@ test.each([
 test.each([
   [{ AZURE_STORAGE_KEY: 'not base64!' }, 'AZURE_STORAGE_KEY: it is not base64'],
   [{ AZURE_STORAGE_CONNECTION_STRING: 'AccountName=other;AccountKey=QUJD' }, 'AZURE_STORAGE_CONNECTION_STRING is for the account "other"'],
+  [{ AZURE_STORAGE_AUTH_MODE: 'anybody' }, 'AZURE_STORAGE_AUTH_MODE "anybody": it must be "login"'],
   [{ AZURE_STORAGE_CONNECTION_STRING: 'AccountName=acc' }, 'has no AccountKey and no SharedAccessSignature'],
 ])('%j is refused, and not shown', (environment, why) => {
   expect(() => azureAccess('acc', environment)).toThrow(why)
