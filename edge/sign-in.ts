@@ -20,11 +20,11 @@ export function signInPage({ request, base, response: refusal, message, console 
     'cache-control': 'no-store',
     vary: 'Accept',
     ...(challenge === null ? {} : { 'www-authenticate': challenge }),
-    ...(retryAfter === null ? {} : { 'retry-after': retryAfter }),
+    ...(retryAfter === null ? {} : { 'retry-after': retryAfter, refresh: String(Math.max(5, Number(retryAfter))) }),
   }
   const isSignIn = refusal.status === 401 || refusal.status === 403
   // The form leads out of a token's address, to one with the new token.
-  const text = withConsole === undefined ? page(message, base === '' ? './' : '../../', isSignIn) : consolePage(withConsole, message)
+  const text = withConsole === undefined ? page(message, { action: base === '' ? './' : '../../', isSignIn, isTriedAgain: retryAfter !== null }) : consolePage(withConsole, message)
   return respond(refusal.status, headers, text)
 }
 
@@ -43,7 +43,7 @@ function formFor(action: string): string {
 The files of a public volume need none: they are at <code>/v1/&lt;volume&gt;/files/</code>.</p>`
 }
 
-function page(message: string, action: string, isSignIn: boolean): string {
+function page(message: string, { action, isSignIn, isTriedAgain }: { readonly action: string; readonly isSignIn: boolean; readonly isTriedAgain: boolean }): string {
   const title = isSignIn ? 'A token is needed' : 'Not now'
   return `<!doctype html>
 <html lang="en">
@@ -63,7 +63,7 @@ p { color: color-mix(in srgb, currentcolor 80%, transparent) }
 <main>
 <h1>${title}</h1>
 <p role="alert">${escapeHtml(message)}.</p>
-${isSignIn ? formFor(action) : ''}
+${isSignIn ? formFor(action) : isTriedAgain ? '<p>This page tries again by itself in a few seconds.</p>' : ''}
 </main>
 </html>
 `

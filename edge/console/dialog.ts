@@ -3,7 +3,7 @@
  */
 import { codeOf } from '../../shared/error.ts'
 import { type Child, button, element, fill } from './element.ts'
-import { type Notices, sentenceOf } from './notices.ts'
+import { type Notices, toldOf } from './notices.ts'
 
 export interface Question {
   readonly title: string
@@ -40,7 +40,7 @@ export function ask(notices: Pick<Notices, 'fail'>, make: (signal: AbortSignal) 
       dialog.close()
     } catch (error) {
       if (closing.signal.aborted) return notices.fail(error)
-      failure.textContent = sentenceOf(error)
+      failure.textContent = toldOf(error)
       act.disabled = false
       if (codeOf(error) !== 'stale' || question.lookAgain === undefined) return
       act.hidden = true

@@ -2,9 +2,9 @@
  * What stands where something could not be shown: the sentence of the error, and what can be done about it.
  */
 import type { ErrorCode } from '../../shared/error.ts'
-import { EdgemountError, codeOf } from '../../shared/error.ts'
+import { codeOf } from '../../shared/error.ts'
 import { type Child, button, element, icon } from './element.ts'
-import { sentenceOf } from './notices.ts'
+import { toldOf } from './notices.ts'
 import type { Session } from './session.ts'
 
 const titles: Readonly<Partial<Record<ErrorCode, string>>> = {
@@ -19,7 +19,7 @@ const titles: Readonly<Partial<Record<ErrorCode, string>>> = {
 
 /** What can be done where the edge's own words do not say it. */
 const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
-  unavailable: 'Look whether this device is online, and whether the edge runs. What was read before opens without it.',
+  unavailable: 'What was read before opens without it.',
   corrupt: 'Other files are not touched by it. Whoever runs the edge learns more from its log and from edgemount fsck.',
 }
 
@@ -43,7 +43,7 @@ export function errorView(error: unknown, { session, onRetry, elsewhere, nowMs }
   const isExpired = expiredMs <= nowMs
   const denied = isExpired ? 'The token has expired' : session.token === undefined ? 'A token is needed' : titles[code]
   const title = (code === 'denied' ? denied : titles[code]) ?? 'This did not work'
-  const said = error instanceof EdgemountError ? sentenceOf(error) : `${sentenceOf(error)} This is a fault of the console; load the page again.`
+  const said = toldOf(error)
   const links: Child[] = [button({ label: 'Try again', onClick: onRetry, class: 'button-primary' })]
   for (const { href, title: text } of elsewhere) links.push(element('a', { class: 'button', href }, text))
   const advice = hints[code]

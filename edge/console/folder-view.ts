@@ -175,7 +175,7 @@ export class FolderView {
     } catch (error) {
       // Scrolling on asks again.
       this.#isReading = false
-      notices.fail(error)
+      if (!signal.aborted) notices.fail(error)
     }
   }
 
@@ -191,7 +191,7 @@ export class FolderView {
         await this.#readAgain()
       } while (this.#isRenewedAgain())
     } catch (error) {
-      this.#context.notices.fail(error)
+      if (!this.#context.signal.aborted) this.#context.notices.fail(error)
     } finally {
       this.#renewing = 'no'
     }

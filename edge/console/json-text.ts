@@ -17,7 +17,8 @@ export function indentJson(text: string, lengthMax: number): string | undefined 
     length += part.length
   }
   const line = (): void => add(`\n${'  '.repeat(depth)}`)
-  for (let at = 0; at < text.length && length <= lengthMax; at += 1) {
+  for (let at = 0; at < text.length; at += 1) {
+    if (length > lengthMax) return undefined
     const sign = text[at]!
     if (space.test(sign)) continue
     if (sign === '{' || sign === '[') {

@@ -2,7 +2,7 @@
  * What the console says besides what it shows: errors, which stay until somebody closes them, what was done, which goes by itself, and progress, which is heard as it goes. One of a page.
  */
 import type { Clock } from '../../shared/clock.ts'
-import { codeOf, messageOf } from '../../shared/error.ts'
+import { EdgemountError, codeOf, messageOf } from '../../shared/error.ts'
 import { button, element, fill, icon } from './element.ts'
 
 /** Older ones go: nobody reads ten. */
@@ -34,7 +34,7 @@ export class Notices {
   /** What failed, in a sentence. What somebody gave up is no failure. */
   fail(error: unknown): void {
     if (codeOf(error) === 'aborted' || codeOf(error) === 'closed') return
-    this.#add(sentenceOf(error), 'error')
+    this.#add(toldOf(error), 'error')
   }
 
   async #removeLater(notice: HTMLElement): Promise<void> {
@@ -51,6 +51,14 @@ export class Notices {
     while (this.#list.childElementCount > noticesMax) this.#list.firstElementChild?.remove()
     return notice
   }
+}
+
+/** What is said of an error where nothing else says what to do. */
+export function toldOf(error: unknown): string {
+  const text = sentenceOf(error)
+  if (!(error instanceof EdgemountError)) return `${text} This is a fault of the console; load the page again.`
+  // The browser's own words of a request that failed.
+  return error.code === 'unavailable' && !text.includes(';') ? `${text} Look whether this device is online, and whether the edge runs.` : text
 }
 
 /** Ends like a sentence. */

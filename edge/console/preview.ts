@@ -3,7 +3,7 @@
  */
 import type { FileInfo } from '../browser/volume.ts'
 import { element, icon } from './element.ts'
-import { sentenceOf } from './notices.ts'
+import { toldOf } from './notices.ts'
 import type { Context } from './panel.ts'
 import { routes } from '../../shared/wire/routes.ts'
 
@@ -30,7 +30,7 @@ export async function showWhyNot(host: HTMLElement, context: Context, otherwise:
   try {
     await requireFile(context)
   } catch (error) {
-    why = sentenceOf(error)
+    why = toldOf(error)
   }
   if (context.signal.aborted) return
   host.replaceChildren()

@@ -88,7 +88,7 @@ export class Shell {
       const view = errorView(error, { session: this.#session, onRetry: () => void this.#show(), elsewhere: this.#elsewhere(error), nowMs: this.#clock.now() })
       fill(host, view)
       document.title = 'Error · edgemount'
-      if (codeOf(error) === 'unavailable') void this.#comeBack(view, signal)
+      if (codeOf(error) === 'unavailable' || codeOf(error) === 'exhausted') void this.#comeBack(view, signal)
     }
     if (signal.aborted) return
     late.abort()
@@ -180,7 +180,11 @@ export class Shell {
       },
       keep: (change) => {
         this.#address = { ...this.#address, ...change }
-        history.replaceState(history.state, '', formatAddress(this.#address, isFolder))
+        try {
+          history.replaceState(history.state, '', formatAddress(this.#address, isFolder))
+        } catch {
+          // Safari takes a hundred in half a minute. The next one has it all.
+        }
       },
       changed: async () => {
         await place.volume.refresh()

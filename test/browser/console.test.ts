@@ -202,6 +202,27 @@ describe('what one does', () => {
     expectNoProblems(opened)
   })
 
+  test('hears of what failed after the question was closed', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/slow/file.txt', 'text'))
+    const opened = await bed.open('#/demo/slow/file.txt')
+    const { page, shows } = opened
+    await shows('file.txt')
+    let answer: () => void = () => undefined
+    const answered = new Promise<void>((resolve) => (answer = resolve))
+    await page.route('**/files/slow/file.txt', async (route) => {
+      if (route.request().method() !== 'DELETE') return await route.continue()
+      await answered
+      await route.fulfill({ status: 507, contentType: 'application/json', body: '{"error":{"code":"exhausted","message":"Cannot write: the store has no room"}}' })
+    })
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    answer()
+    await page.getByRole('alert').getByText('Cannot write: the store has no room.').waitFor()
+    expectNoProblems(opened, /507/)
+  })
+
   test('a name that is no text keeps its bytes, unless another one is typed; a question ends with its place', async () => {
     await edge.commit(await fileOperation(edge.volume, '/bytes/bad\udcff.txt', ''), await fileOperation(edge.volume, '/bytes/new\nline.txt', ''))
     const opened = await bed.open('#/demo/bytes/')

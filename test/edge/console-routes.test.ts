@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildConsole } from '../../edge/bundle.ts'
 import type { ConsoleFiles } from '../../edge/console-files.ts'
+import { EdgemountError } from '../../shared/error.ts'
 import { testKeys, tokenFor } from './access/tokens.ts'
 import { type EdgeUnderTest, startEdge } from './edge-under-test.ts'
 
@@ -61,6 +62,21 @@ describe('an edge with secrets', () => {
       expect([page.status, page.body.toString().includes('a secret'), page.body.toString().includes('its log says why')]).toEqual([500, false, true])
     } finally {
       await broken.close()
+    }
+  })
+
+  test('whose store is away says so in a page that tries again by itself', async () => {
+    const away = await startEdge({
+      console: files,
+      access: { keys: testKeys },
+      wrap: (store) => ({ ...store, label: store.label, list: () => Promise.resolve([]), get: () => Promise.reject(new EdgemountError('unavailable', 'Cannot reach the store')) }),
+    })
+    try {
+      const page = await away.raw({ path: `/t/${await tokenFor()}/`, headers: html })
+      expect([page.status, page.headers['refresh']]).toEqual([503, '5'])
+      expect(page.body.toString()).toMatch(/<h1>Not now<\/h1>.*This page tries again by itself/s)
+    } finally {
+      await away.close()
     }
   })
 

@@ -5,7 +5,7 @@ import { formatAddress, volumesAddress } from '../address.ts'
 import { button, element, fill } from '../element.ts'
 import { formatTime } from '../format.ts'
 import { share } from '../history-api.ts'
-import { sentenceOf } from '../notices.ts'
+import { toldOf } from '../notices.ts'
 import type { Context, Panel } from '../panel.ts'
 
 const hour = 3600
@@ -65,7 +65,7 @@ async function make(result: HTMLElement, context: Context, seconds: number): Pro
     const plain = isFolder ? addressField('For programs: a listing with links', `${root}t/${token}${routes.file(place.volumeName, path)}${path === rootPath ? '' : '/'}`, context) : undefined
     fill(result, addressField('Address', address, context), plain, element('p', { class: 'quiet' }, `It ends ${formatTime(new Date(expires))}. To end it sooner, revoke its token: edgemount token revoke with the id ${id}.`))
   } catch (error) {
-    fill(result, element('p', { role: 'alert' }, sentenceOf(error)))
+    fill(result, element('p', { role: 'alert' }, toldOf(error)))
   }
 }
 

@@ -18,9 +18,12 @@ export const markdownPreview: Preview = {
     const swap = async (): Promise<void> => {
       isSource = !isSource
       toggle.setAttribute('aria-pressed', String(isSource))
-      shown.replaceChildren()
-      if (isSource) await textPreview.show(shown, context)
-      else shown.append(markdownElement(parseMarkdown(text), context))
+      const wanted = isSource
+      const made = element('div')
+      if (wanted) await textPreview.show(made, context)
+      else made.append(markdownElement(parseMarkdown(text), context))
+      // It may have been pressed again meanwhile.
+      if (wanted === isSource) shown.replaceChildren(made)
     }
     const toggle = button({ label: 'Source', icon: 'text', attributes: { 'aria-pressed': 'false' }, onClick: () => void swap().catch((error: unknown) => context.notices.fail(error)) })
     host.append(element('div', { class: 'preview-bar' }, toggle), shown)

@@ -4,7 +4,7 @@
 import type { Clock } from '../../../shared/clock.ts'
 import { button, element, fill } from '../element.ts'
 import { formatBytes, formatCount, shownName } from '../format.ts'
-import { sentenceOf } from '../notices.ts'
+import { toldOf } from '../notices.ts'
 import type { ItemState, UploadItem, UploadQueue } from './queue.ts'
 import { formatSeconds } from './rate.ts'
 
@@ -120,7 +120,7 @@ export class UploadDock {
     row.bar.max = Math.max(1, file?.size ?? 1)
     row.bar.value = state === 'done' ? row.bar.max : sentBytes
     row.bar.hidden = state !== 'sending' && state !== 'retrying'
-    const why = error === undefined ? '' : `: ${sentenceOf(error)}`
+    const why = error === undefined ? '' : `: ${toldOf(error)}`
     const much = state === 'sending' && file !== undefined ? ` · ${formatBytes(sentBytes)} of ${formatBytes(file.size)}` : ''
     row.text.textContent = `${stateTexts[state]}${state === 'failed' || state === 'retrying' ? why : much}`
     if (row.state === state) return

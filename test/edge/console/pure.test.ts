@@ -8,8 +8,10 @@ import { columnsMax, isNumberText, parseCsv } from '../../../edge/console/csv.ts
 import { formatBytes, formatMode, formatTime, iconOf, shownName } from '../../../edge/console/format.ts'
 import { secondsBefore, untilBack } from '../../../edge/console/come-back.ts'
 import { forgetOldest } from '../../../edge/console/folder-view.ts'
+import { readHistory } from '../../../edge/console/history-api.ts'
 import { indentJson } from '../../../edge/console/json-text.ts'
 import { Listing, showsIn } from '../../../edge/console/listing.ts'
+import { toldOf } from '../../../edge/console/notices.ts'
 import { filterItems, heightMax, scrollTo, sortItems, windowOf } from '../../../edge/console/rows.ts'
 import { Session } from '../../../edge/console/session.ts'
 import { EdgemountError } from '../../../shared/error.ts'
@@ -267,9 +269,28 @@ describe('an edge that is away', () => {
     const { clock, done } = wait([], going.signal)
     await clock.advance(500)
     going.abort()
-    await expect(done).rejects.toThrow()
+    await expect(done).rejects.toMatchObject({ code: 'aborted' })
     expect(clock.sleeperCount).toBe(0)
   })
+})
+
+test('an error says what to do, also where it is the browser that failed', () => {
+  expect(toldOf(new EdgemountError('unavailable', 'Cannot reach the edge: Failed to fetch'))).toBe('Cannot reach the edge: Failed to fetch. Look whether this device is online, and whether the edge runs.')
+  expect(toldOf(new EdgemountError('conflict', 'Cannot rename "a": it is there; choose another name'))).toBe('Cannot rename "a": it is there; choose another name.')
+  expect(toldOf(new TypeError('x is undefined'))).toBe('x is undefined. This is a fault of the console; load the page again.')
+})
+
+test('an answer of something on the way is an error that says so', async () => {
+  const { fetch } = globalThis
+  try {
+    globalThis.fetch = () => Promise.resolve(new Response('<h1>Welcome to the hotel</h1>'))
+    const session = new Session({ href: 'http://edge/' })
+    const { signal } = new AbortController()
+    await expect(session.volumes(undefined, signal)).rejects.toThrow('something on the way answers in the place of the edge; try again in a moment')
+    await expect(readHistory(session, 'demo', { path: '/' }, signal)).rejects.toThrow('something on the way answers in its place; try again in a moment')
+  } finally {
+    globalThis.fetch = fetch
+  }
 })
 
 test('of the folders that somebody was in the newest are remembered, with so many names together', () => {
