@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { bundleCommand } from './test/support/bundled-command.ts'
 
 /** Folders of `test/` whose files a worker runs one after another, as they change nothing of the process: a process for each, which loads all sources anew, would take a minute more. */
 const parts = 'edge|model|shared|shim'
@@ -28,6 +29,7 @@ class LongestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
+    provide: { commandFile: await bundleCommand(import.meta.dirname) },
     testTimeout: 90_000,
     hookTimeout: 120_000,
     pool: 'forks',

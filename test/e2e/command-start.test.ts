@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Running, edgemount, edgemountOk, forceUnmount } from '../support/command.ts'
+import { Running, edgemount, edgemountOk, forceUnmount, sourceFile } from '../support/command.ts'
 
 let directory: string
 let running: Running[]
@@ -26,8 +26,9 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
+/** From the sources, as `npm start` does. */
 async function start(...words: string[]): Promise<Running> {
-  const process = new Running(['start', ...words, '--serve', 'off'], { cwd: at('here'), env: env() })
+  const process = new Running(['start', ...words, '--serve', 'off'], { cwd: at('here'), env: env(), file: sourceFile })
   running.push(process)
   await process.printed(/Ctrl-C ends it/)
   return process

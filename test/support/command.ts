@@ -7,8 +7,18 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inject } from 'vitest'
 
-export const mainFile = resolve(import.meta.dirname, '../../shim/main.ts')
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Of `bundled-command.ts`. */
+    readonly commandFile?: string
+  }
+}
+
+export const sourceFile = resolve(import.meta.dirname, '../../shim/main.ts')
+/** The soak run takes the sources. */
+export const mainFile = inject('commandFile') ?? sourceFile
 
 export interface Finished {
   readonly code: number | null
@@ -47,8 +57,8 @@ export class Running {
   readonly child: ChildProcess
   #output = ''
 
-  constructor(args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) {
-    this.child = spawn(process.execPath, [mainFile, ...args], {
+  constructor(args: readonly string[], options: { cwd?: string; env?: Record<string, string>; file?: string } = {}) {
+    this.child = spawn(process.execPath, [options.file ?? mainFile, ...args], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
