@@ -57,8 +57,9 @@ async function showFacts(host: HTMLElement, context: Context, reading: ParquetRe
     schemaElement(columns, columnCount),
   )
   const why = whyNotShown(columns, shownName)
-  if (why !== '') host.append(element('p', { class: 'quiet' }, `Rows without ${why}, which this page cannot read. Download the file, or read it with a program that can.`))
-  if (rowCount > 0 && columns.some((column) => column.why === undefined)) await new Rows(host, context, reading, facts).begin()
+  const isSome = columns.some((column) => column.why === undefined)
+  if (why !== '') host.append(element('p', { class: 'quiet left-out' }, `${why}, which this page cannot read${isSome ? ': rows are shown without' : ''}. Download the file, or read it with a program that can.`))
+  if (rowCount > 0 && isSome) await new Rows(host, context, reading, facts).begin()
 }
 
 function schemaElement(columns: readonly ParquetColumn[], columnCount: number): HTMLElement {

@@ -60,7 +60,7 @@ test('a file that is endless, too long or not to be read is a sentence, and the 
   await go('beyond.parquet')
   await page.getByText('Cannot show the file as Parquet: its footer is said to be longer than the file; download it to look closer.').waitFor()
   await go('gzip.parquet')
-  await page.getByText('Rows without “packed” is compressed with GZIP').waitFor()
+  await page.getByText('“packed” is compressed with GZIP, which this page cannot read: rows are shown without.').waitFor()
   await page.getByRole('columnheader', { name: 'plain' }).waitFor()
   const before = opened.received()
   await go('longest.parquet')

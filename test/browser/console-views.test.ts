@@ -2,10 +2,14 @@
  * What the console shows of each kind of content, in light and dark, on a desk and on a phone: seen by eye in `test/artifacts/`, and by axe-core here. And what stands
  * where something cannot be shown.
  */
+import { gzipSync } from 'node:zlib'
+import { parquetWriteBuffer } from 'hyparquet-writer'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildConsole } from '../../edge/bundle.ts'
 import { testKeys, tokenFor } from '../edge/access/tokens.ts'
 import { type EdgeUnderTest, fileOperation, startEdge } from '../edge/edge-under-test.ts'
+import { videoBytes } from '../suites/console/world.ts'
 import { ConsoleBed, type ConsolePage, type Look, expectNoProblems } from '../support/console-bed.ts'
 import { consoleFiles } from '../support/console-files.ts'
 
@@ -19,6 +23,8 @@ beforeAll(async () => {
   closed = await startEdge({ console, access: { keys: testKeys } })
   for (const each of [edge, closed]) await each.commit(...(await consoleFiles(each.volume)))
   await edge.commit(await fileOperation(edge.volume, '/numbers.json', '{"id":12345678901234567890,"price":1.10,"names":["a","b"],"none":{}}'), await fileOperation(edge.volume, '/none.json', '{"id":1}\n{"id":2}'))
+  const partly = parquetWriteBuffer({ columnData: [{ name: 'packed', data: [1, 2], codec: 'GZIP' }, { name: 'plain', data: [3, 4] }], compressors: { GZIP: (bytes) => new Uint8Array(gzipSync(bytes)) } })
+  await edge.commit(await fileOperation(edge.volume, '/media/video.webm', await videoBytes()), await fileOperation(edge.volume, '/data/partly.parquet', new Uint8Array(partly)))
   bed = await ConsoleBed.start(edge.url)
 })
 
@@ -39,35 +45,89 @@ const looks: readonly Look[] = [
 const views: readonly (readonly [name: string, fragment: string, isThere: (page: ConsolePage) => Promise<unknown>])[] = [
   ['volumes', '#/', ({ shows }) => shows('Volumes')],
   ['folder', '#/demo/', ({ page }) => page.locator('.rows .name').first().waitFor()],
+  ['filtered', '#/demo/?filter=nothing%20like%20it', ({ page }) => page.getByText('No name here has all of these words.').waitFor()],
   ['empty', '#/demo/empty%20folder/', ({ page }) => page.getByText('This folder is empty.').waitFor()],
   ['past', '#/demo@2/docs/', ({ page }) => page.getByText('This is what commit 2 left.').waitFor()],
+  ['upload', '#/demo/docs/?panel=upload', ({ page }) => page.locator('.drop-zone').waitFor()],
   ['details', '#/demo/README.md?panel=details', ({ page }) => page.locator('dt', { hasText: 'Content' }).waitFor()],
   ['markdown', '#/demo/README.md', ({ page }) => page.locator('article h2', { hasText: 'Read me' }).waitFor()],
   ['text', '#/demo/docs/long.log', ({ page }) => page.getByText('The first 256 KiB of 820 KiB are shown.').waitFor()],
   ['json', '#/demo/numbers.json', ({ page }) => page.locator('pre', { hasText: '"id": 12345678901234567890,' }).waitFor()],
   ['csv', '#/demo/data/cities.csv', ({ page }) => page.getByRole('cell', { name: 'City, 59' }).waitFor()],
   ['parquet', '#/demo/data/table.parquet', ({ page }) => page.getByRole('cell', { name: '2023-11-14T22:13:20.000Z' }).waitFor()],
+  ['parquet-partly', '#/demo/data/partly.parquet', ({ page }) => page.getByText('“packed” is compressed with GZIP').waitFor()],
   ['picture', '#/demo/media/picture.png', ({ page }) => page.getByText('64 × 48 pixels').waitFor()],
   ['audio', '#/demo/media/tone.wav', ({ page }) => page.waitForFunction(() => (document.querySelector('audio')?.duration ?? 0) > 1.9)],
+  ['video', '#/demo/media/video.webm', ({ page }) => page.waitForFunction(() => (document.querySelector('video')?.readyState ?? 0) >= 2)],
+  ['pdf', '#/demo/media/page.pdf', ({ page }) => page.locator('iframe, .no-preview').waitFor()],
   ['no-preview', '#/demo/data/random.bin', ({ page }) => page.getByText('This file is not text').waitFor()],
   ['not-found', '#/demo/none/at/all', ({ shows }) => shows('There is nothing here')],
 ]
 
-test.each(looks)('every view, $width and $scheme: nothing that axe-core finds, and nothing wider than the window', async (look) => {
+/** What opens on top of a folder, and how. */
+const dialogs: readonly (readonly [name: string, open: (page: Page) => Promise<unknown>])[] = [
+  ['menu', (page) => page.getByRole('button', { name: 'Actions for README.md' }).click()],
+  ['rename', (page) => press(page, 'F2')],
+  ['delete', (page) => press(page, 'Delete')],
+  ['keyboard', (page) => page.getByRole('button', { name: 'Keyboard shortcuts' }).click()],
+]
+
+async function press(page: Page, key: string): Promise<void> {
+  await page.locator('.rows a', { hasText: 'README.md' }).focus()
+  await page.keyboard.press(key)
+}
+
+/** The narrowest window that people have, and what a finger can hit; links within a text may be smaller. */
+const narrow = 320
+const finger = 40
+
+/** What is smaller than a finger: its name and size. */
+function smallTargets(page: Page): Promise<string[]> {
+  return page.evaluate((least) => {
+    const targets = [...document.querySelectorAll<HTMLElement>('button, a, input:not([hidden]), select, summary, [role="menuitem"]')].filter((each) => each.closest('p, article, .skip, dd') === null)
+    return targets.flatMap((target) => {
+      const { width, height } = (target.closest('.cell-name')?.parentElement ?? target.closest('.check') ?? target).getBoundingClientRect()
+      const isShown = width > 1 && height > 1 && getComputedStyle(target).visibility === 'visible'
+      return isShown && (height < least || width < least) ? [`${(target.getAttribute('aria-label') ?? target.textContent) || target.tagName}: ${Math.round(width)} × ${Math.round(height)}`] : []
+    })
+  }, finger)
+}
+
+test.each(looks)('every view and dialog, $width and $scheme: nothing that axe-core finds, nothing wider than the window, nothing too small for a finger', async (look) => {
   const opened = await bed.open('#/', look)
   const { page } = opened
   const found: string[] = []
+  const looked = async (name: string): Promise<void> => {
+    for (const violation of await opened.violations()) found.push(`${name}: ${violation}`)
+    const tooWide = (): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+    if ((await tooWide()) > 0) found.push(`${name}: ${await tooWide()} pixels too wide`)
+    await opened.shoot(name)
+    if (look.width !== 'phone') return
+    for (const target of await smallTargets(page)) found.push(`${name}: too small: ${target}`)
+    if (look.scheme !== 'light') return
+    const before = page.viewportSize()!
+    await page.setViewportSize({ ...before, width: narrow })
+    if ((await tooWide()) > 0) found.push(`${name}: ${await tooWide()} pixels too wide for ${narrow}`)
+    await opened.shoot(`${name}-narrow`)
+    await page.setViewportSize(before)
+  }
   for (const [name, fragment, isThere] of views) {
     await page.evaluate((hash) => (location.hash = hash), fragment)
     await isThere(opened)
-    for (const violation of await opened.violations()) found.push(`${name}: ${violation}`)
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-    if (overflow > 0) found.push(`${name}: ${overflow} pixels too wide`)
-    await opened.shoot(name)
+    await looked(name)
+  }
+  await page.evaluate(() => (location.hash = '#/demo/'))
+  await page.locator('.rows .name', { hasText: 'README.md' }).waitFor()
+  for (const [name, open] of dialogs) {
+    await open(page)
+    await page.locator('dialog, .menu').waitFor()
+    await looked(name)
+    await page.keyboard.press('Escape')
+    await page.locator('dialog, .menu').waitFor({ state: 'detached' })
   }
   expect(found).toEqual([])
   expectNoProblems(opened)
-})
+}, 60_000)
 
 describe('a preview', () => {
   test('of Markdown runs nothing, loads nothing from elsewhere, and leads to files of the volume', async () => {
@@ -121,8 +181,6 @@ describe('a preview', () => {
       await page.getByText('This browser has no viewer for PDF.').waitFor()
       expect(await page.locator('.no-preview a').getAttribute('href')).toMatch(/page\.pdf\?download$/)
     }
-    await opened.shoot('pdf')
-    expect(await opened.violations()).toEqual([])
     expectNoProblems(opened)
   })
 })
