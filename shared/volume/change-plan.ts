@@ -4,11 +4,10 @@
  *
  * A name goes where we put it when the head has there what we saw there. Where it does not, theirs keeps the name: directories that both made become one,
  * equal files are one, everything else of ours goes beside it. What we took away and they changed stays (`kept`). Since that can get in the way of
- * what was decided before, a plan that finds something to keep is made again with the longer list.
+ * what was decided before, a plan of which `plan-faults.ts` finds something to keep is made again with the longer list.
  *
  * INVARIANT: no content that either side made is without a name afterwards, but what the side itself took away.
  */
-import { EdgemountError } from '../error.ts'
 import type { Entry, FileId } from '../format/entry.ts'
 import { listTree } from '../format/tree-page.ts'
 import { decodeName, encodeName } from '../name.ts'
@@ -35,12 +34,6 @@ export interface PlanContext {
   readonly lifted: ReadonlySet<FileId>
 }
 
-/** What the next plan has to heed beyond what this one did; nothing: this one is good. */
-export interface PlanFaults {
-  readonly kept: readonly FileId[]
-  readonly lifted: readonly FileId[]
-}
-
 /** A conflict, by slots: paths are known only when everything has its place. */
 export interface PlannedConflict {
   readonly wanted: Slot
@@ -62,7 +55,7 @@ export class ChangePlan {
   /** Conflict copies of the content of files, by the id that theirs keeps. */
   readonly copies = new Map<FileId, Entry>()
   /** Directories that we removed or moved, by where the head has them. */
-  readonly #vacated = new Map<DirectoryNode, Slot>()
+  readonly vacated = new Map<DirectoryNode, Slot>()
   readonly #making = new Set<FileId>()
   readonly #context: PlanContext
 
@@ -104,7 +97,7 @@ export class ChangePlan {
     }
     slot.isVacated = true
     if (!(slot.held instanceof DirectoryNode)) (await this.ground.file(id)).vacated.push(slot)
-    else this.#vacated.set(slot.held, slot)
+    else this.vacated.set(slot.held, slot)
   }
 
   async #put(change: NameChange, id: FileId): Promise<void> {
@@ -335,82 +328,6 @@ export class ChangePlan {
     this.conflicts.push({ wanted, keptAs, id, keptId })
   }
 
-  /** What has to stay although we took it away: changed files, directories that are not empty, and moves that make a ring. */
-  async faults(): Promise<PlanFaults> {
-    const rings = this.#rings()
-    return { kept: [...(await this.#filesToKeep()), ...this.#directoriesToKeep(), ...rings.kept], lifted: rings.lifted }
-  }
-
-  async #filesToKeep(): Promise<FileId[]> {
-    const kept: FileId[] = []
-    for (const state of this.ground.files()) {
-      if (state.vacated.length === 0 || state.nameCount > 0 || state.held === undefined) continue
-      const node = this.index.nodes.get(state.id)
-      const before = await this.index.entryBefore(state.id)
-      const isEdited = before !== undefined && !isSameBody(before, state.held)
-      if (isEdited || node?.after !== undefined) kept.push(state.id)
-    }
-    return kept
-  }
-
-  #directoriesToKeep(): FileId[] {
-    const counts = new Map<DirectoryNode, number>()
-    const count = (node: DirectoryNode, change: number): void => void counts.set(node, (counts.get(node) ?? 0) + change)
-    for (const slot of this.ground.slots()) {
-      if (slot.put !== undefined && slot.held !== undefined && !slot.isVacated) {
-        throw new EdgemountError('internal', `Cannot commit changes: "${slot.name}" would be lost under what is put in its place`)
-      }
-      if (slot.put !== undefined && slot.held === undefined) count(slot.directory, 1)
-      if (slot.isVacated && slot.put === undefined) count(slot.directory, -1)
-    }
-    const kept: FileId[] = []
-    // Deepest first: a directory that stays keeps the one that it is in.
-    const taken = Array.from(this.#vacated, ([node, slot]) => ({ node, slot, depth: depthOf(node) }))
-    const removed = taken.filter(({ node, slot }) => slot.isVacated && !this.placed.has(node)).toSorted((a, b) => b.depth - a.depth)
-    for (const { node, slot } of removed) {
-      if (node.entryCount + (counts.get(node) ?? 0) === 0) continue
-      kept.push(node.entry.id)
-      if (slot.put === undefined) count(slot.directory, 1)
-    }
-    return kept
-  }
-
-  /** Directories whose moves, with theirs, put them within themselves. */
-  #rings(): PlanFaults {
-    const kept = new Set<FileId>()
-    const lifted = new Set<FileId>()
-    const isSound = new Set<DirectoryNode>()
-    for (const start of this.placed.keys()) {
-      const path = new Set<DirectoryNode>()
-      let node: DirectoryNode | undefined = start
-      while (node !== undefined && !isSound.has(node) && !path.has(node)) {
-        path.add(node)
-        node = this.parentOf(node)
-      }
-      if (node !== undefined && path.has(node)) {
-        const placed = this.#ringFrom(node).filter((each) => this.placed.has(each))
-        const moved = placed.filter((each) => each.parent !== undefined)
-        for (const each of moved) kept.add(each.entry.id)
-        // None of them is anywhere in the head.
-        if (moved.length === 0) lifted.add(this.#idOf(placed[0]!))
-      }
-      for (const each of path) isSound.add(each)
-    }
-    return { kept: [...kept], lifted: [...lifted] }
-  }
-
-  /** By which we know a directory. */
-  #idOf(node: DirectoryNode): FileId {
-    for (const [id, made] of this.made) if (made === node) return id
-    return node.entry.id
-  }
-
-  #ringFrom(start: DirectoryNode): DirectoryNode[] {
-    const ring = [start]
-    for (let node = this.parentOf(start); node !== undefined && node !== start; node = this.parentOf(node)) ring.push(node)
-    return ring
-  }
-
   /** Where a directory is in the end. */
   parentOf(node: DirectoryNode): DirectoryNode | undefined {
     return this.placed.get(node)?.directory ?? node.parent
@@ -422,10 +339,4 @@ const emptyTree = { kind: 'tree', root: { pointer: undefined, entryCount: 0, dir
 /** For a file of which no name is known any more. */
 function topName(id: FileId): NameChange {
   return { directoryId: rootFileId, name: `file-${id}`, before: id, after: id }
-}
-
-function depthOf(node: DirectoryNode): number {
-  let depth = 0
-  for (let each = node.parent; each !== undefined; each = each.parent) depth += 1
-  return depth
 }

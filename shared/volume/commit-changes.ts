@@ -14,6 +14,7 @@ import { DirectorySearch } from './directory-search.ts'
 import { Whereabouts } from './moves.ts'
 import { Overlay } from './overlay.ts'
 import type { VolumeParts } from './parts.ts'
+import { faultsOf } from './plan-faults.ts'
 import type { Snapshot } from './snapshot.ts'
 
 interface PlannedChanges extends Attempt {
@@ -54,7 +55,7 @@ async function planOn(head: Snapshot, index: ChangeIndex, { parts, session, auth
     const ground = new Ground(index, overlay, moves, search)
     const plan = new ChangePlan(index, ground, { author, seq: head.seq + 1, pages: parts.pages, newFileId: () => session.newFileId(), kept, lifted })
     await plan.decide()
-    const faults = await plan.faults()
+    const faults = await faultsOf(plan)
     for (const id of faults.kept) kept.add(id)
     for (const id of faults.lifted) lifted.add(id)
     if (faults.kept.length + faults.lifted.length > 0) continue
