@@ -19,7 +19,6 @@ import type { LocalChanges } from '../changes/local-changes.ts'
 import type { Published } from '../changes/publishing.ts'
 import type {
   Answer,
-  Attributes,
   AttributesReply,
   Caller,
   Connection,
@@ -37,11 +36,12 @@ import type { Backend, Change } from './backend.ts'
 import { BodyKeeper } from './body-keeper.ts'
 import type { BodySource } from './cached-bodies.ts'
 import { DataOperations } from './data-operations.ts'
-import { DirectoryHandle } from './directory-handle.ts'
 import type { OpenWish } from './inode-changes.ts'
 import { type Row, rowFlag } from './inode-table.ts'
+import { OpenDirectories } from './open-directories.ts'
 import { OpenFiles, type OpenFilesStatus } from './open-files.ts'
 import { RecentRows } from './recent-rows.ts'
+import { mayAccess } from './permission.ts'
 import { Replies } from './replies.ts'
 import { SnapshotMoves } from './snapshot-moves.ts'
 import { seek, seekLocal } from './seek.ts'
@@ -110,7 +110,7 @@ export class VolumeHandler implements Handler {
   readonly #files: OpenFiles
   readonly #attempts: Attempts
   readonly #log: Logger
-  readonly #directories = new Map<number, DirectoryHandle>()
+  readonly #directories: OpenDirectories
   readonly #isFixed: boolean
   readonly #onStart: (() => void) | undefined
   readonly #recent: RecentRows
@@ -119,9 +119,7 @@ export class VolumeHandler implements Handler {
   readonly #gate: WriteGate | undefined
   readonly #promises: WritePromises | undefined
   #connection: Connection | undefined
-  #lastDirectoryHandle = 0
   #tickedMs = -Infinity
-  readonly #directoryReply: OpenReply = { handle: 0, keepCache: true, directIo: false, cacheDirectory: true, noFlush: true, backingId: 0 }
   readonly #replies: Replies
 
   constructor(parts: VolumeHandlerParts) {
@@ -140,6 +138,7 @@ export class VolumeHandler implements Handler {
       linksChanged: () => this.#connection?.invalidateAllEntries(),
     }, this.#changes)
     this.#replies = new Replies({ tree: this.#tree, changes: this.#changes, recent: this.#recent, isFixed: parts.isFixed, isOpenForWriting: (row) => this.#files.isOpenForWriting(row) })
+    this.#directories = new OpenDirectories(this.#tree, this.#changes, this.#replies)
     this.#moves = this.#movesOf(parts)
     this.#keeper = this.#keeperOf(parts)
     const closed = (row: Row, local: LocalBody | undefined): void => {
@@ -186,7 +185,7 @@ export class VolumeHandler implements Handler {
     this.#keeper?.hurry()
     this.#files.connection = undefined
     this.#connection = undefined
-    this.#directories.clear()
+    this.#directories.closeAll()
   }
 
   /** A newer commit is there. */
@@ -278,33 +277,16 @@ export class VolumeHandler implements Handler {
   }
 
   opendir(nodeId: NodeId, _caller: Caller): Answer<OpenReply> {
-    return this.#run<OpenReply>('open the directory', nodeId, () => {
-      const root = this.#tree.directoryRoot(nodeId)
-      if (typeof root === 'number' || isMissing(root)) return root
-      this.#lastDirectoryHandle += 1
-      this.#directories.set(this.#lastDirectoryHandle, new DirectoryHandle(nodeId, this.#tree, this.#changes, this.#replies))
-      this.#directoryReply.handle = this.#lastDirectoryHandle
-      // Offsets count the names of one listing; the kernel would read the rest of another by them when names changed meanwhile.
-      this.#directoryReply.cacheDirectory = (this.#tree.table.flags[nodeId]! & rowFlag.isLocal) === 0
-      return this.#directoryReply
-    })
+    return this.#run<OpenReply>('open the directory', nodeId, () => this.#directories.open(nodeId))
   }
 
   readdir(nodeId: NodeId, handle: number, offset: number, sink: DirectorySink): Answer<undefined> {
-    const directory = this.#directories.get(handle)
-    if (directory === undefined) return -errno.EIO
-    let isFirst = true
-    return this.#run<undefined>('list', nodeId, () => {
-      // The driver asks again, with a fresh sink, once the page is here.
-      if (!isFirst) return undefined
-      const outcome = directory.read(offset, sink)
-      isFirst = false
-      return outcome
-    })
+    const step = this.#directories.reading(handle, offset, sink)
+    return typeof step === 'number' ? step : this.#run<undefined>('list', nodeId, step)
   }
 
   releasedir(_nodeId: NodeId, handle: number): void {
-    this.#directories.delete(handle)
+    this.#directories.close(handle)
   }
 
   statfs(_nodeId: NodeId): Answer<StatfsReply> {
@@ -450,11 +432,3 @@ function readsOnly(): number {
 const attributesOnly = -1
 
 const writeAccess = 2
-
-/** access(2) for a caller with one group, as drivers know them. */
-function mayAccess(attributes: Attributes, mask: number, caller: Caller): boolean {
-  const { mode } = attributes
-  if (caller.uid === 0) return (mask & 1) === 0 || (mode & 0o170000) === 0o040000 || (mode & 0o111) !== 0
-  const shift = caller.uid === attributes.uid ? 6 : caller.gid === attributes.gid ? 3 : 0
-  return ((mode >> shift) & mask & 7) === (mask & 7)
-}
