@@ -5,7 +5,7 @@ import { systemClock } from '../../../shared/clock.ts'
 import { fieldOf } from '../../../shared/wire/messages.ts'
 import { button, element, fill, icon } from '../element.ts'
 import { formatBytes, formatTime, shownName } from '../format.ts'
-import { Notices } from '../notices.ts'
+import { Notices, toldOf } from '../notices.ts'
 import { applyTheme, switchTheme } from '../preferences.ts'
 import { drawChart, formatValue } from './chart.ts'
 import { type Chart, type Sample, chartsOf, readSample, samplesMax, summaryOf } from './samples.ts'
@@ -21,6 +21,8 @@ interface Shown {
 }
 
 const shown = new Map<string, Shown>()
+/** Mounts come and go; no two have the same number. */
+let added = 0
 const notices = new Notices(systemClock)
 const main = element('main', { id: 'main' })
 const state = element('span', { class: 'state' })
@@ -42,12 +44,21 @@ async function ask(): Promise<void> {
       const response = await fetch('./status.json', { cache: 'no-store' })
       const answer: unknown = await response.json()
       const mounts = fieldOf(answer, 'mounts')
-      show(Array.isArray(mounts) ? mounts : [], startMs)
-      say('live', 'Live')
+      tryToShow(Array.isArray(mounts) ? mounts : [], startMs)
     } catch {
       say('away', 'The command has ended: start edgemount status --web again')
     }
     await systemClock.sleep(Math.max(100, everyMs - (systemClock.now() - startMs)))
+  }
+}
+
+/** What the page itself cannot is no reason to ask no more. */
+function tryToShow(mounts: readonly unknown[], atMs: number): void {
+  try {
+    show(mounts, atMs)
+    say('live', 'Live')
+  } catch (error) {
+    say('away', toldOf(error))
   }
 }
 
@@ -78,7 +89,8 @@ function add(name: string): Shown {
   const facts = element('p', { class: 'quiet' })
   const charts = element('div', { class: 'charts' })
   const numbers = element('div')
-  const id = `mount-${shown.size}`
+  added += 1
+  const id = `mount-${added}`
   const section = element('section', { class: 'mount', 'aria-labelledby': id }, element('h2', { id }, shownName(name)), facts, charts, element('details', { class: 'numbers' }, element('summary', {}, 'Numbers'), numbers))
   const view = { samples: [], section, facts, charts, numbers }
   shown.set(name, view)

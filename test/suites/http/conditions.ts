@@ -167,8 +167,17 @@ const ifRange: readonly HttpRow[] = [
   get(name, ['range: bytes=0-4', `if-range: ${tag}`, `if-modified-since: ${before}`], part(name, 0, 4), alike),
 ]
 
+/** Of what is no file the version is what `stat` tells. */
+const ifMatchElsewhere: readonly HttpRow[] = [
+  ...[`DELETE ${at('dir')}?recursive=1`, 'POST /v1/demo/rename/dir?to=/moved', 'POST /v1/demo/restore/dir?seq=2', 'POST /v1/demo/rename/letters.txt?to=/moved', 'POST /v1/demo/restore/letters.txt?seq=2'].flatMap((line) =>
+    ['if-match: "a"', 'if-match: a', `if-match: "${'0'.repeat(64)}"`].map((condition) => row(`${line}, ${condition}`, request(line, [condition, 'content-length: 0']), failed)),
+  ),
+  row('the version of a directory', request('GET /v1/demo/stat/dir'), { status: 200, body: /"kind":"directory".*"version":"[0-9a-f]{64}"/ }),
+]
+
 export const conditionTables: readonly (readonly [string, readonly HttpRow[]])[] = [
   ['If-Match', ifMatch],
+  ['If-Match of names that move, go and come back', ifMatchElsewhere],
   ['If-None-Match', ifNoneMatch],
   ['If-Modified-Since', ifModifiedSince],
   ['If-Unmodified-Since', ifUnmodifiedSince],
