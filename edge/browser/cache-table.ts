@@ -24,6 +24,12 @@ export interface CacheEntry {
   readonly body: Uint8Array
 }
 
+export interface CacheSize {
+  readonly bytes: number
+  readonly pinnedBytes: number
+  readonly lossy: readonly string[]
+}
+
 export interface CacheLimits {
   readonly bytesMax: number
   readonly keptBytes: number
@@ -46,8 +52,8 @@ export interface CacheTable {
   evict(bytesMax: number): Promise<number>
   /** Keys of what was kept for other versions of a file. */
   otherVersions(owner: string, version: string): Promise<readonly string[]>
-  /** Bytes of all bodies, and those of them that are pinned. */
-  size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }>
+  /** Bytes of all bodies, and those of them that are pinned; and the pins that hold something that was damaged, and is not there again. */
+  size(): Promise<CacheSize>
   /**
    * What this one holds, now and later, is neither evicted nor dropped and does not count for `bytesMax`; until it is unpinned, when what no other holds can go. Pinned
    * again it may hold what it held: so a pin is of one commit, which says what that is.

@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../shared/clock.ts'
 import { EdgemountError, messageOf } from '../../shared/error.ts'
-import type { CacheEntry, CacheOwner, CacheTable } from './cache-table.ts'
+import type { CacheEntry, CacheOwner, CacheSize, CacheTable } from './cache-table.ts'
 
 export interface CacheSettings {
   readonly table: CacheTable
@@ -84,7 +84,7 @@ export class Cache {
     return (await this.#try(() => this.#table.otherVersions(owner, version))) ?? []
   }
 
-  async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
+  async size(): Promise<Pick<CacheSize, 'bytes' | 'pinnedBytes'>> {
     return (await this.#try(() => this.#table.size())) ?? { bytes: 0, pinnedBytes: 0 }
   }
 

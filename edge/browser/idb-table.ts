@@ -5,7 +5,7 @@
  * INVARIANT: body, record and total change in one transaction. Transactions that write come one after the other, in whatever tab they began, so no tab loses another's.
  */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval'
-import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs, heldBy, isPinned } from './cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheSize, type CacheTable, evictionMs, heldBy, isPinned } from './cache-table.ts'
 
 const totalKey = 'total'
 const pinsKey = 'marks'
@@ -66,12 +66,12 @@ export class IdbTable implements CacheTable {
     return records.filter((record) => record.owner === owner && record.version !== version).map(({ key }) => key)
   }
 
-  async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
+  async size(): Promise<CacheSize> {
     return await this.#use('readonly', async (store) => {
       const [total, pins] = [await readTotal(store), await readPins(store)]
       const pinned = pins.length === 0 ? [] : (await readRecords(store)).filter((record) => isPinned(record, pins))
       const pinnedBytes = pinned.reduce((sum, { bytes }) => sum + bytes, 0)
-      return { bytes: total + pinnedBytes, pinnedBytes }
+      return { bytes: total + pinnedBytes, pinnedBytes, lossy: pins.filter((pin) => pinned.some((record) => record.bytes === 0 && isPinned(record, [pin]))) }
     })
   }
 

@@ -1,5 +1,5 @@
 /** The cache's table in memory: several caches may share one, as tabs do. */
-import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheTable, evictionMs, heldBy, isPinned } from '../../edge/browser/cache-table.ts'
+import { type CacheEntry, type CacheLimits, type CacheRecord, type CacheSize, type CacheTable, evictionMs, heldBy, isPinned } from '../../edge/browser/cache-table.ts'
 
 export class MemoryTable implements CacheTable {
   readonly bodies = new Map<string, Uint8Array>()
@@ -83,10 +83,11 @@ export class MemoryTable implements CacheTable {
     return [...this.records.values()].filter((record) => record.owner === owner && record.version !== version).map(({ key }) => key)
   }
 
-  async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
+  async size(): Promise<CacheSize> {
     await this.#turn()
     const bytes = this.records.values().reduce((sum, record) => sum + record.bytes, 0)
-    return { bytes, pinnedBytes: bytes - this.total }
+    const lost = [...this.records.values()].filter((record) => record.bytes === 0)
+    return { bytes, pinnedBytes: bytes - this.total, lossy: this.#pins.filter((pin) => lost.some((record) => isPinned(record, [pin]))) }
   }
 
   async pin(pin: string, isWanted: boolean): Promise<void> {

@@ -2,7 +2,7 @@
  * The cache's table as the volume that pins a commit has it: what it keeps is held by that pin from the start, and pages of directories and manifests that it needed are
  * held, too. So an older commit that is pinned stays whole until the newer one is, whatever else is pinned. Called by `pins.ts`.
  */
-import type { CacheEntry, CacheLimits, CacheTable } from '../cache-table.ts'
+import type { CacheEntry, CacheLimits, CacheSize, CacheTable } from '../cache-table.ts'
 
 /** What holds a folder at one commit: of this prefix, and of a volume, not of another that had its name. */
 export interface PinMark {
@@ -62,7 +62,7 @@ export class PinTable implements CacheTable {
     return await this.#table.otherVersions(owner, version)
   }
 
-  async size(): Promise<{ readonly bytes: number; readonly pinnedBytes: number }> {
+  async size(): Promise<CacheSize> {
     return await this.#table.size()
   }
 

@@ -102,16 +102,17 @@ export class Pins {
   }
 
   /** Goes on with what is unfinished, and follows the newest commit. What fails now is tried the next time; what is gone there is no longer pinned. */
-  async update(newest: BrowserVolume, { signal, isDoubtful }: { readonly signal: AbortSignal; readonly isDoubtful: boolean }): Promise<void> {
-    // Without its mark it was cleared away, by a page or a person.
-    const marks = new Set(await this.#parts.table.pins())
+  async update(newest: BrowserVolume, signal: AbortSignal): Promise<void> {
+    // Without its mark it was cleared away, by a page or a person; and what was damaged must be fetched again.
+    const { lossy } = await this.#parts.table.size()
+    const whole = new Set((await this.#parts.table.pins()).filter((mark) => !lossy.includes(mark)))
     for (const pin of await this.all()) {
       if (signal.aborted) return
       try {
         const { version } = await newest.stat(pin.path, { signal })
-        const isKept = pin.seq !== undefined && pin.nextSeq === undefined && marks.has(this.#markOf(pin, newest))
+        const isKept = pin.seq !== undefined && pin.nextSeq === undefined && whole.has(this.#markOf(pin, newest))
         const isSame = version === pin.version && newest.generation === pin.generation
-        if (isDoubtful || !isKept || !isSame) await this.keep(pin.path, newest, { signal, onProgress: () => undefined })
+        if (!isKept || !isSame) await this.keep(pin.path, newest, { signal, onProgress: () => undefined })
       } catch (error) {
         if (codeOf(error) === 'not-found' && !newest.isOffline) await this.remove(pin.path, newest)
       }

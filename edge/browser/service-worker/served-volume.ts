@@ -47,7 +47,6 @@ export class ServedVolume {
   #checkedMs = -Infinity
   #updating: Promise<void> | undefined
   #updatedMs = -Infinity
-  #corruptCount = 0
   readonly #closing = new AbortController()
 
   constructor(settings: ServedSettings, parts: ServedParts) {
@@ -203,10 +202,7 @@ export class ServedVolume {
       if ((await this.#pins.all()).length === 0) return
       const volume = await this.#current()
       if (volume.isOffline) return
-      const { corruptKept } = await volume.stats()
-      const isDoubtful = corruptKept > this.#corruptCount
-      this.#corruptCount = corruptKept
-      await this.#pins.update(volume, { signal: this.#closing.signal, isDoubtful })
+      await this.#pins.update(volume, this.#closing.signal)
     } catch (error) {
       // Whoever asks for a file hears why not.
       if (!(error instanceof EdgemountError)) throw error

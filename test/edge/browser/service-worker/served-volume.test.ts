@@ -167,6 +167,23 @@ describe('a pin', () => {
     expect(await readServed(start(device), '/kept/same')).toBe(await hashOf(second))
   })
 
+  test('that was found damaged without the edge is whole again when there is one, also for a worker that was started anew', async () => {
+    // It is read at once, and so all of it is found.
+    const small = second.subarray(0, 600_000)
+    await edge.commit(await fileOperation(edge.volume, '/hurt/file', small), await fileOperation(edge.volume, '/hurt/other', 'other '.repeat(2000)))
+    const device = newDevice()
+    await pinServed(start(device), '/hurt')
+    for (const [key, body] of device.table.bodies) if (key.startsWith('c/')) device.table.bodies.set(key, body.slice().fill(0, 0, 100))
+    device.network.answer = away
+    expect(await readServed(start(device), '/hurt/file')).toMatch(/^503 /)
+    device.network.answer = () => undefined
+    const served = start(device)
+    await readServed(served, '/hurt/other')
+    await served.settle()
+    device.network.answer = away
+    expect(await readServed(start(device), '/hurt/file')).toBe(await hashOf(small))
+  })
+
   test('goes when its folder does', async () => {
     await edge.commit(await fileOperation(edge.volume, '/short/file', 'short'))
     const device = newDevice()
