@@ -9,6 +9,7 @@ import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../edg
 import { type ChromiumBed, type Visit, startChromium } from '../support/chromium.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { shellWorker, workerFiles } from '../support/service-worker-page.ts'
+import { startSlowProxy } from '../support/slow-proxy.ts'
 
 /** In the page. */
 declare const edgemount: typeof Registration
@@ -271,6 +272,34 @@ describe('what moves on', () => {
     expect((await get(visit, '/files/data/big.bin', range)).status).toBe(206)
   })
 })
+
+test('a prefix is registered while a pin of another is under way, which is gone on with', async () => {
+  const proxy = await startSlowProxy(edge.url)
+  try {
+    const visit = await bed.visit()
+    const options = { prefix: '/files/', url: `${proxy.url}/v1/${volumeName}`, script: shellWorker }
+    await register(visit, options)
+    proxy.bytesPerSecond = MiB / 2
+    const order = await visit.page.evaluate(async (all) => {
+      const volume = await edgemount.registerVolume(all)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const order: string[] = []
+      const pinning = volume.pin('/data', { onProgress: ({ bytes }) => bytes > 0 && resolve() }).then(({ files }) => order.push(`${files} pinned`))
+      await promise
+      await edgemount.registerVolume({ ...all, prefix: '/more/' })
+      order.push('registered')
+      Object.assign(globalThis, { pinned: pinning.then(() => order) })
+      return order
+    }, options)
+    expect(order).toEqual(['registered'])
+    proxy.bytesPerSecond = Infinity
+    expect(await visit.page.evaluate(() => (globalThis as unknown as { pinned: Promise<string[]> }).pinned)).toEqual(['registered', '3 pinned'])
+    expect((await get(visit, '/more/data/big.bin', { range: 'bytes=0-9' })).bytes).toEqual([...big.subarray(0, 10)])
+    expect(visit.problems).toEqual([])
+  } finally {
+    await proxy.stop()
+  }
+}, 40_000)
 
 describe('what goes wrong', () => {
   test('a worker that the browser ends comes back by itself, for requests and within a pin', async () => {

@@ -176,10 +176,8 @@ export class RegisteredVolume {
   }
 
   async #worker(): Promise<ServiceWorker> {
-    const { active } = this.#registration
-    if (active !== null) return active
-    const { installing, waiting } = this.#registration
-    if (installing !== null || waiting !== null) await untilActive(this.#registration)
+    // One that is about to take over goes on with what the older one is at, which it waits for.
+    if (newestOf(this.#registration) !== null) await untilActive(this.#registration).catch((error: unknown) => this.#registration.active === null && Promise.reject(error))
     if (this.#registration.active !== null) return this.#registration.active
     throw new EdgemountError('closed', `Cannot use "${this.prefix}": its service worker was unregistered; register the volume again`)
   }

@@ -48,6 +48,7 @@ export class ServedVolume {
   #updating: Promise<void> | undefined
   #updatedMs = -Infinity
   readonly #closing = new AbortController()
+  #updates = new AbortController()
 
   constructor(settings: ServedSettings, parts: ServedParts) {
     this.#settings = settings
@@ -82,6 +83,12 @@ export class ServedVolume {
     if (this.#parts.clock.now() - this.#updatedMs < updateMs) return await this.#updating
     this.#updatedMs = this.#parts.clock.now()
     await (this.#updating ??= this.#update().finally(() => (this.#updating = undefined)))
+  }
+
+  /** Pins that follow the newest commit are gone on with the next time. */
+  giveWay(): void {
+    this.#updates.abort()
+    this.#updates = new AbortController()
   }
 
   async pin(path: string, ask: PinAsk): Promise<PinProgress> {
@@ -202,7 +209,7 @@ export class ServedVolume {
       if ((await this.#pins.all()).length === 0) return
       const volume = await this.#current()
       if (volume.isOffline) return
-      await this.#pins.update(volume, this.#closing.signal)
+      await this.#pins.update(volume, AbortSignal.any([this.#closing.signal, this.#updates.signal]))
     } catch (error) {
       // Whoever asks for a file hears why not.
       if (!(error instanceof EdgemountError)) throw error

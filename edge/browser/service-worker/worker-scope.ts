@@ -17,6 +17,7 @@ export interface MessageFromPage extends LastingEvent {
 
 export interface WorkerScope {
   readonly location: Location
+  readonly registration: { addEventListener(type: 'updatefound', listener: () => void): void }
   readonly clients: {
     claim(): Promise<void>
     matchAll(options: { readonly includeUncontrolled: true }): Promise<readonly { postMessage(message: unknown): void }[]>

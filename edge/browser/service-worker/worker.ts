@@ -28,6 +28,7 @@ class Worker {
   readonly #served = new Map<string, Promise<ServedVolume>>()
   /** By prefix: told by pages, and kept no longer than this worker lives. */
   readonly #tokens = new Map<string, PromiseWithResolvers<string | undefined>>()
+  #newer = new AbortController()
 
   constructor(scope: WorkerScope) {
     this.#scope = scope
@@ -39,8 +40,16 @@ class Worker {
     // What is kept has one form for all versions, so a new one takes over at once.
     scope.addEventListener('install', (event) => event.waitUntil(scope.skipWaiting()))
     scope.addEventListener('activate', (event) => event.waitUntil(scope.clients.claim()))
+    scope.registration.addEventListener('updatefound', () => this.#giveWay())
     scope.addEventListener('fetch', (event) => this.#onFetch(event))
     scope.addEventListener('message', (event) => this.#onMessage(event))
+  }
+
+  /** The browser lets a newer worker in when this one has nothing to do: what is long is gone on with there, or here if it fails. */
+  #giveWay(): void {
+    this.#newer.abort()
+    this.#newer = new AbortController()
+    for (const served of this.#served.values()) served.then((volume) => volume.giveWay()).catch(() => undefined)
   }
 
   #onFetch(event: FetchEvent): void {
@@ -80,6 +89,7 @@ class Worker {
     const done = new AbortController()
     const time = new AbortController()
     systemClock.sleep(askMs, done.signal).then(() => time.abort(), () => undefined)
+    this.#newer.signal.addEventListener('abort', () => time.abort(), { signal: done.signal })
     void beat(say, done.signal)
     try {
       say({ kind: 'done', value: await this.#do(ask, AbortSignal.any([page, time.signal]), say) })
