@@ -121,6 +121,29 @@ const rows: readonly Row[] = [
   },
 ]
 
+test('that is written again while it is published stays at its old name, too, with what was written', async () => {
+  const volume = await newVolume({ seed: 5 })
+  const there = new Program(await PublishingMount.start(volume, 'there', new SeededRandom(1)))
+  await there.create('a', first)
+  await there.mount.publish()
+  const here = new Program(await PublishingMount.start(volume, 'here', new SeededRandom(2)))
+  const file = await here.open('a')
+  await here.write(file, written)
+  await rename(there, 'a', 'theirs')
+  await there.mount.publish()
+  await here.mount.follow()
+  const outgoing = (await here.mount.take())!
+  await here.mount.read(outgoing)
+  await here.write(file, `${written} again`)
+  here.mount.handler.published(await here.mount.commit(outgoing))
+  await here.mount.follow()
+  here.close(file)
+  await here.mount.publish()
+  const fresh = new Program(await PublishingMount.start(volume, 'fresh', new SeededRandom(3)))
+  expect(await fresh.shown()).toEqual(['a 1 27', 'theirs 1 9'])
+  expect(await here.shown()).toEqual(await fresh.shown())
+})
+
 test.each([false, true])('that others move while it is written here keeps what was written, whatever is done to either name (listed: %s)', async (isListed) => {
   for (const { what, run, shown, volume: expected } of rows) {
     const volume = await newVolume({ seed: 5 })
