@@ -6,7 +6,7 @@ export const parquetPreview: Preview = {
   isFor: (type) => type === 'application/vnd.apache.parquet',
   show: async (host, context) => {
     const { showParquet } = await import('../parquet-view.ts').catch((error: unknown) => {
-      throw new EdgemountError('unavailable', 'Cannot load the part of the console that shows Parquet: the edge is away, or has another console now; load the page again', { cause: error })
+      throw new EdgemountError('stale', 'Cannot load the part of the console that shows Parquet: the edge is away, or has another console now; load the page again', { cause: error })
     })
     await showParquet(host, context)
   },

@@ -1,6 +1,6 @@
 /** The uploads of the console without a page: names, rates, what is remembered, and files that are sent over cuts to an edge that is played. */
 import { describe, expect, it } from 'vitest'
-import { pathBelow } from '../../../edge/console/uploads/dropped.ts'
+import { pathBelow, readEntries } from '../../../edge/console/uploads/dropped.ts'
 import { numberedPath } from '../../../edge/console/uploads/free-name.ts'
 import { type Decision, UploadQueue } from '../../../edge/console/uploads/queue.ts'
 import { RateMeter, formatSeconds } from '../../../edge/console/uploads/rate.ts'
@@ -31,6 +31,13 @@ describe('names', () => {
     expect(pathBelow('/', ['b.txt'])).toBe('/b.txt')
     expect(() => pathBelow('/in', ['..', 'b.txt'])).toThrow('Cannot')
   })
+})
+
+it('what is dropped and cannot be read is named, with what to do', async () => {
+  const file = { isFile: true, isDirectory: false, name: 'gone.txt', file: (_: unknown, fail: (error: Error) => void) => fail(new DOMException('A requested file could not be found.', 'NotFoundError')) }
+  const reader = { isRead: false, readEntries: (take: (entries: unknown[]) => void) => take(reader.isRead ? [] : [((reader.isRead = true), file)]) }
+  const folder = { isFile: false, isDirectory: true, name: 'photos', createReader: () => reader }
+  await expect(readEntries([folder as unknown as FileSystemEntry], () => undefined)).rejects.toThrow('Cannot read “photos/gone.txt”, so nothing was uploaded: it is gone, or may not be read (A requested file could not be found.); drop it again')
 })
 
 it('a rate is that of the last seconds', () => {
