@@ -11,13 +11,14 @@ const startingMs = 3_600_000
 /** Of one mount point: a longer one is put aside at the next start. */
 const logBytesMax = 4 * 1024 * 1024
 
+const logExpression = /\.log(\.1)?$/
+
 /** Called before a mount starts to write `file`. What cannot be removed stays: a log is no reason not to start. */
 export function boundLogs(directory: string, file: string, nowMs: number): void {
   try {
-    if (existsSync(file) && statSync(file).size > logBytesMax) renameSync(file, `${file}.1`)
+    if (!isStanding(file) && existsSync(file) && statSync(file).size > logBytesMax) renameSync(file, `${file}.1`)
     const ended = readdirSync(directory)
-      .filter((name) => /\.log(\.1)?$/.test(name) && name !== path.basename(file))
-      .filter((name) => !existsSync(path.join(directory, name.replace(/\.log(\.1)?$/, '.sock'))))
+      .filter((name) => logExpression.test(name) && name !== path.basename(file) && !isStanding(path.join(directory, name)))
       .map((name) => ({ name, changedMs: statSync(path.join(directory, name)).mtimeMs }))
       .toSorted((a, b) => b.changedMs - a.changedMs)
     for (const { name, changedMs } of ended.slice(keptMax)) {
@@ -26,4 +27,9 @@ export function boundLogs(directory: string, file: string, nowMs: number): void 
   } catch {
     // Somebody else has just done the same.
   }
+}
+
+/** The mount that writes it is there. */
+function isStanding(log: string): boolean {
+  return existsSync(log.replace(logExpression, '.sock'))
 }

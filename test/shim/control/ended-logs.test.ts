@@ -33,5 +33,9 @@ test('a log that has grown long is put aside once, and a directory that is not t
     boundLogs(directory, file, nowMs)
     expect([existsSync(file), readdirSync(directory)]).toEqual([false, ['own.log.1']])
   }
+  writeFileSync(file, Buffer.alloc(5 * 1024 * 1024))
+  writeFileSync(path.join(directory, 'own.sock'), '')
+  boundLogs(directory, file, nowMs)
+  expect(existsSync(file)).toBe(true)
   boundLogs(path.join(directory, 'none'), path.join(directory, 'none', 'own.log'), nowMs)
 })
