@@ -20,6 +20,7 @@ interface Item {
 export interface KeepRequest {
   /** What lists names. */
   readonly volume: {
+    stat(path: string, options: { readonly signal: AbortSignal }): Promise<unknown>
     list(path: string, options: { readonly signal: AbortSignal; readonly after: string | undefined }): Promise<{ readonly items: readonly Item[]; readonly isLast: boolean }>
   }
   readonly cache: Cache
@@ -68,6 +69,8 @@ export async function keepFiles(request: KeepRequest, top: Item): Promise<PinPro
 async function* filesBelow(request: KeepRequest, top: Item): AsyncGenerator<Item> {
   if (top.kind === 'file') yield top
   if (top.kind !== 'directory') return
+  // Where the edge looks names up, this is another answer than its list.
+  await request.volume.stat(top.path, { signal: request.signal })
   for (let after: string | undefined; ; ) {
     const { items, isLast } = await request.volume.list(top.path, { after, signal: request.signal })
     for (const item of items) yield* filesBelow(request, item)

@@ -39,13 +39,13 @@ export interface Life {
 }
 
 /** As the browser starts it on one device. */
-export function startServed(device: Device, settings: Partial<ServedSettings> & Pick<ServedSettings, 'url'>, life: Life = { callsLeft: Infinity }): ServedVolume {
+export function startServed(device: Device, settings: Partial<ServedSettings> & Pick<ServedSettings, 'url'>, { life = { callsLeft: Infinity }, token }: { readonly life?: Life | undefined; readonly token?: string } = {}): ServedVolume {
   const { network } = device
   // Waits a tenth of what it is told, and for another try hardly at all.
   const clock = { now: () => systemClock.now() + device.aheadMs, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms < 1500 ? ms / 100 : ms / 10, signal) }
   const all = { prefix: '/files/', seq: undefined, cacheBytes: 1024 * 1024, pinBytes: 100 * 1024 * 1024, keepsToken: true, ...settings }
   const world = { fetch: network.fetch, clock, random: new SeededRandom(52), hash: nodeHash, origin: undefined }
-  return new ServedVolume(all, { token: () => Promise.resolve(undefined), book: mortal(device.book, life), table: mortal(device.table, life), clock, random: new SeededRandom(53), world })
+  return new ServedVolume(all, { token: () => Promise.resolve(token), book: mortal(device.book, life), table: mortal(device.table, life), clock, random: new SeededRandom(53), world })
 }
 
 export function ask(path: string, headers: Readonly<Record<string, string>> = {}): Request {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../../shared/clock.ts'
 import { openInNode } from '../../support/browser-volume.ts'
+import { ask, away, newDevice, pinServed, readServed, startServed } from '../../support/device.ts'
 import { MemoryTable } from '../../support/memory-table.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { testKeys, tokenFor } from '../access/tokens.ts'
@@ -122,4 +123,18 @@ test('one for a single address, and one that is cut, are refused before anything
   const token = await tokenFor({ prefix: '/part/small.txt', rights: ['read'], reach: { kind: 'file', seq: undefined } })
   await expect(openInNode(url, { token })).rejects.toThrow('it is for one address alone')
   await expect(openInNode(url, { token: token.slice(0, 60) })).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('Cannot read the token') })
+})
+
+test('one for a part of a volume pins it: files and folders are there without the edge, and not for a token for more', async () => {
+  await edge.commit(await fileOperation(edge.volume, '/part/sub/deep/file.txt', 'deep '.repeat(2000)))
+  const device = newDevice()
+  const token = await tokenFor({ prefix: '/part', rights: ['read', 'list'] })
+  await pinServed(startServed(device, { url }, { token }), '/part/sub')
+  device.network.answer = away
+  const served = startServed(device, { url }, { token })
+  expect(await readServed(served, '/part/sub/deep/file.txt')).toMatch(/^[0-9a-f]{64}$/)
+  for (const folder of ['/part/sub', '/part/sub/deep']) {
+    for (const isSlashed of [true, false]) expect((await served.answer(folder, isSlashed, ask(folder))).status, `${folder} ${isSlashed}`).toBe(200)
+  }
+  expect(await readServed(startServed(device, { url }, { token: await tokenFor({ rights: ['read', 'list'] }) }), '/part/sub/deep/file.txt')).toMatch(/^503 /)
 })

@@ -51,7 +51,7 @@ function startAgain(app: App): void {
 }
 
 function startOn(device: Device, prefix: string, life?: Life): ServedVolume {
-  return startServed(device, { url: `${edge.url}/v1/${volumeName}`, prefix, cacheBytes: 60_000 }, life)
+  return startServed(device, { url: `${edge.url}/v1/${volumeName}`, prefix, cacheBytes: 60_000 }, { life })
 }
 
 function within(path: string, folder: string): boolean {
