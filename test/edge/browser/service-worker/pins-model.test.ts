@@ -11,7 +11,7 @@ import { SeededRandom } from '../../../support/seeded-random.ts'
 import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../../edge-under-test.ts'
 
 const firstSeed = Number(process.env['EDGEMOUNT_SEED'] ?? Date.now() % 1_000_000)
-const seedCount = 8 * effort
+const seedCount = 5 * effort
 const stepCount = 24
 
 const bodies = Array.from({ length: 5 }, (_, index) => new SeededRandom(90 + index).bytes(6000 + 9000 * index))
