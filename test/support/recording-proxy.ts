@@ -27,6 +27,8 @@ export interface RecordingProxy {
 /** 16 MiB a second and connection. */
 const paceBytes = 64 * 1024
 const paceMs = 4
+/** Of films: a player that is not run for a moment, on a machine with much to do, is not to have been sent most of one meanwhile. */
+const filmPaceMs = 16
 
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   let recorded: RecordedRequest[] = []
@@ -64,6 +66,7 @@ function passOn({ hostname, port }: URL, incoming: IncomingMessage, outgoing: Se
 
 /** Ends both when either does. */
 async function sendPaced(answer: IncomingMessage, outgoing: ServerResponse, record: RecordedRequest): Promise<void> {
+  const pauseMs = answer.headers['content-type']?.startsWith('video/') === true ? filmPaceMs : paceMs
   await pipeline(
     answer,
     async function* (source: AsyncIterable<Buffer>) {
@@ -73,7 +76,7 @@ async function sendPaced(answer: IncomingMessage, outgoing: ServerResponse, reco
         yield bytes
         if (record.bytes - paused < paceBytes) continue
         paused = record.bytes
-        await sleep(paceMs)
+        await sleep(pauseMs)
       }
     },
     outgoing,
