@@ -11,6 +11,7 @@ import { type Address, formatAddress, parseAddress, volumesAddress } from './add
 import { untilBack } from './come-back.ts'
 import { button, element, fill, icon } from './element.ts'
 import { type Elsewhere, errorView, sayWaiting } from './error-view.ts'
+import { keepFocus } from './focus-keeper.ts'
 import { type FollowState, follow } from './follower.ts'
 import { shownName } from './format.ts'
 import { type Itself, itselfAt } from './itself.ts'
@@ -62,6 +63,7 @@ export class Shell {
     const head = element('header', { class: 'head' }, element('div', { class: 'head-inner' }, home, this.#state, element('div', { class: 'head-buttons' }, theme, help)))
     fill(body, skip, head, this.#main, this.#notices.element)
     addEventListener('hashchange', () => void this.#show())
+    keepFocus()
     listenForShortcuts({ up: () => this.#up(), theme: () => this.#switchTheme() })
     void this.#show()
   }

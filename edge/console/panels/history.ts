@@ -98,8 +98,13 @@ interface Comparison {
 
 async function compare(host: HTMLElement, context: Context, comparison: Comparison): Promise<void> {
   const kept = [...host.childNodes]
+  const from = document.activeElement
+  const leave = (): void => {
+    host.replaceChildren(...kept)
+    if (from instanceof HTMLElement) from.focus()
+  }
   const view = element('div', { class: 'comparison' })
-  const back = button({ icon: 'up', label: 'Back to the history', onClick: () => host.replaceChildren(...kept) })
+  const back = button({ icon: 'up', label: 'Back to the history', onClick: leave })
   const title = element('h2', { tabindex: -1 }, comparison.isSince === true ? `What changed since commit ${comparison.from}` : `What commit ${comparison.to} changed`)
   host.replaceChildren(element('div', { class: 'comparison-head' }, back, title), view)
   title.focus()
@@ -107,7 +112,7 @@ async function compare(host: HTMLElement, context: Context, comparison: Comparis
     await showDifferences(view, context, { ...comparison, onRestore: (path, seq) => askRestore(context, { path, seq, to: path }) })
   } catch (error) {
     context.notices.fail(error)
-    host.replaceChildren(...kept)
+    leave()
   }
 }
 
@@ -137,7 +142,8 @@ export function askRestore(context: Context, { path, seq, to }: Restoring): void
           : await unlessChanged(name, 'restored', async () => restore(session, place.volumeName, path, { seq, to, over: (await now)?.version }))
         notices.tell(count === 0 ? `Nothing is different: ${name} is as commit ${seq} left it.` : `Restored “${shownName(reached)}” from commit ${seq}.`)
         await context.changed()
-        context.go({ path: isCopy.checked ? reached : place.path, panel: 'history' })
+        // Who has gone elsewhere meanwhile stays there.
+        if (!context.signal.aborted) context.go({ path: isCopy.checked ? reached : place.path, panel: 'history' })
       },
       lookAgain: () => lookAgain(context),
     }
