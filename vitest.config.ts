@@ -12,7 +12,7 @@ const measuring = ['test/edge/large-upload.test.ts']
 /** What takes long begins first, so that nothing long is left for the end; what is not here follows as Vitest has it. */
 const longest = [
   'tree', 'programs', 'mount-write', 'command', 'console-views', 'service-worker-readers', 'service-worker', 'crash', 'command-write', 'clients', 'posix/mount', 'e2e/mount',
-  'fuzz', 'tus-client', 'edge/upload', 'edge/events', 's3-miniflare', 'faults', 'upload-steps', 'publisher', 'r2', 'events-filtered', 's3-ceph',
+  'fuzz', 'edge/upload', 'tus-client', 'store-requests', 'edge/events', 'leases', 'matrix', 'edge/http', 's3-ceph', 'edge/publish', 's3-miniflare', 'directory-search', 'faults', 'model/changes', 'cost', 'publisher', 'r2', 'events-filtered',
 ]
 
 class LongestFirst extends BaseSequencer {
