@@ -258,9 +258,9 @@ describe('trouble on the way', () => {
       outgoing.writeHead(200, { 'content-length': '100', 'edgemount-size': '100' })
       outgoing.write('x')
     })
-    const found = await storeOf(url, 100).get(newKey())
+    const found = await storeOf(url, 1000).get(newKey())
     expect(await failureOf(found!.bytes())).toBe('unavailable')
-    const again = await storeOf(url, 100).get(newKey())
+    const again = await storeOf(url, 1000).get(newKey())
     expect(await failureOf(collect(again!.stream()))).toBe('unavailable')
   })
 
