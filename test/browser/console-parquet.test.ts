@@ -1,5 +1,4 @@
 /** Parquet files that were made to do harm, or that the console cannot read, in the console itself: the page goes on, and says a sentence. `test/edge/console/parquet.test.ts` has many more. */
-import { gzipSync } from 'node:zlib'
 import { parquetMetadata } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,6 +8,7 @@ import { concatBytes } from '../../shared/bytes.ts'
 import { type EdgeUnderTest, fileOperation, startEdge } from '../edge/edge-under-test.ts'
 import { ConsoleBed, expectNoProblems } from '../support/console-bed.ts'
 import { parquetBytes } from '../support/console-files.ts'
+import { packers } from '../support/parquet-codecs.ts'
 
 const MiB = 1024 * 1024
 let edge: EdgeUnderTest
@@ -17,14 +17,14 @@ let bed: ConsoleBed
 beforeAll(async () => {
   edge = await startEdge({ console: await buildConsole() })
   const put = (name: string, bytes: Uint8Array): ReturnType<typeof fileOperation> => fileOperation(edge.volume, name, bytes)
-  const compressors = { GZIP: (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes)) }
-  const columnData = [{ name: 'packed', data: [1, 2], codec: 'GZIP' as const }, { name: 'plain', data: [3, 4] }]
+  const compressors = { ...Object.fromEntries(packers), LZO: (bytes: Uint8Array) => bytes }
+  const columnData = [{ name: 'packed', data: ['x', 'y'], codec: 'LZO' as const }, { name: 'plain', data: ['x', 'y'] }, ...[...packers.keys()].map((codec) => ({ name: `by ${codec}`, data: [`first of ${codec}`, 'second'], codec }))]
   await edge.commit(
     await put('/endless.parquet', endless()),
     await put('/long.parquet', withFooter(9 * MiB)),
     await put('/longest.parquet', withFooter(70 * MiB)),
     await put('/beyond.parquet', withFooter(100, 4_000_000_000)),
-    await put('/gzip.parquet', new Uint8Array(parquetWriteBuffer({ columnData, compressors }))),
+    await put('/packed.parquet', new Uint8Array(parquetWriteBuffer({ columnData, compressors }))),
   )
   bed = await ConsoleBed.start(edge.url)
 })
@@ -59,9 +59,10 @@ test('a file that is endless, too long or not to be read is a sentence, and the 
   const go = (name: string): Promise<string> => page.evaluate((hash) => (location.hash = hash), `#/demo/${name}`)
   await go('beyond.parquet')
   await page.getByText('Cannot show the file as Parquet: its footer is said to be longer than the file; download it to look closer.').waitFor()
-  await go('gzip.parquet')
-  await page.getByText('“packed” is compressed with GZIP, which this page cannot read: rows are shown without.').waitFor()
+  await go('packed.parquet')
+  await page.getByText('“packed” is compressed with LZO, which this page cannot read: rows are shown without.').waitFor()
   await page.getByRole('columnheader', { name: 'plain' }).waitFor()
+  for (const codec of packers.keys()) await page.getByRole('cell', { name: `first of ${codec}`, exact: true }).waitFor()
   const before = opened.received()
   await go('longest.parquet')
   await page.getByText('Its footer, which says what is in the file, is 70 MiB long: more than this page reads.').waitFor()

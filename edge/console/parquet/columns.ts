@@ -12,12 +12,13 @@ export interface ParquetColumn {
   /** `required`, `optional` or `repeated`. */
   readonly values: string
   readonly isNumber: boolean
-  /** Why its rows are not shown, as what follows its name: `is compressed with ZSTD`. */
+  /** Why its rows are not shown, as what follows its name: `is compressed with LZO`. */
   readonly why?: string
 }
 
-/** Compressions that the reader has. */
-const codecs = new Set(['UNCOMPRESSED', 'SNAPPY'])
+/** Compressions that the reader has by itself, and those that are loaded for it (`compressions.ts`). */
+const ownCodecs = new Set(['UNCOMPRESSED', 'SNAPPY'])
+const loadedCodecs = new Set(['GZIP', 'BROTLI', 'ZSTD', 'LZ4', 'LZ4_RAW'])
 /** What the reader does not know, or what a small file could make endless. */
 const unreadTypes = new Set(['VARIANT', 'BSON', 'INTERVAL'])
 
@@ -29,7 +30,7 @@ export function columnsOf({ row_groups: groups }: FileMetaData, trees: readonly 
       const name = meta_data?.path_in_schema[0]
       if (name === undefined) continue
       if (meta_data?.codec === undefined) whyOf.set(name, 'is compressed in a way that is not known')
-      else if (!codecs.has(meta_data.codec)) whyOf.set(name, `is compressed with ${meta_data.codec}`)
+      else if (!ownCodecs.has(meta_data.codec) && !loadedCodecs.has(meta_data.codec)) whyOf.set(name, `is compressed with ${meta_data.codec}`)
       if (file_path) whyOf.set(name, 'is in another file')
     }
   }
@@ -40,6 +41,11 @@ export function columnsOf({ row_groups: groups }: FileMetaData, trees: readonly 
     const why = isEncrypted ? 'is encrypted, or in a file with columns that are' : unread === undefined ? whyOf.get(element.name) : `is of the type ${unread}`
     return { name: element.name, type: typeName(tree), values: (element.repetition_type ?? 'REQUIRED').toLowerCase(), isNumber: isNumber(tree), ...(why !== undefined && { why }) }
   })
+}
+
+/** Whether the rows need `compressions.ts`. */
+export function needsCompressions(groups: FileMetaData['row_groups']): boolean {
+  return groups.some(({ columns }) => columns.some(({ meta_data }) => meta_data !== undefined && loadedCodecs.has(meta_data.codec)))
 }
 
 function typeName({ element: { type, logical_type, converted_type } }: SchemaTree): string {
@@ -62,7 +68,7 @@ function unreadTypeIn({ element: { converted_type, logical_type }, children }: S
   return undefined
 }
 
-/** `“a” is compressed with ZSTD, “b”, “c” and 2 more are of the type BSON`: names together that have the same reason. */
+/** `“a” is compressed with LZO, “b”, “c” and 2 more are of the type BSON`: names together that have the same reason. */
 export function whyNotShown(columns: readonly Pick<ParquetColumn, 'name' | 'why'>[], shown: (name: string) => string): string {
   const byReason = Map.groupBy(columns.filter(({ why }) => why !== undefined), ({ why }) => why!)
   return [...byReason].map(([why, some]) => {

@@ -5,7 +5,7 @@
 import { type FileMetaData, type SchemaTree, parquetReadObjects, parquetSchema } from 'hyparquet'
 import type { AsyncBuffer } from '../../browser/lazy-file.ts'
 import { EdgemountError, codeOf, messageOf } from '../../../shared/error.ts'
-import { type ParquetColumn, columnsOf } from './columns.ts'
+import { type ParquetColumn, columnsOf, needsCompressions } from './columns.ts'
 import { type RowRange, bytesOfRows, groupsOfRows } from './cost.ts'
 import { readFooter } from './footer.ts'
 import { checkedPages } from './pages.ts'
@@ -56,7 +56,8 @@ export class ParquetFile {
     const metadata = { ...this.#metadata, schema: schemaOf(this.#metadata, this.#trees), row_groups }
     const range = { rowStart: rowStart - rowsBefore, rowEnd: rowEnd - rowsBefore }
     const file = checkedPages(this.#file, row_groups, range.rowEnd)
-    const rows = await parquetReadObjects({ file, metadata, columns: names, ...range, useOffsetIndex: true }).catch((error: unknown) => {
+    const { compressors } = needsCompressions(row_groups) ? await import('./compressions.ts') : { compressors: {} }
+    const rows = await parquetReadObjects({ file, metadata, columns: names, ...range, useOffsetIndex: true, compressors }).catch((error: unknown) => {
       if (error instanceof EdgemountError || codeOf(error) === 'aborted') throw error
       throw new EdgemountError('invalid', `Cannot read the rows: ${messageOf(error)}; download the file to look closer`, { cause: error })
     })

@@ -31,7 +31,7 @@ const packageHomes: readonly (readonly [name: RegExp, home: RegExp])[] = [
   [/^fuse-native$/, /^shim\/fuse\//],
   [/^lmdb$/, /^shim\//],
   [/^idb-keyval$/, /^edge\/browser\//],
-  [/^hyparquet$/, /^edge\/console\//],
+  [/^hyparquet$|^hyparquet-compressors\/|^fzstd$/, /^edge\/console\//],
   [/^#console$/, /^edge\/console-files\.ts$/],
   [/^#status-page$/, /^shim\/command\/status-web\.ts$/],
   [/^esbuild$/, /^edge\/bundle\.ts$/],

@@ -39,7 +39,7 @@ export type Rule = (source: Source) => string[]
 
 /** Kebab-case file and folder names, none of which says nothing. */
 export const fileNames: Rule = ({ path }) => {
-  const parts = path.replace(/((\.[a-z]+)?\.test|\.config)?\.ts$/, '').split('/')
+  const parts = path.replace(/((\.[a-z]+)?\.test|\.config|\.d)?\.ts$/, '').split('/')
   const isKebab = parts.every((part) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(part))
   // A service worker is what browsers call one.
   const banned = parts.find((part) => part === 'index' || part.replace('service-worker', 'worker').split('-').some((word) => bannedNameParts.has(word)))
