@@ -28,10 +28,13 @@ export class IdbTable implements CacheTable {
     return await this.#change(async (ledger) => {
       const known = await ledger.known(entries.map(({ record }) => record.key))
       ledger.remove(known)
-      const held = entries.map(({ record, body }) => ({ body, record: heldBy(record, known.find(({ key }) => key === record.key)?.pins ?? [], ledger.pins) }))
-      const added = held.reduce((sum, { record }) => sum + ledger.counted(record), 0)
+      // What several have asked to be kept at once is there once, for all who hold it.
+      const records = new Map(known.map((record) => [record.key, record]))
+      for (const { record } of entries) records.set(record.key, heldBy(record, records.get(record.key)?.pins ?? [], ledger.pins))
+      const bodies = new Map(entries.map(({ record, body }) => [record.key, body]))
+      const added = [...records.values()].reduce((sum, record) => sum + ledger.counted(record), 0)
       const evictedCount = added > 0 && ledger.total + added > bytesMax ? await ledger.evict(Math.max(0, keptBytes - added)) : 0
-      for (const entry of held) ledger.add(entry)
+      for (const [key, body] of bodies) ledger.add({ record: records.get(key)!, body })
       return evictedCount
     })
   }
@@ -122,8 +125,9 @@ class Ledger {
     return isPinned(record, this.pins) ? 0 : record.bytes
   }
 
+  /** Each once: a file may have a chunk in several places. */
   async known(keys: readonly string[]): Promise<CacheRecord[]> {
-    const known = await Promise.all(keys.map((key) => read(this.#store, `r/${key}`, isRecord)))
+    const known = await Promise.all([...new Set(keys)].map((key) => read(this.#store, `r/${key}`, isRecord)))
     return known.filter((record) => record !== undefined)
   }
 

@@ -26,6 +26,8 @@ export interface KeptFetchParts extends Omit<RetrySettings, 'signal'> {
 /** Answers to these are the same for ever. */
 const immutable = /^\/v1\/[^/]+\/(?:log\/\d+$|packs\/m[^/]*\/|(?:stat|list|manifest)\/.*[?&]seq=\d)/
 const chunkSlice = /^\/v1\/[^/]+\/(?:packs\/d|files\/|@\d+\/)/
+/** What the edge sends of them. Proxies and networks that answer in its place do it in HTML or plain text, and with a 200 now and then. */
+const edgeTypes = /^application\/(?:json|octet-stream)/
 const noFile = { owner: '', version: '' }
 
 export function keptFetch(parts: KeptFetchParts): Fetch {
@@ -53,7 +55,7 @@ async function take(parts: KeptFetchParts, url: string, init: RequestInit, key: 
     const body = new Uint8Array(await response.arrayBuffer())
     parts.onBytes(body.length, 'network')
     const { status, headers } = response
-    if (key !== undefined && status === 200) await keep(parts, key, body, headers)
+    if (key !== undefined && status === 200 && edgeTypes.test(headers.get('content-type') ?? '')) await keep(parts, key, body, headers)
     return new Response(body, { status, headers })
   } catch (error) {
     if (error instanceof EdgemountError || init.signal?.aborted === true) throw error

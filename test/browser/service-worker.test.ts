@@ -100,6 +100,18 @@ describe('answers', () => {
     // A page of the volume is not one of the app.
     expect((await get(visit, '/files/data/page.html')).headers['content-security-policy']).toBe('sandbox')
     expect(text(await get(visit, '/files/data/none'))).toContain('it does not exist')
+    // A page of a later version may ask for what this worker does not know: that ends nothing.
+    const answer = await visit.page.evaluate(
+      async () =>
+        await new Promise((resolve) => {
+          const { port1, port2 } = new MessageChannel()
+          port1.addEventListener('message', ({ data }: MessageEvent<{ readonly kind: string }>) => data.kind !== 'alive' && resolve(data))
+          port1.start()
+          navigator.serviceWorker.controller!.postMessage({ for: 'edgemount', kind: 'defragment', prefix: '/files/' }, [port2])
+        }),
+    )
+    expect(answer).toEqual({ kind: 'failed', code: 'unsupported', message: 'Cannot do what was asked: this service worker does not know it; reload the page, and host the worker of the same version' })
+    expect((await get(visit, path, { range: 'bytes=0-9' })).status).toBe(206)
     expect(visit.problems.filter((problem) => !/status of 4(?:16|04)/.test(problem))).toEqual([])
   })
 })

@@ -35,6 +35,15 @@ export const cacheTableChecks: Readonly<Record<string, (table: CacheTable, sameT
     await table.put([entry('a', 10, 1)], roomy)
     await table.put([entry('a', 4, 1), entry('b', 1, 1)], roomy)
     check('size', (await table.size()).bytes, 5)
+    await table.put([entry('a', 7, 2), entry('a', 8, 3)], roomy)
+    check('size of the last', (await table.size()).bytes, 9)
+    check('the last', await kept(table, 'a'), [8])
+    await table.pin('x', true)
+    const [held, same] = [entry('c', 3, 3), entry('c', 3, 4)]
+    await table.put([{ ...held, record: { ...held.record, pins: ['x'] } }, same], roomy)
+    check('bytes', await sizeOf(table), [12, 3])
+    check('absent', await table.touch(['a', 'none', 'a'], 5, 'x'), ['none'])
+    check('bytes', await sizeOf(table), [12, 11])
   },
   'evicts what was read longest ago, and touching counts as reading': async (table) => {
     await table.put([entry('a', 10, 1), entry('b', 10, 2), entry('c', 10, 3), entry('d', 10, 4)], roomy)

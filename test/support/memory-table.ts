@@ -35,7 +35,9 @@ export class MemoryTable implements CacheTable {
 
   async put(entries: readonly CacheEntry[], { bytesMax, keptBytes }: CacheLimits): Promise<number> {
     await this.#turn()
-    const held = entries.map(({ record, body }) => ({ body, record: heldBy(record, this.records.get(record.key)?.pins ?? [], this.#pins) }))
+    const together = new Map<string, CacheEntry>()
+    for (const { record, body } of entries) together.set(record.key, { body, record: heldBy(record, (together.get(record.key)?.record ?? this.records.get(record.key))?.pins ?? [], this.#pins) })
+    const held = [...together.values()]
     const added = held.reduce((sum, { record }) => sum + this.#counted(record), 0)
     const replaced = entries.map(({ record }) => [this.records.get(record.key), this.bodies.get(record.key)] as const)
     for (const { record } of entries) this.#remove(record.key)

@@ -7,6 +7,7 @@
 import type { Clock } from '../../../shared/clock.ts'
 import { EdgemountError, codeOf } from '../../../shared/error.ts'
 import { SingleFlight } from '../../../shared/lifetime.ts'
+import { RemoteError } from '../../../shared/wire/connection.ts'
 import type { CacheTable } from '../cache-table.ts'
 import type { PinProgress } from '../pin.ts'
 import type { BrowserVolume } from '../volume.ts'
@@ -114,14 +115,18 @@ export class Pins {
         const isSame = version === pin.version && newest.generation === pin.generation
         if (!isKept || !isSame) await this.keep(pin.path, newest, { signal, onProgress: () => undefined })
       } catch (error) {
-        if (codeOf(error) === 'not-found' && !newest.isOffline) await this.remove(pin.path, newest)
+        // A proxy that knows no such address says nothing about the folder.
+        const isKnown = codeOf(error) === 'not-found' && !(error instanceof RemoteError && !error.isFromEdge)
+        if (isKnown && !newest.isOffline) await this.remove(pin.path, newest)
       }
     }
   }
 
   /** Lets go what a worker that was ended held for nobody: once, and before anything is pinned. */
   async sweep(address: VolumeName): Promise<void> {
-    await (this.#swept ??= this.#sweep(address))
+    const swept = (this.#swept ??= this.#sweep(address))
+    swept.catch(() => (this.#swept = undefined))
+    await swept
   }
 
   async #sweep(address: VolumeName): Promise<void> {

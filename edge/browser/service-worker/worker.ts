@@ -121,9 +121,12 @@ class Worker {
       case 'clear':
         await served.clear()
         return undefined
-      default:
+      case 'forget':
         await this.#forget(served)
         return undefined
+      default:
+        // Of a page of a later version.
+        throw new EdgemountError('unsupported', 'Cannot do what was asked: this service worker does not know it; reload the page, and host the worker of the same version')
     }
   }
 

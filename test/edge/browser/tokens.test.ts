@@ -1,7 +1,7 @@
 /** The engine of pages at an edge that wants tokens: where they stand, what one for a part of a volume can do, and what is said when one does not do. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../../shared/clock.ts'
-import { openInNode } from '../../support/browser-volume.ts'
+import { CountedFetch, openInNode } from '../../support/browser-volume.ts'
 import { ask, away, newDevice, pinServed, readServed, startServed } from '../../support/device.ts'
 import { MemoryTable } from '../../support/memory-table.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
@@ -137,4 +137,26 @@ test('one for a part of a volume pins it: files and folders are there without th
     for (const isSlashed of [true, false]) expect((await served.answer(folder, isSlashed, ask(folder))).status, `${folder} ${isSlashed}`).toBe(200)
   }
   expect(await readServed(startServed(device, { url }, { token: await tokenFor({ rights: ['read', 'list'] }) }), '/part/sub/deep/file.txt')).toMatch(/^503 /)
+})
+
+test('what something on the way says in the place of the edge is kept for no later reading, and unpins nothing', async () => {
+  const token = await tokenFor({ prefix: '/part', rights: ['read', 'list'] })
+  const table = new MemoryTable()
+  const network = new CountedFetch()
+  const { volume } = await openInNode(url, { token, table, network })
+  network.answer = (asked) => (/\/list\//.test(asked) ? Promise.resolve(new Response('<h1>Sign in to this network</h1>', { headers: { 'content-type': 'text/html' } })) : undefined)
+  await expect(volume.list('/part')).rejects.toMatchObject({ code: 'unavailable' })
+  network.answer = () => undefined
+  expect((await volume.list('/part')).items.length).toBeGreaterThan(1)
+
+  const device = newDevice()
+  const served = startServed(device, { url }, { token })
+  await pinServed(served, '/part/small.txt')
+  // A proxy that knows no route there for a moment.
+  device.network.answer = (asked) => (/\/stat\/part\/small/.test(asked) ? Promise.resolve(new Response('default backend - 404', { status: 404 })) : undefined)
+  await edge.commit(await fileOperation(edge.volume, '/part/more.txt', 'more'))
+  device.aheadMs += 60_000
+  await served.answer('/part', true, ask('/part/'))
+  await served.settle()
+  expect(await served.pins()).toMatchObject([{ path: '/part/small.txt' }])
 })

@@ -184,6 +184,20 @@ describe('a pin', () => {
     expect(await readServed(start(device), '/hurt/file')).toBe(await hashOf(small))
   })
 
+  test('is taken up again by the same worker after a storage that failed', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/once/file', 'once'))
+    const device = newDevice()
+    const served = start(device)
+    // Of an earlier worker, which was ended.
+    await device.table.pin(markOf({ prefix: '/files/', seq: 1, generation: 'x', owner: `${edge.url}/gone` }), true)
+    await served.pins()
+    device.table.failure = new Error('the disk is on fire')
+    await expect(pinServed(served, '/once')).rejects.toThrow('the disk is on fire')
+    device.table.failure = undefined
+    await pinServed(served, '/once')
+    expect(await device.table.pins()).toHaveLength(1)
+  })
+
   test('goes when its folder does', async () => {
     await edge.commit(await fileOperation(edge.volume, '/short/file', 'short'))
     const device = newDevice()
