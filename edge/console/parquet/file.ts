@@ -55,7 +55,8 @@ export class ParquetFile {
     // Only what is shown: a file may have a million columns besides.
     const metadata = { ...this.#metadata, schema: schemaOf(this.#metadata, this.#trees), row_groups }
     const range = { rowStart: rowStart - rowsBefore, rowEnd: rowEnd - rowsBefore }
-    const file = checkedPages(this.#file, row_groups, range.rowEnd)
+    const flatNames = new Set(this.#trees.filter(({ children, element }) => children.length === 0 && element.repetition_type !== 'REPEATED').map(({ element }) => element.name))
+    const file = checkedPages(this.#file, row_groups, { rowEnd: range.rowEnd, flatNames })
     const { compressors } = needsCompressions(row_groups) ? await import('./compressions.ts') : { compressors: {} }
     const rows = await parquetReadObjects({ file, metadata, columns: names, ...range, useOffsetIndex: true, compressors }).catch((error: unknown) => {
       if (error instanceof EdgemountError || codeOf(error) === 'aborted') throw error

@@ -1,8 +1,8 @@
 /**
  * What the pages of a Parquet file say of themselves, before the reader believes it: a page of a few bytes can claim to hold two thousand million values, for which the
- * reader would take the memory. Every read goes through here; used by `reader.ts`.
+ * reader would take the memory. Every read goes through here; used by `file.ts`.
  */
-import type { FileMetaData } from 'hyparquet'
+import { type FileMetaData, readOffsetIndex } from 'hyparquet'
 import type { AsyncBuffer } from '../../browser/lazy-file.ts'
 import { EdgemountError } from '../../../shared/error.ts'
 import { type HeaderNumbers, readHeader } from './thrift.ts'
@@ -18,15 +18,29 @@ interface Span {
   readonly end: number
 }
 
-/** The file with every page looked at. `rowEnd`: a column without lists is read no further. */
-export function checkedPages(file: AsyncBuffer, groups: Groups, rowEnd: number): AsyncBuffer {
-  const chunks: (Span & { readonly isFlat: boolean })[] = []
-  const indexes = new Set<string>()
+interface Chunk extends Span {
+  readonly isFlat: boolean
+}
+
+export interface ReadRows {
+  readonly rowEnd: number
+  /** Columns without lists: of those the reader stops at `rowEnd`, of others it reads all pages. */
+  readonly flatNames: ReadonlySet<string>
+}
+
+/** The file with every page looked at. */
+export function checkedPages(file: AsyncBuffer, groups: Groups, { rowEnd, flatNames }: ReadRows): AsyncBuffer {
+  const chunks: Chunk[] = []
+  /** By the place of an index, the columns that it is of. */
+  const indexed = new Map<string, Chunk[]>()
   for (const { meta_data, offset_index_offset: indexStart = 0n, offset_index_length: indexBytes = 0 } of groups.flatMap(({ columns }) => columns)) {
     if (meta_data === undefined) continue
     const start = Number(meta_data.dictionary_page_offset || meta_data.data_page_offset)
-    chunks.push({ start, end: start + Number(meta_data.total_compressed_size), isFlat: meta_data.path_in_schema.length === 1 })
-    indexes.add(`${indexStart} ${Number(indexStart) + indexBytes}`)
+    const [name = '', ...below] = meta_data.path_in_schema
+    const chunk = { start, end: start + Number(meta_data.total_compressed_size), isFlat: below.length === 0 && flatNames.has(name) }
+    chunks.push(chunk)
+    const place = `${indexStart} ${Number(indexStart) + indexBytes}`
+    indexed.set(place, [...(indexed.get(place) ?? []), chunk])
   }
   const budget = new Budget()
   return {
@@ -34,14 +48,33 @@ export function checkedPages(file: AsyncBuffer, groups: Groups, rowEnd: number):
     slice: async (start, end = file.byteLength) => {
       if (!(start >= 0 && start <= end && end <= file.byteLength)) throw damaged('they refer to places outside of the file')
       const bytes = await file.slice(start, end)
-      if (indexes.has(`${start} ${end}`)) return bytes
       const view = new DataView(bytes)
+      const ofIndex = indexed.get(`${start} ${end}`)
+      if (ofIndex !== undefined) {
+        if (chunks.some((chunk) => chunk.start < end && start < chunk.end)) throw damaged('an index lies within a column')
+        checkIndex(view, ofIndex)
+        return bytes
+      }
       const within = chunks.filter((chunk) => chunk.start >= start && chunk.end <= end)
       for (const { start: from, end: to, isFlat } of within) budget.spend(view, { start: from - start, end: to - start }, isFlat ? rowEnd : Infinity)
       // Pages that an index led to: the reader begins where the slice begins.
       if (!within.some((chunk) => chunk.start === start)) budget.spend(view, { start: 0, end: bytes.byteLength }, Infinity)
       return bytes
     },
+  }
+}
+
+/** What it leads to lies in its columns: the reader takes it for pages of theirs, wherever it is. */
+function checkIndex(view: DataView, chunks: readonly Chunk[]): void {
+  try {
+    // No list in it is longer than its bytes, for which the reader would take the memory.
+    readHeader(view, 0, view.byteLength)
+  } catch (error) {
+    throw damaged('an index is broken', error)
+  }
+  for (const { offset, compressed_page_size: bytes } of readOffsetIndex({ view, offset: 0 }).page_locations) {
+    const end = Number(offset) + bytes
+    if (!(bytes >= 0 && chunks.every((chunk) => Number(offset) >= chunk.start && end <= chunk.end))) throw damaged('an index leads elsewhere than to its column')
   }
 }
 
@@ -60,7 +93,8 @@ class Budget {
       if (bytes < 0 || valueCount < 0 || (header['2'] ?? -1) < 0) throw damaged('they say that they have less than nothing')
       at = header.end + bytes
       if (at > end) throw damaged('they are longer than their column')
-      if (header['7.1'] === undefined) seen += valueCount
+      // The reader counts rows, of which a page of the second version tells the number by itself.
+      if (header['7.1'] === undefined) seen += Math.min(valueCount, header['8.3'] ?? valueCount)
       this.#values -= valueCount
       this.#bytes -= header['2'] ?? 0
       if (this.#values < 0 || this.#bytes < 0) throw new EdgemountError('exhausted', 'Cannot show the rows: they come in pages of more values than a browser should hold; read the file with a program that can')

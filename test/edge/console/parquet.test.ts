@@ -172,12 +172,12 @@ describe('what was made to do harm', () => {
   test('a page that claims gigabytes, or values without end, is told before the memory is taken', async () => {
     // A page of a dictionary, of data, and of data of the second version: type, bytes as they are and as they are packed, and the structure with the number of values.
     const int = (value: number): number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...int(Math.floor(value / 128))])
-    const page = ({ kind, field, bytes = 4, packed = 4, values = 1 }: { kind: number; field: number; bytes?: number; packed?: number; values?: number }): Uint8Array =>
-      Uint8Array.from([0x15, ...int(kind * 2), 0x15, ...int(bytes * 2), 0x15, ...int(packed * 2), ((field - 3) << 4) | 0x0c, 0x15, ...int(values * 2), 0, 0, 1, 2, 3, 4])
+    const page = ({ kind, field, bytes = 4, packed = 4, values = 1, rows }: { kind: number; field: number; bytes?: number; packed?: number; values?: number; rows?: number }): Uint8Array =>
+      Uint8Array.from([0x15, ...int(kind * 2), 0x15, ...int(bytes * 2), 0x15, ...int(packed * 2), ((field - 3) << 4) | 0x0c, 0x15, ...int(values * 2), ...(rows === undefined ? [] : [0x25, ...int(rows * 2)]), 0, 0, 1, 2, 3, 4])
     const read = async (bytes: Uint8Array): Promise<unknown> => {
       const meta_data = { path_in_schema: ['a'], data_page_offset: 0n, total_compressed_size: BigInt(bytes.length) }
       const groups = [{ columns: [{ meta_data }], num_rows: 5n, total_byte_size: 0n }] as unknown as FileMetaData['row_groups']
-      return await checkedPages(counted(bytes), groups, 5).slice(0, bytes.length).then(() => 'read', (error: unknown) => (error instanceof EdgemountError ? error.message : `no sentence: ${String(error)}`))
+      return await checkedPages(counted(bytes), groups, { rowEnd: 5, flatNames: new Set('a') }).slice(0, bytes.length).then(() => 'read', (error: unknown) => (error instanceof EdgemountError ? error.message : `no sentence: ${String(error)}`))
     }
     expect(await read(page({ kind: 0, field: 5 }))).toBe('read')
     for (const [kind, field] of [[0, 5], [2, 7], [3, 8]] as const) {
@@ -186,6 +186,36 @@ describe('what was made to do harm', () => {
       expect(await read(page({ kind, field, packed: 5 }))).toMatch(/longer than their column/)
     }
     expect(await read(new Uint8Array(40).fill(0xff))).toMatch(/one has no beginning/)
+    // Five rows that are said to be there, of which the reader finds one, and goes on.
+    expect(await read(concatBytes([page({ kind: 3, field: 8, values: 5, rows: 1 }), page({ kind: 0, field: 5, values: 2_000_000_000 })]))).toMatch(/more values than a browser should hold/)
+    expect(await read(concatBytes([page({ kind: 3, field: 8, values: 5, rows: 5 }), page({ kind: 0, field: 5, values: 2_000_000_000 })]))).toBe('read')
+  })
+
+  test('so is the second page of a column that is repeated, of which all pages are read', async () => {
+    const whole = written({ columnData: [{ name: 'a', data: new Int32Array(2_200_000), encoding: 'PLAIN', offsetIndex: false }], codec: 'UNCOMPRESSED', pageSize: 4_400_000, rowGroupSize: 3_000_000 })
+    const bytes = Buffer.from(whole.buffer, whole.byteOffset, whole.length)
+    // In the schema "required" becomes "repeated", and the second page claims a hundred times as many values as it has.
+    bytes[bytes.lastIndexOf(Uint8Array.of(0x25, 0, 0x18, 1, 0x61)) + 1] = 4
+    bytes[bytes.indexOf(Uint8Array.of(0x5c, 0x15), 4_000_000) + 5] = 0x7f
+    const file = await opened(whole)
+    expect(file.facts.columns).toMatchObject([{ name: 'a', values: 'repeated' }])
+    await expect(file.rows({ rowStart: 0, rowEnd: 100 })).rejects.toThrow('more values than a browser should hold')
+  })
+
+  test('an index leads to pages of its own column, and is none of them', async () => {
+    const index = Uint8Array.from([0x19, 0x1c, 0x16, 0x08, 0x15, 0x08, 0x16, 0x00, 0x00, 0x00])
+    const read = async (column: { readonly start: number; readonly bytes: number }, at: number): Promise<unknown> => {
+      const bytes = new Uint8Array(200)
+      bytes.set(index, at)
+      const meta_data = { path_in_schema: ['a'], data_page_offset: BigInt(column.start), total_compressed_size: BigInt(column.bytes) }
+      const groups = [{ columns: [{ meta_data, offset_index_offset: BigInt(at), offset_index_length: index.length }], num_rows: 50n, total_byte_size: 0n }] as unknown as FileMetaData['row_groups']
+      return await checkedPages(counted(bytes), groups, { rowEnd: 5, flatNames: new Set('a') }).slice(at, at + index.length).then(() => 'read', (error: unknown) => (error instanceof EdgemountError ? error.message : `no sentence: ${String(error)}`))
+    }
+    // It names a page of 4 bytes at byte 4.
+    expect(await read({ start: 4, bytes: 4 }, 100)).toBe('read')
+    expect(await read({ start: 5, bytes: 50 }, 100)).toMatch(/an index leads elsewhere than to its column/)
+    expect(await read({ start: 0, bytes: 7 }, 100)).toMatch(/an index leads elsewhere than to its column/)
+    expect(await read({ start: 4, bytes: 100 }, 20)).toMatch(/an index lies within a column/)
   })
 
   test('files with some bytes changed are shown, or are sentences', async () => {
