@@ -3,6 +3,7 @@
  */
 import type { ErrorCode } from '../../shared/error.ts'
 import { codeOf } from '../../shared/error.ts'
+import { fieldOf } from '../../shared/wire/messages.ts'
 import { type Child, button, element, icon } from './element.ts'
 import { toldOf } from './notices.ts'
 import type { Session } from './session.ts'
@@ -61,13 +62,35 @@ export function sayWaiting(view: Element, secondsLeft: number): void {
 export function tokenForm(session: Session, isExpired: boolean): HTMLElement {
   const input = element('input', { id: 'token', type: 'password', required: true, autocomplete: 'off', spellcheck: 'false', placeholder: 'em1.…' })
   const form = element('form', { class: 'token-form' }, element('label', { for: 'token' }, 'Token'), input, element('button', { type: 'submit', class: 'button' }, 'Open'))
+  const said = element('p', { role: 'alert', class: 'token-refused' })
+  const go = async (): Promise<void> => {
+    const root = session.token === undefined ? session.base : session.base.replace(/t\/[^/]+\/$/, '')
+    const base = `${root}t/${encodeURIComponent(input.value.trim())}/`
+    said.textContent = ''
+    const why = await refusalOf(base)
+    if (why === undefined) return location.assign(`${base}${location.hash}`)
+    said.textContent = why
+    input.select()
+  }
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    const root = session.token === undefined ? session.base : session.base.replace(/t\/[^/]+\/$/, '')
-    location.assign(`${root}t/${encodeURIComponent(input.value.trim())}/${location.hash}`)
+    void go()
   })
   const text = isExpired
     ? ['Ask for a new one where you got it, and paste it here.']
     : ['With a token that allows it, this opens. Whoever runs the edge makes one with ', element('code', {}, 'edgemount token create'), '.']
-  return element('div', {}, element('p', {}, ...text), form)
+  return element('div', {}, element('p', {}, ...text), form, said)
+}
+
+/** What the edge says of a token that does not count; whatever else is in the way, the page itself tells. */
+async function refusalOf(base: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(base, { headers: { accept: 'text/plain' } })
+    const answer: unknown = response.status === 401 ? await response.json() : undefined
+    if (answer === undefined) return undefined
+    const said = fieldOf(fieldOf(answer, 'error'), 'message')
+    return typeof said === 'string' ? `${said}.` : undefined
+  } catch {
+    return undefined
+  }
 }

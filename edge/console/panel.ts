@@ -32,7 +32,9 @@ export interface Context {
   readonly signal: AbortSignal
   /** Goes to another address; what is left out stays. */
   readonly go: (change: Partial<Address>, options?: { readonly isFolder?: boolean }) => void
-  /** The same without an entry in the history and without showing anything anew. */
+  /** Goes to another address that the caller shows itself; what it gives goes back to what was there, which the caller shows as well. */
+  readonly enter: (change: Partial<Address>) => () => void
+  /** The same as `go` without an entry in the history and without showing anything anew. */
   readonly keep: (change: Partial<Address>) => void
   /** After something was changed here: moves on to the newest commit at once, and tells all that listen. */
   readonly changed: () => Promise<void>

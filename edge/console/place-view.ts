@@ -69,7 +69,7 @@ function publicBanner(session: Session): HTMLElement {
 
 function tabs(fitting: readonly Panel[], open: Panel | undefined, { address, place }: Context): HTMLElement {
   const items = fitting.map((panel, index) => {
-    const href = formatAddress({ ...address, panel: index === 0 ? undefined : panel.id }, place.info.kind === 'directory')
+    const href = formatAddress({ ...address, panel: index === 0 ? undefined : panel.id, comparison: undefined }, place.info.kind === 'directory')
     return element('li', {}, element('a', { href, 'aria-current': panel === open ? 'page' : undefined, 'data-tab': panel.id }, icon(panel.icon), element('span', {}, panel.title)))
   })
   return element('nav', { class: 'tabs', 'aria-label': 'Views' }, element('ul', {}, ...items))

@@ -47,6 +47,8 @@ export class Shell {
   #hasVolume = false
   /** How often in a row the edge was away. */
   #awayCount = 0
+  /** The fragment of what is shown already when the browser says that it is there again. */
+  #shown: string | undefined
   #listeners: ((change: Change | undefined) => void)[] = []
 
   constructor(session: Session, clock: Clock) {
@@ -62,10 +64,16 @@ export class Shell {
     const help = button({ icon: 'help', label: 'Keyboard shortcuts', isIconOnly: true, onClick: showShortcuts })
     const head = element('header', { class: 'head' }, element('div', { class: 'head-inner' }, home, this.#state, element('div', { class: 'head-buttons' }, theme, help)))
     fill(body, skip, head, this.#main, this.#notices.element)
-    addEventListener('hashchange', () => void this.#show())
+    addEventListener('hashchange', () => this.#onAddress())
     keepFocus()
     listenForShortcuts({ up: () => this.#up(), theme: () => this.#switchTheme() })
     void this.#show()
+  }
+
+  #onAddress(): void {
+    const isShown = location.hash === this.#shown
+    this.#shown = undefined
+    if (!isShown) void this.#show()
   }
 
   /** Shows what the address says. Never rejects. */
@@ -176,10 +184,11 @@ export class Shell {
       notices: this.#notices,
       signal,
       go: (change, options = {}) => {
-        const next = formatAddress({ ...this.#address, ...change }, options.isFolder ?? isFolder)
+        const next = formatAddress({ ...this.#address, comparison: undefined, ...change }, options.isFolder ?? isFolder)
         if (next === location.hash) void this.#show()
         else location.hash = next
       },
+      enter: (change) => this.#enter(change, isFolder),
       keep: (change) => {
         this.#address = { ...this.#address, ...change }
         try {
@@ -193,6 +202,22 @@ export class Shell {
         this.#tell(undefined)
       },
       onChange: (listener) => this.#listeners.push(listener),
+    }
+  }
+
+  #enter(change: Partial<Address>, isFolder: boolean): () => void {
+    const [before, hash] = [this.#address, location.hash]
+    this.#address = { ...before, ...change }
+    try {
+      history.pushState(null, '', formatAddress(this.#address, isFolder))
+    } catch {
+      // As above.
+    }
+    if (location.hash === hash) return () => void (this.#address = before)
+    return () => {
+      this.#address = before
+      this.#shown = hash
+      history.back()
     }
   }
 

@@ -271,12 +271,17 @@ describe('a token', () => {
       expect(await opened.violations()).toEqual([])
       await opened.shoot('sign-in')
     }
-    const { page, shows } = await bed.open('', { base: `${closed.url}/` })
-    const token = await tokenFor({ volume: 'demo' })
+    const { page, shows } = await bed.open('', { base: `${closed.url}/#/other/` })
+    const token = await tokenFor()
+    // One that was mistyped is told where it was typed, and the place is not forgotten.
+    await page.getByLabel('Token').fill('em1.mistyped')
+    await page.keyboard.press('Enter')
+    await page.getByText('Cannot read the token').waitFor()
+    await shows('A token is needed')
     await page.getByLabel('Token').fill(token)
     await page.keyboard.press('Enter')
-    await shows('demo')
-    expect(page.url()).toBe(`${closed.url}/t/${token}/`)
+    await shows('You may not see this')
+    expect(page.url()).toBe(`${closed.url}/t/${token}/#/other/`)
   })
 })
 

@@ -4,7 +4,7 @@
 import { EdgemountError, codeOf } from '../../../shared/error.ts'
 import { baseName, childPath, parentPath, rootPath } from '../../../shared/path.ts'
 import type { HistoryMessage, PathChangeMessage, RestoreMessage } from '../../../shared/wire/messages.ts'
-import { formatAddress } from '../address.ts'
+import { type Comparison, formatAddress, historyId } from '../address.ts'
 import { lookAgain } from '../actions.ts'
 import { ask } from '../dialog.ts'
 import { showDifferences } from '../diff-view.ts'
@@ -18,11 +18,13 @@ import { numberedPath } from '../uploads/free-name.ts'
 const changeNames: Readonly<Record<PathChangeMessage['change'], string>> = { added: 'Added', changed: 'Changed', removed: 'Removed', renamed: 'Renamed' }
 
 export const historyPanel: Panel = {
-  id: 'history',
+  id: historyId,
   title: 'History',
   icon: 'clock',
   isFor: (_, session) => session.may('read'),
   show: async (host, context) => {
+    const { comparison } = context.address
+    if (comparison !== undefined) return await showComparison(host, context, comparison, () => context.go({ comparison: undefined }))
     const first = await readHistory(context.session, context.place.volumeName, { path: context.place.info.path, before: beforeOf(context) }, context.signal)
     showList(host, context, first)
   },
@@ -70,9 +72,9 @@ function changeRow(host: HTMLElement, context: Context, change: PathChangeMessag
   const buttons = element('span', { class: 'change-buttons' })
   if (entry !== undefined) buttons.append(element('a', { class: 'button', href: formatAddress({ ...address, seq, path, panel: undefined }, isFolder), 'aria-label': `View commit ${seq}` }, 'View'))
   const canCompare = isFolder ? session.may('list') : entry !== undefined && seq > 1
-  if (canCompare) buttons.append(button({ label: 'Changes', attributes: { 'aria-label': `Changes of commit ${seq}` }, onClick: () => void compare(host, context, { path, from: Math.max(1, seq - 1), to: seq, oldPath: from ?? path }) }))
+  if (canCompare) buttons.append(button({ label: 'Changes', attributes: { 'aria-label': `Changes of commit ${seq}` }, onClick: () => void compare(host, context, { ...comparisonOf(context, path, from), from: Math.max(1, seq - 1), to: seq }) }))
   if (!isNewest && entry !== undefined && (!isFolder || session.may('list'))) {
-    buttons.append(button({ label: 'Since then', attributes: { 'aria-label': `Since then: what changed after commit ${seq}` }, onClick: () => void compare(host, context, { path: place.info.path, from: seq, to: place.volume.seq, oldPath: path, isSince: true }) }))
+    buttons.append(button({ label: 'Since then', attributes: { 'aria-label': `Since then: what changed after commit ${seq}` }, onClick: () => void compare(host, context, { ...comparisonOf(context, place.info.path, path), from: seq, to: undefined }) }))
   }
   if (entry !== undefined && place.seq === undefined && session.may('write') && !isNewest && path !== rootPath) {
     buttons.append(button({ label: 'Restore', attributes: { 'aria-label': `Restore commit ${seq}` }, onClick: () => askRestore(context, { path, seq, to: place.info.path }) }))
@@ -86,34 +88,43 @@ function changeRow(host: HTMLElement, context: Context, change: PathChangeMessag
   )
 }
 
-interface Comparison {
-  readonly path: string
-  readonly from: number
-  readonly to: number
-  /** Where it was at `from`. */
-  readonly oldPath: string
-  /** Not of one commit, but of all after `from`. */
-  readonly isSince?: boolean
+function comparisonOf({ place }: Context, path: string, oldPath = path): Pick<Comparison, 'path' | 'oldPath'> {
+  return { path: path === place.info.path ? undefined : path, oldPath: oldPath === path ? undefined : oldPath }
 }
 
+/** In place of the list, which is there again, as far as it was read, when somebody goes back. */
 async function compare(host: HTMLElement, context: Context, comparison: Comparison): Promise<void> {
   const kept = [...host.childNodes]
   const from = document.activeElement
+  const goBack = context.enter({ comparison })
   const leave = (): void => {
+    goBack()
     host.replaceChildren(...kept)
     if (from instanceof HTMLElement) from.focus()
   }
-  const view = element('div', { class: 'comparison' })
-  const back = button({ icon: 'up', label: 'Back to the history', onClick: leave })
-  const title = element('h2', { tabindex: -1 }, comparison.isSince === true ? `What changed since commit ${comparison.from}` : `What commit ${comparison.to} changed`)
-  host.replaceChildren(element('div', { class: 'comparison-head' }, back, title), view)
-  title.focus()
   try {
-    await showDifferences(view, context, { ...comparison, onRestore: (path, seq) => askRestore(context, { path, seq, to: path }) })
+    await showComparison(host, context, comparison, leave, (title) => title.focus())
   } catch (error) {
+    // Who has gone elsewhere meanwhile stays there.
+    if (context.signal.aborted) return
     context.notices.fail(error)
     leave()
   }
+}
+
+async function showComparison(host: HTMLElement, context: Context, comparison: Comparison, onBack: () => void, onTitle?: (title: HTMLElement) => void): Promise<void> {
+  const { from, to = context.place.volume.seq, path = context.place.info.path, oldPath = path } = comparison
+  const view = element('div', { class: 'comparison' })
+  const back = button({ icon: 'up', label: 'Back to the history', onClick: onBack })
+  const title = element('h2', { tabindex: -1 }, titleOf(comparison))
+  host.replaceChildren(element('div', { class: 'comparison-head' }, back, title), view)
+  onTitle?.(title)
+  await showDifferences(view, context, { path, from, to, oldPath, onRestore: (restored, seq) => askRestore(context, { path: restored, seq, to: restored }) })
+}
+
+function titleOf({ from, to }: Comparison): string {
+  if (to === undefined) return `What changed since commit ${from}`
+  return from === Math.max(1, to - 1) ? `What commit ${to} changed` : `What differs between commits ${from} and ${to}`
 }
 
 interface Restoring {

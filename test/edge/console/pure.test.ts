@@ -22,18 +22,22 @@ const info = (name: string, more: Partial<FileInfo> = {}): FileInfo => ({ path: 
 
 describe('an address', () => {
   const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((text) => !/[/\0]/.test(text) && !['.', '..'].includes(text))
+  const path = fc.array(name, { maxLength: 4 }).map((names) => `/${names.join('/')}`)
   const address: fc.Arbitrary<Address> = fc.record({
     volume: fc.constantFrom('photos', 'a.b-c_1'),
     seq: fc.option(fc.nat(), { nil: undefined }),
-    path: fc.array(name, { maxLength: 4 }).map((names) => `/${names.join('/')}`),
+    path,
     panel: fc.constantFrom(undefined, 'details', 'history'),
     sort: fc.record({ key: fc.constantFrom(...sortKeys), isDescending: fc.boolean() }),
     filter: fc.string({ unit: 'binary' }).map((text) => text.toWellFormed()),
-  })
+    comparison: fc.option(fc.record({ from: fc.integer({ min: 1 }), to: fc.option(fc.integer({ min: 1 }), { nil: undefined }), path: fc.option(path, { nil: undefined }), oldPath: fc.option(path, { nil: undefined }) }), { nil: undefined }),
+  }).map((each) => ({ ...each, comparison: each.panel === 'history' ? each.comparison : undefined }))
 
   test('is what it was after it was written and read', () => {
     fc.assert(fc.property(address, fc.boolean(), (each, isFolder) => { expect(parseAddress(formatAddress(each, isFolder))).toEqual(each) }))
     expect(formatAddress({ ...volumesAddress, volume: 'photos', seq: 12, path: '/a b/ü?', sort: { key: 'size', isDescending: true } })).toBe('#/photos@12/a%20b/%C3%BC%3F?sort=-size')
+    expect(formatAddress({ ...volumesAddress, volume: 'photos', path: '/a', panel: 'history', comparison: { from: 7, to: 8, path: undefined, oldPath: '/b c' } })).toBe('#/photos/a?panel=history&from=7&to=8&was=%2Fb%2520c')
+    for (const query of ['from=x', 'to=8', 'from=0', 'from=-1']) expect(parseAddress(`#/photos/?panel=history&${query}`).comparison).toBeUndefined()
   })
 
   test('of nothing is the list of volumes; what cannot be is refused, what is unknown is left out', () => {
