@@ -51,11 +51,13 @@ async function send(parts: KeptFetchParts, url: string, init: RequestInit): Prom
 async function take(parts: KeptFetchParts, url: string, init: RequestInit, key: string | undefined): Promise<Response> {
   try {
     const response = await send(parts, url, init)
-    if (response.status === 503 || response.status === 504) throw new EdgemountError('unavailable', `Cannot use the edge now: it answered ${response.status}`)
+    const { status, headers } = response
+    const isOfEdge = edgeTypes.test(headers.get('content-type') ?? '')
+    // A proxy that knows no route there says nothing about what the edge has.
+    if (status === 503 || status === 504 || (status === 404 && !isOfEdge)) throw new EdgemountError('unavailable', `Cannot use the edge now: it answered ${status}`)
     const body = new Uint8Array(await response.arrayBuffer())
     parts.onBytes(body.length, 'network')
-    const { status, headers } = response
-    if (key !== undefined && status === 200 && edgeTypes.test(headers.get('content-type') ?? '')) await keep(parts, key, body, headers)
+    if (key !== undefined && status === 200 && isOfEdge) await keep(parts, key, body, headers)
     return new Response(body, { status, headers })
   } catch (error) {
     if (error instanceof EdgemountError || init.signal?.aborted === true) throw error

@@ -7,7 +7,6 @@
 import type { Clock } from '../../../shared/clock.ts'
 import { EdgemountError, codeOf } from '../../../shared/error.ts'
 import { SingleFlight } from '../../../shared/lifetime.ts'
-import { RemoteError } from '../../../shared/wire/connection.ts'
 import type { CacheTable } from '../cache-table.ts'
 import type { PinProgress } from '../pin.ts'
 import type { BrowserVolume } from '../volume.ts'
@@ -115,9 +114,7 @@ export class Pins {
         const isSame = version === pin.version && newest.generation === pin.generation
         if (!isKept || !isSame) await this.keep(pin.path, newest, { signal, onProgress: () => undefined })
       } catch (error) {
-        // A proxy that knows no such address says nothing about the folder.
-        const isKnown = codeOf(error) === 'not-found' && !(error instanceof RemoteError && !error.isFromEdge)
-        if (isKnown && !newest.isOffline) await this.remove(pin.path, newest)
+        if (codeOf(error) === 'not-found' && !newest.isOffline) await this.remove(pin.path, newest)
       }
     }
   }

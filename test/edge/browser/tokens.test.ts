@@ -1,5 +1,6 @@
 /** The engine of pages at an edge that wants tokens: where they stand, what one for a part of a volume can do, and what is said when one does not do. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { nodeHash } from '../../../edge/node.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { CountedFetch, openInNode } from '../../support/browser-volume.ts'
 import { ask, away, newDevice, pinServed, readServed, startServed } from '../../support/device.ts'
@@ -158,5 +159,13 @@ test('what something on the way says in the place of the edge is kept for no lat
   device.aheadMs += 60_000
   await served.answer('/part', true, ask('/part/'))
   await served.settle()
-  expect(await served.pins()).toMatchObject([{ path: '/part/small.txt' }])
+  expect(await served.pins()).toMatchObject([{ path: '/part/small.txt' }])  // Nor is the edge there for as long as it knows no route at all: what is pinned is read, with a token for a part and for all.
+  const whole = newDevice()
+  const wholeToken = await tokenFor({ rights: ['read', 'list'] })
+  await pinServed(startServed(whole, { url }, { token: wholeToken }), '/part/small.txt')
+  for (const [own, ownToken] of [[device, token], [whole, wholeToken]] as const) {
+    own.network.answer = () => Promise.resolve(new Response('default backend - 404', { status: 404 }))
+    const hash = await readServed(startServed(own, { url }, { token: ownToken }), '/part/small.txt')
+    expect(hash).toBe(await nodeHash(new TextEncoder().encode('hello')))
+  }
 })
