@@ -27,7 +27,7 @@ export interface KeptFetchParts extends Omit<RetrySettings, 'signal'> {
 const immutable = /^\/v1\/[^/]+\/(?:log\/\d+$|packs\/m[^/]*\/|(?:stat|list|manifest)\/.*[?&]seq=\d)/
 const chunkSlice = /^\/v1\/[^/]+\/(?:packs\/d|files\/|@\d+\/)/
 /** What the edge sends of them. Proxies and networks that answer in its place do it in HTML or plain text, and with a 200 now and then. */
-const edgeTypes = /^application\/(?:json|octet-stream)/
+const edgeTypes = /json|octet/
 const noFile = { owner: '', version: '' }
 
 export function keptFetch(parts: KeptFetchParts): Fetch {

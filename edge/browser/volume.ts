@@ -378,21 +378,14 @@ export class BrowserVolume {
   /** Counted since it was opened, but for `keptBytes`. */
   async stats(): Promise<VolumeStats> {
     const { chunks, counts, cache } = this.#engine
-    const { memoryHits, cacheHits, fetched, bytesFromMemory, corruptFetches } = chunks.counts
     const { evictions = 0, corrupt = 0, quotaErrors = 0, failures = 0, failure } = cache?.counts ?? {}
     const { bytes = 0, pinnedBytes = 0 } = (await cache?.size()) ?? {}
-    const bytesFromCache = chunks.counts.bytesFromCache + counts.bytesFromCache
     return {
-      memoryHits,
-      cacheHits,
-      fetched,
-      bytesFromMemory,
-      bytesFromCache,
-      corruptFetches,
+      ...chunks.counts,
+      ...counts,
+      bytesFromCache: chunks.counts.bytesFromCache + counts.bytesFromCache,
       evictions,
       quotaErrors,
-      requests: counts.requests,
-      bytesFromNetwork: counts.bytesFromNetwork,
       corruptKept: corrupt,
       cacheFailures: failures,
       cacheFailure: failure,
