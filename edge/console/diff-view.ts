@@ -12,6 +12,7 @@ import { formatBytes, formatCount, shownName } from './format.ts'
 import { readDiff } from './history-api.ts'
 import { diffLines, hunksOf, splitLines } from './line-diff.ts'
 import type { Context } from './panel.ts'
+import { decodeText } from './text-encoding.ts'
 
 export interface Differences {
   readonly path: string
@@ -97,15 +98,15 @@ async function showText(host: HTMLElement, { place, signal }: Context, { path, o
   fill(host, element('div', { class: 'data-scroll', tabindex: 0, role: 'region', 'aria-label': 'Lines that differ' }, table), cut)
 }
 
-/** The empty text where there was nothing; undefined for what is no text, or too much of it. */
+/** The empty text where there was nothing; undefined for what is no text, or too much of it. Throws `not-found` for a commit that there is not. */
 async function textAt(volume: BrowserVolume, seq: number, path: string, signal: AbortSignal): Promise<string | undefined> {
+  const then = await volume.at(seq, { signal })
   try {
-    const then = await volume.at(seq, { signal })
     const { size, kind, name } = await then.stat(path, { signal })
     if (kind !== 'file' || size > comparedBytesMax) return undefined
     const bytes = await then.read(path, {}, { signal })
     if (/^(image|audio|video|font)\//.test(contentTypeOf(name)) && !contentTypeOf(name).includes('xml')) return undefined
-    return bytes.subarray(0, 8192).includes(0) ? undefined : new TextDecoder().decode(bytes)
+    return decodeText(bytes)
   } catch (error) {
     if (codeOf(error) === 'not-found') return ''
     throw error

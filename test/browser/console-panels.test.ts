@@ -92,6 +92,9 @@ describe('history', () => {
     await page.getByRole('button', { name: 'Restore', exact: true }).click()
     await page.getByText('Restored “/docs/lost (commit').waitFor()
     expect(await (await edge.fetch(`/v1/demo/files/docs/lost%20(commit%20${seqs['third']! - 1}).txt`)).text()).toBe('lost')
+    // A commit that there is not, in an address that somebody typed.
+    await page.goto(`${edge.url}/#/demo/docs/poem.txt?panel=history&from=${seqs['first']}&to=999`)
+    await page.getByRole('heading', { name: 'There is nothing here' }).waitFor()
     // Whether something has the name is asked for by it.
     expect(problems.filter((problem) => !problem.includes('404'))).toEqual([])
   })

@@ -3,6 +3,7 @@ import { button, element } from '../element.ts'
 import { parseMarkdown } from '../markdown.ts'
 import { markdownElement } from '../markdown-view.ts'
 import type { Preview } from '../preview.ts'
+import { decodeText } from '../text-encoding.ts'
 import { textPreview } from './text.ts'
 
 /** Longer ones are books, and shown as text. */
@@ -12,7 +13,8 @@ export const markdownPreview: Preview = {
   isFor: (type, { size }) => type.startsWith('text/markdown') && size <= bytesMax,
   show: async (host, context) => {
     const { volume, info } = context.place
-    const text = new TextDecoder().decode(await volume.read(info.path, {}, { signal: context.signal }))
+    const text = decodeText(await volume.read(info.path, {}, { signal: context.signal }))
+    if (text === undefined) return await textPreview.show(host, context)
     const shown = element('div', {}, markdownElement(parseMarkdown(text), context))
     let isSource = false
     const swap = async (): Promise<void> => {

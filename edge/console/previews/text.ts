@@ -4,6 +4,7 @@ import { button, element } from '../element.ts'
 import { formatBytes } from '../format.ts'
 import type { Context } from '../panel.ts'
 import { type Preview, noPreview } from '../preview.ts'
+import { encodingOf } from '../text-encoding.ts'
 
 export const firstBytes = 256 * 1024
 const moreBytes = 1024 * 1024
@@ -15,14 +16,20 @@ export const textPreview: Preview = {
   show: async (host, context) => {
     const { volume, info } = context.place
     const { signal } = context
-    const decoder = new TextDecoder('utf-8')
     const first = await volume.read(info.path, { start: 0, end: firstBytes }, { signal })
-    if (first.subarray(0, 8192).includes(0)) return noPreview(host, context, 'This file is not text, and there is no preview of its kind.')
+    const encoding = encodingOf(first, first.length >= info.size)
+    if (encoding === undefined) return noPreview(host, context, 'This file is not text, and there is no preview of its kind.')
     const text = element('pre', { class: 'text', tabindex: 0, role: 'region', 'aria-label': `Content of ${info.name.toWellFormed()}` })
+    const { decoder, note } = encoding
     text.append(decoder.decode(first, { stream: true }))
-    host.append(text)
+    host.append(...noteOf(note), text)
     if (first.length < info.size) host.append(moreOf(text, context, first.length, decoder))
   },
+}
+
+/** Nothing of UTF-8. */
+export function noteOf(note: string | undefined): readonly HTMLElement[] {
+  return note === undefined ? [] : [element('p', { class: 'quiet note' }, note)]
 }
 
 /** The rest, as somebody asks for it. */
