@@ -37,6 +37,8 @@ interface Turn {
   readonly end: Promise<void>
 }
 
+/** Each holds some megabytes of what was read. */
+const viewsMax = 4
 const nothing: PinProgress = { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0 }
 
 export class Pins {
@@ -46,7 +48,7 @@ export class Pins {
   readonly #flights = new SingleFlight<string, PinProgress>()
   readonly #listeners = new Map<string, Set<(progress: PinProgress) => void>>()
   readonly #turns = new Map<string, Turn>()
-  /** By seq and generation. */
+  /** By seq and generation, in order of last use. */
   readonly #views = new Map<string, Promise<BrowserVolume>>()
   #swept: Promise<void> | undefined
 
@@ -64,12 +66,14 @@ export class Pins {
     const [newest] = holding.toSorted((a, b) => b.seq! - a.seq!)
     if (newest?.seq === undefined) return undefined
     const key = viewKey(newest)
-    let view = this.#views.get(key)
-    if (view === undefined) {
-      view = this.#parts.open(newest.seq, this.#parts.table, undefined)
-      this.#views.set(key, view)
-      view.catch(() => this.#views.delete(key))
-    }
+    const known = this.#views.get(key)
+    const view = known ?? this.#parts.open(newest.seq, this.#parts.table, undefined)
+    this.#views.delete(key)
+    this.#views.set(key, view)
+    if (known === undefined) view.catch(() => this.#views.get(key) === view && this.#views.delete(key))
+    const [oldest] = this.#views.keys()
+    // Requests that read there go on.
+    if (oldest !== undefined && this.#views.size > viewsMax) this.#views.delete(oldest)
     const opened = await view
     if (opened.generation === newest.generation) return opened
     this.#views.delete(key)

@@ -1,7 +1,9 @@
 /** What a service worker answers and keeps, without a browser: over a real edge, with a table in memory and a network that fails when told to. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Pins } from '../../../../edge/browser/service-worker/pins.ts'
 import type { ServedVolume } from '../../../../edge/browser/service-worker/served-volume.ts'
 import { markOf, ownerWithin } from '../../../../edge/browser/service-worker/pin-table.ts'
+import type { BrowserVolume } from '../../../../edge/browser/volume.ts'
 import type { ServedSettings } from '../../../../edge/browser/service-worker/worker-book.ts'
 import { nodeHash } from '../../../../edge/node.ts'
 import { systemClock } from '../../../../shared/clock.ts'
@@ -274,4 +276,16 @@ test('what holds a pinned commit tells what it is of, to its own prefix', () => 
   expect(ownerWithin(mark, '/photos/')).toBe(owner)
   expect(ownerWithin(mark, '/')).toBeUndefined()
   expect(ownerWithin(owner, '/photos/')).toBeUndefined()
+})
+
+test('of folders that are pinned as many commits left them a few are open at once', async () => {
+  const device = newDevice()
+  const commits = Array.from({ length: 6 }, (_, index) => index + 1)
+  for (const seq of commits) await device.book.write({ path: `/${seq}`, seq, version: 'v', generation: 'g', nextSeq: undefined, files: 1, bytes: 1, totalFiles: 1, totalBytes: 1 })
+  const opened: number[] = []
+  const open = (seq: number): Promise<BrowserVolume> => Promise.resolve({ generation: 'g', seq: opened.push(seq) && seq } as BrowserVolume)
+  const pins = new Pins({ prefix: '/files/', book: device.book, table: device.table, clock: systemClock, open, bytesMax: () => MiB })
+  const seqAt = async (seq: number): Promise<number | undefined> => (await pins.view(`/${seq}/file`, 'g'))?.seq
+  for (const seq of [...commits, 6, 5, 1]) expect(await seqAt(seq)).toBe(seq)
+  expect(opened).toEqual([...commits, 1])
 })
