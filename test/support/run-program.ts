@@ -11,7 +11,7 @@ export interface Output {
 
 export function run(program: string, ...parameters: string[]): Promise<Output> {
   return new Promise((resolve) => {
-    const options = { encoding: 'latin1', timeout: 10_000, maxBuffer: 1 << 24, cwd: '/', env: { ...process.env, LC_ALL: 'C' } } as const
+    const options = { encoding: 'latin1', timeout: 60_000, maxBuffer: 1 << 24, cwd: '/', env: { ...process.env, LC_ALL: 'C' } } as const
     execFile(program, parameters, options, (error, out, complaint) => {
       resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, out, complaint })
     })

@@ -45,7 +45,9 @@ async function made(): Promise<Bed> {
       opening.then(over, over)
       for (let step = 0; step < 300 && !state.isOver; step += 1) {
         await clock.advance(100)
-        await new Promise((resolve) => setTimeout(resolve, 2))
+        // A disk that is slow does not make the time long.
+        do await new Promise((resolve) => setTimeout(resolve, 2))
+        while (process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq')) && !state.isOver)
       }
       if (!state.isOver) throw new Error('it is waited for without end')
       return opening
