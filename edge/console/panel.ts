@@ -32,8 +32,8 @@ export interface Context {
   readonly signal: AbortSignal
   /** Goes to another address; what is left out stays. */
   readonly go: (change: Partial<Address>, options?: { readonly isFolder?: boolean }) => void
-  /** Goes to another address that the caller shows itself; what it gives goes back to what was there, which the caller shows as well. */
-  readonly enter: (change: Partial<Address>) => () => void
+  /** Goes to another address that the caller shows itself. What it gives goes back, as the browser does; either way `onBack` shows what was there. */
+  readonly enter: (change: Partial<Address>, onBack: () => void) => () => void
   /** The same as `go` without an entry in the history and without showing anything anew. */
   readonly keep: (change: Partial<Address>) => void
   /** After something was changed here: moves on to the newest commit at once, and tells all that listen. */

@@ -47,8 +47,8 @@ export class Shell {
   #hasVolume = false
   /** How often in a row the edge was away. */
   #awayCount = 0
-  /** The fragment of what is shown already when the browser says that it is there again. */
-  #shown: string | undefined
+  /** What shows itself again when the browser goes back to its fragment. */
+  #entered: { readonly from: string; readonly back: () => void } | undefined
   #listeners: ((change: Change | undefined) => void)[] = []
 
   constructor(session: Session, clock: Clock) {
@@ -71,14 +71,16 @@ export class Shell {
   }
 
   #onAddress(): void {
-    const isShown = location.hash === this.#shown
-    this.#shown = undefined
-    if (!isShown) void this.#show()
+    const entered = this.#entered
+    this.#entered = undefined
+    if (entered?.from === location.hash) entered.back()
+    else void this.#show()
   }
 
   /** Shows what the address says. Never rejects. */
   async #show(): Promise<void> {
     this.#showing.abort()
+    this.#entered = undefined
     const showing = new AbortController()
     this.#showing = showing
     const { signal } = showing
@@ -188,7 +190,7 @@ export class Shell {
         if (next === location.hash) void this.#show()
         else location.hash = next
       },
-      enter: (change) => this.#enter(change, isFolder),
+      enter: (change, onBack) => this.#enter(change, onBack, isFolder),
       keep: (change) => {
         this.#address = { ...this.#address, ...change }
         try {
@@ -205,20 +207,21 @@ export class Shell {
     }
   }
 
-  #enter(change: Partial<Address>, isFolder: boolean): () => void {
-    const [before, hash] = [this.#address, location.hash]
+  #enter(change: Partial<Address>, onBack: () => void, isFolder: boolean): () => void {
+    const [before, from] = [this.#address, location.hash]
     this.#address = { ...before, ...change }
+    const back = (): void => {
+      this.#address = before
+      onBack()
+    }
     try {
       history.pushState(null, '', formatAddress(this.#address, isFolder))
     } catch {
       // As above.
+      return back
     }
-    if (location.hash === hash) return () => void (this.#address = before)
-    return () => {
-      this.#address = before
-      this.#shown = hash
-      history.back()
-    }
+    this.#entered = { from, back }
+    return () => history.back()
   }
 
   /** A file that others changed is shown anew, and one that is gone is told. */

@@ -126,7 +126,7 @@ test('history: what changed and back, a question left and answered; share: an ad
   expect(await focused(page)).toBe('What commit 3 changed')
   await tabTo(page, 'Back to the history', 'Shift+Tab')
   await page.keyboard.press('Enter')
-  expect(await focused(page)).toBe('Changes of commit 3')
+  await expect.poll(() => focused(page)).toBe('Changes of commit 3')
   await tabTo(page, 'Restore commit 2')
   await page.keyboard.press('Enter')
   await page.getByRole('dialog').waitFor()

@@ -61,6 +61,11 @@ describe('history', () => {
     await page.getByRole('heading', { name: `What changed since commit ${seqs['first']}` }).waitFor()
     const since = page.url()
     await page.goBack()
+    // The list that was left, and the place in it.
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe(`Since then: what changed after commit ${seqs['first']}`)
+    await page.goForward()
+    await page.getByRole('heading', { name: `What changed since commit ${seqs['first']}` }).waitFor()
+    await page.goBack()
     await page.getByRole('button', { name: `Restore commit ${seqs['first']}` }).waitFor()
     const [withIt, without] = [new URL(since).hash, new URL(page.url()).hash]
     expect([withIt, without]).toEqual([`#/demo/docs/poem.txt?panel=history&from=${seqs['first']}`, '#/demo/docs/poem.txt?panel=history'])

@@ -96,17 +96,17 @@ function comparisonOf({ place }: Context, path: string, oldPath = path): Pick<Co
 async function compare(host: HTMLElement, context: Context, comparison: Comparison): Promise<void> {
   const kept = [...host.childNodes]
   const from = document.activeElement
-  const goBack = context.enter({ comparison })
-  const leave = (): void => {
-    goBack()
+  let isLeft = false
+  const leave = context.enter({ comparison }, () => {
+    isLeft = true
     host.replaceChildren(...kept)
     if (from instanceof HTMLElement) from.focus()
-  }
+  })
   try {
     await showComparison(host, context, comparison, leave, (title) => title.focus())
   } catch (error) {
     // Who has gone elsewhere meanwhile stays there.
-    if (context.signal.aborted) return
+    if (isLeft || context.signal.aborted) return
     context.notices.fail(error)
     leave()
   }
