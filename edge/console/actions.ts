@@ -3,7 +3,7 @@
  */
 import type { BrowserVolume, FileInfo } from '../browser/volume.ts'
 import { EdgemountError } from '../../shared/error.ts'
-import { checkName, childPath, parentPath, rootPath } from '../../shared/path.ts'
+import { baseName, checkName, childPath, parentPath, rootPath } from '../../shared/path.ts'
 import { ask } from './dialog.ts'
 import { element, fill } from './element.ts'
 import { formatBytes, formatCount, kindNames, shownName } from './format.ts'
@@ -72,6 +72,25 @@ function askName(target: Target, context: Context, isHere: boolean): void {
   const dot = target.kind === 'file' ? input.value.lastIndexOf('.') : -1
   input.focus()
   input.setSelectionRange(0, dot > 0 ? dot : input.value.length)
+}
+
+/** In the directory that is shown. */
+export function askFolder(context: Context): void {
+  const { session, place, notices } = context
+  const input = element('input', { id: 'folder-name', name: 'name', required: true, autocomplete: 'off', spellcheck: 'false' })
+  ask(notices, () => ({
+    title: `New folder in “${shownName(place.path === rootPath ? place.volumeName : baseName(place.path))}”`,
+    content: [element('label', { for: 'folder-name' }, 'Name'), input],
+    action: 'Make',
+    run: async () => {
+      checkName(input.value)
+      const isNew = await session.makeFolder(place.volumeName, childPath(place.info.path, input.value))
+      if (!isNew) throw new EdgemountError('conflict', `Cannot make the folder “${shownName(input.value)}”: it is there already; choose another name`)
+      notices.tell(`Made the folder “${shownName(input.value)}”.`)
+      await context.changed()
+    },
+  }))
+  input.focus()
 }
 
 /** Throws `invalid` for what can be no name, and for bytes of the old name that cannot be typed: the sign that is shown for them is another name. */

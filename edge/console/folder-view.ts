@@ -3,6 +3,7 @@
  */
 import type { FileInfo } from '../browser/volume.ts'
 import { codeOf } from '../../shared/error.ts'
+import { askFolder } from './actions.ts'
 import { type Sort, type SortKey, sortKeys } from './address.ts'
 import { append, button, element, fill, icon } from './element.ts'
 import { FolderRows } from './folder-rows.ts'
@@ -101,11 +102,16 @@ export class FolderView {
     const last = element('th', { role: 'columnheader', scope: 'col', class: 'cell-more' }, element('span', { class: 'hidden' }, 'Actions'))
     const head = element('thead', { role: 'rowgroup' }, element('tr', { role: 'row', 'aria-rowindex': 1, class: 'row row-head' }, ...cells, last))
     this.#table.append(head, this.#rows.body)
-    append(host, [element('div', { class: 'folder-bar' }, element('div', { class: 'search' }, icon('search'), filter), this.#status), this.#table, this.#empty])
+    append(host, [element('div', { class: 'folder-bar' }, element('div', { class: 'search' }, icon('search'), filter), this.#status, this.#newFolder()), this.#table, this.#empty])
     const { path } = this.#context.place.info
     this.#context.onChange((change) => {
       if (showsIn(change, path)) void this.#renew()
     })
+  }
+
+  #newFolder(): HTMLElement | false {
+    const { place, session } = this.#context
+    return place.seq === undefined && session.may('write') && button({ icon: 'folder', label: 'New folder', class: 'new-folder', onClick: () => askFolder(this.#context) })
   }
 
   #headCell(key: SortKey): HTMLTableCellElement {

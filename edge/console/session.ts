@@ -110,6 +110,11 @@ export class Session {
     await this.send(`/v1/${volume}/rename${percentEncodePath(path)}?to=${percentEncodePath(to)}`, { method: 'POST', headers: ifMatch(version) })
   }
 
+  /** False when it is there already. */
+  async makeFolder(volume: string, path: string): Promise<boolean> {
+    return (await this.send(`/v1/${volume}/mkdir${percentEncodePath(path)}`, { method: 'POST' })).status === 201
+  }
+
   /** A directory with everything in it. Throws `stale` when it is not this version any more. */
   async remove(volume: string, path: string, { isDirectory, version }: { readonly isDirectory: boolean; readonly version: string }): Promise<void> {
     await this.send(`${routes.file(volume, path)}${isDirectory ? '?recursive=1' : ''}`, { method: 'DELETE', headers: ifMatch(version) })

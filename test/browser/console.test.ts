@@ -202,6 +202,29 @@ describe('what one does', () => {
     expectNoProblems(opened)
   })
 
+  test('makes a folder, and not over what has its name', async () => {
+    await edge.commit(await fileOperation(edge.volume, '/making/file.txt', 'text'), { op: 'mkdir', path: '/making/old', mode: 0o755 })
+    const opened = await bed.open('#/demo/making/')
+    const { page, shows, names } = opened
+    await shows('making')
+    await page.getByRole('button', { name: 'New folder' }).click()
+    const field = page.getByRole('textbox', { name: 'Name' })
+    for (const [name, why] of [['a/b', 'Cannot use the name'], ['file.txt', 'a file is there'], ['old', 'it is there already']] as const) {
+      await field.fill(name)
+      await page.keyboard.press('Enter')
+      await page.getByRole('dialog').getByText(why).waitFor()
+    }
+    expect(await opened.violations()).toEqual([])
+    await field.fill('néw 100% #')
+    await page.keyboard.press('Enter')
+    await page.locator('.rows .name', { hasText: 'néw 100% #' }).waitFor()
+    expect([await names(), (await edge.fetch('/v1/demo/stat/making/n%C3%A9w%20100%25%20%23')).status]).toEqual([['file.txt', 'néw 100% #', 'old'], 200])
+    expectNoProblems(opened, /409/)
+    const past = await bed.open('#/demo@2/docs/')
+    await past.page.getByText('This is what commit 2 left.').waitFor()
+    expect(await past.page.getByRole('button', { name: 'New folder' }).count()).toBe(0)
+  })
+
   test('hears of what failed after the question was closed', async () => {
     await edge.commit(await fileOperation(edge.volume, '/slow/file.txt', 'text'))
     const opened = await bed.open('#/demo/slow/file.txt')
