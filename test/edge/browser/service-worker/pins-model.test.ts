@@ -11,7 +11,7 @@ import { SeededRandom } from '../../../support/seeded-random.ts'
 import { type EdgeUnderTest, fileOperation, startEdge, volumeName } from '../../edge-under-test.ts'
 
 const firstSeed = Number(process.env['EDGEMOUNT_SEED'] ?? Date.now() % 1_000_000)
-const seedCount = 5 * effort
+const seedCount = 3 * effort
 const stepCount = 24
 
 const bodies = Array.from({ length: 5 }, (_, index) => new SeededRandom(90 + index).bytes(6000 + 9000 * index))
@@ -140,4 +140,28 @@ test.each(Array.from({ length: seedCount }, (_, index) => firstSeed + index))('w
   expect(await shared.table.pins(), told.join('\n')).toEqual([])
   await shared.table.evict(0)
   expect(shared.table.bodies.size, told.join('\n')).toBe(0)
+})
+
+test('ended at any call of the table or the book, a pin that follows and one that is taken back leave whole what the book calls so, and hold no more', async () => {
+  const first = newDevice()
+  await pinServed(startOn(first, '/files/'), '/p/s')
+  await commit(new Map([['/p/s/one', (commits.get(Math.max(...commits.keys()))!.get('/p/s/one')! + 1) % bodies.length]]))
+  const works = { follows: (served: ServedVolume) => pinServed(served, '/p/s'), 'is taken back': (served: ServedVolume) => served.unpin('/p/s') }
+  for (const [name, work] of Object.entries(works)) {
+    let isDone = false
+    for (let calls = 0; !isDone; calls += 1) {
+      const told = `it ${name}, ended after ${calls} calls`
+      const device: Device = { ...newDevice(), table: first.table.clone() }
+      for (const pin of first.book.pins.values()) await device.book.write(pin)
+      const life = { callsLeft: calls }
+      const app = { prefix: '/files/', device, life, served: startOn(device, '/files/', life) }
+      isDone = await work(app.served).then(() => true, () => false)
+      expect(await wrongOf(app), told).toEqual([])
+      startAgain(app)
+      await readServed(app.served, '/q/one')
+      await app.served.settle()
+      expect(await device.table.pins(), told).toHaveLength(device.book.pins.size)
+      expect(await wrongOf(app), told).toEqual([])
+    }
+  }
 })
