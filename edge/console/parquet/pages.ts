@@ -42,11 +42,15 @@ export function checkedPages(file: AsyncBuffer, groups: Groups, { rowEnd, flatNa
     const place = `${indexStart} ${Number(indexStart) + indexBytes}`
     indexed.set(place, [...(indexed.get(place) ?? []), chunk])
   }
+  const inOrder = chunks.toSorted((a, b) => a.start - b.start)
+  const areApart = inOrder.every(({ end }, index) => end <= (inOrder[index + 1]?.start ?? Infinity))
   const budget = new Budget()
   return {
     byteLength: file.byteLength,
     slice: async (start, end = file.byteLength) => {
       if (!(start >= 0 && start <= end && end <= file.byteLength)) throw damaged('they refer to places outside of the file')
+      // Else the pages of one could be taken for those of the other.
+      if (!areApart) throw damaged('columns lie in each other')
       const bytes = await file.slice(start, end)
       const view = new DataView(bytes)
       const ofIndex = indexed.get(`${start} ${end}`)
@@ -58,7 +62,9 @@ export function checkedPages(file: AsyncBuffer, groups: Groups, { rowEnd, flatNa
       const within = chunks.filter((chunk) => chunk.start >= start && chunk.end <= end)
       for (const { start: from, end: to, isFlat } of within) budget.spend(view, { start: from - start, end: to - start }, isFlat ? rowEnd : Infinity)
       // Pages that an index led to: the reader begins where the slice begins.
-      if (!within.some((chunk) => chunk.start === start)) budget.spend(view, { start: 0, end: bytes.byteLength }, Infinity)
+      const isColumns = within.some((chunk) => chunk.start === start)
+      // The reader would go on with what is left in what it reads next.
+      if (!isColumns && budget.spend(view, { start: 0, end: bytes.byteLength }, Infinity) !== bytes.byteLength) throw damaged('one has no end')
       return bytes
     },
   }
@@ -82,8 +88,8 @@ class Budget {
   #values = valuesMax
   #bytes = bytesMax
 
-  /** Walks from page to page as the reader will. */
-  spend(view: DataView, { start, end }: Span, valueEnd: number): void {
+  /** Walks from page to page as the reader will, and gives where it came to. */
+  spend(view: DataView, { start, end }: Span, valueEnd: number): number {
     let at = start
     let seen = 0
     while (at < end - 1 && seen < valueEnd) {
@@ -99,6 +105,7 @@ class Budget {
       this.#bytes -= header['2'] ?? 0
       if (this.#values < 0 || this.#bytes < 0) throw new EdgemountError('exhausted', 'Cannot show the rows: they come in pages of more values than a browser should hold; read the file with a program that can')
     }
+    return at
   }
 
   #header(view: DataView, at: number, end: number): HeaderNumbers {

@@ -218,6 +218,22 @@ describe('what was made to do harm', () => {
     expect(await read({ start: 4, bytes: 100 }, 20)).toMatch(/an index lies within a column/)
   })
 
+  test('columns lie apart, and what an index led to ends where its last page does', async () => {
+    const page = Uint8Array.from([0x15, 0, 0x15, 8, 0x15, 8, 0x2c, 0x15, 2, 0, 0, 1, 2, 3, 4])
+    const bytes = concatBytes([page, page, page, page])
+    const read = async (chunks: readonly (readonly [number, number])[], start: number, end: number): Promise<unknown> => {
+      const columns = chunks.map(([from, to], index) => ({ meta_data: { path_in_schema: [`c${index}`], data_page_offset: BigInt(from), total_compressed_size: BigInt(to - from) } }))
+      const groups = [{ columns, num_rows: 50n, total_byte_size: 0n }] as unknown as FileMetaData['row_groups']
+      const work = async (): Promise<string> => await checkedPages(counted(bytes), groups, { rowEnd: 1, flatNames: new Set(['c0', 'c1']) }).slice(start, end).then(() => 'read')
+      return await work().catch((error: unknown) => (error instanceof EdgemountError ? error.message : `no sentence: ${String(error)}`))
+    }
+    const { length } = page
+    expect(await read([[0, 2 * length], [2 * length, 4 * length]], 0, 4 * length)).toBe('read')
+    expect(await read([[0, 4 * length]], length, 3 * length)).toBe('read')
+    expect(await read([[0, 4 * length]], 0, length + 1)).toMatch(/one has no end/)
+    expect(await read([[0, 4 * length], [length, 2 * length]], length, 4 * length)).toMatch(/columns lie in each other/)
+  })
+
   test('files with some bytes changed are shown, or are sentences', async () => {
     const seed = 71
     const random = new SeededRandom(seed)
