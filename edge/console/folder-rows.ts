@@ -16,6 +16,8 @@ export class FolderRows {
   readonly body = element('tbody', { role: 'rowgroup', class: 'rows' })
   /** How far down somebody looks; more names are read when that nears the end. */
   onSeen: (lastIndex: number) => void = () => undefined
+  /** Somebody wants to be at the end. */
+  onEnd: () => void = () => undefined
   readonly #context: Context
   #items: readonly FileInfo[] = []
   readonly #drawn = new Map<number, HTMLTableRowElement>()
@@ -135,7 +137,8 @@ export class FolderRows {
     const steps: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }
     const step = steps[event.key]
     const item = this.#items[this.#current]
-    if (step !== undefined) this.focus(step === Infinity ? this.#items.length - 1 : step === -Infinity ? 0 : this.#current + step)
+    if (step === Infinity) this.onEnd()
+    else if (step !== undefined) this.focus(step === -Infinity ? 0 : this.#current + step)
     else if (item === undefined || !this.#act(event, item)) return
     event.preventDefault()
   }

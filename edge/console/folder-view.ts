@@ -56,6 +56,7 @@ export class FolderView {
     this.#filter = context.address.filter
     this.#rows = new FolderRows(context)
     this.#rows.onSeen = (lastIndex) => this.#readAhead(lastIndex)
+    this.#rows.onEnd = () => void this.#toEnd()
   }
 
   /** Rejects when the directory cannot be read. */
@@ -131,8 +132,8 @@ export class FolderView {
   }
 
   /** Shows what is here, and reads the rest first where an order or a filter needs all names. */
-  async #update(sort: Sort, isSameOrder: boolean): Promise<void> {
-    const needsAll = this.#filter.trim() !== '' || sort.key !== 'name' || sort.isDescending
+  async #update(sort: Sort, isSameOrder: boolean, isAll = false): Promise<void> {
+    const needsAll = isAll || this.#filter.trim() !== '' || sort.key !== 'name' || sort.isDescending
     this.#stopReading?.abort()
     this.#draw(sort, isSameOrder && !needsAll)
     if (!needsAll || this.#listing.isComplete) return
@@ -146,6 +147,15 @@ export class FolderView {
       this.#draw(sort, false)
       this.#context.notices.fail(error)
     }
+  }
+
+  /** The end of the names is known once all are here. */
+  async #toEnd(): Promise<void> {
+    if (!this.#listing.isComplete) await this.#update(this.#context.address.sort, true, true)
+    // Who has left the names meanwhile is not taken back.
+    const { activeElement } = document
+    if (this.#context.signal.aborted || (activeElement !== document.body && !this.#rows.body.contains(activeElement))) return
+    this.#rows.focus(Infinity)
   }
 
   #progress(count: number, stop: AbortController): void {

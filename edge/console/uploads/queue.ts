@@ -96,7 +96,9 @@ export class UploadQueue {
     this.#rate.note(nowMs, sentBytes)
     const endedCount = items.filter(({ state }) => ended.includes(state)).length
     const failedCount = items.filter(({ state }) => state === 'failed').length
-    return { count: items.length, endedCount, failedCount, bytes, sentBytes, bytesPerSecond: this.#rate.perSecond(nowMs), secondsLeft: this.#rate.secondsLeft(nowMs, bytes - sentBytes) }
+    // While all that is begun waits for the edge, nobody can say when it is done.
+    const isMoving = !items.some(({ state }) => state === 'retrying') || items.some(({ state }) => state === 'sending')
+    return { count: items.length, endedCount, failedCount, bytes, sentBytes, ...(isMoving ? { bytesPerSecond: this.#rate.perSecond(nowMs), secondsLeft: this.#rate.secondsLeft(nowMs, bytes - sentBytes) } : { bytesPerSecond: 0, secondsLeft: undefined }) }
   }
 
   /** Below a folder of a volume. Throws `invalid` when a name can be none there; then nothing is begun. */

@@ -288,4 +288,28 @@ describe('a queue', () => {
     await expect.poll(() => queue.items[0]?.state).toBe('failed')
     expect(messageOf(queue.items[0]?.error)).toContain('Cannot read “a.txt” any more: it was changed, moved or removed since it was chosen; choose it again')
   })
+
+  it('says no rate, and no time that is left, while it waits for the edge', async () => {
+    const clock = new ManualClock()
+    let isCut = false
+    let cut: () => void = () => undefined
+    const send: UploadWorld['send'] = ({ onSent }) =>
+      new Promise((_, reject) => {
+        if (isCut) return
+        onSent?.(10)
+        cut = () => reject(new EdgemountError('unavailable', 'Cannot reach the edge'))
+      })
+    const world: UploadWorld = { ...worldOf(new PlayedEdge()), clock, send }
+    const queue = new UploadQueue({ world, exists: () => Promise.resolve(false), makeFolder: () => Promise.resolve(), decide: () => Promise.resolve('skip'), onChange: () => undefined, onIdle: () => undefined })
+    expect(queue.totals.sentBytes).toBe(0)
+    queue.add('v', '/in', { files: [{ names: ['a.txt'], file: fileOf('a.txt', 50) }], emptyFolders: [] })
+    await expect.poll(() => queue.items[0]?.sentBytes).toBe(10)
+    await clock.advance(1000)
+    expect([queue.totals.bytesPerSecond, queue.totals.secondsLeft]).toEqual([10, 4])
+    isCut = true
+    cut()
+    await expect.poll(() => queue.items[0]?.state).toBe('retrying')
+    expect([queue.totals.bytesPerSecond, queue.totals.secondsLeft]).toEqual([0, undefined])
+    queue.cancel(1)
+  })
 })
