@@ -123,12 +123,13 @@ export class ServedVolume {
     this.#close()
   }
 
-  /** Answers under way go on; the next one opens the volume as it is said here. */
-  async change(settings: ServedSettings, token: string | undefined): Promise<void> {
+  /** Answers under way go on; the next one opens the volume as it is said here. `tell` has the token counted, in the same moment: it is for this edge. */
+  async change(settings: ServedSettings, token: string | undefined, tell: () => void): Promise<void> {
     const isSame = JSON.stringify(settings) === JSON.stringify(this.#settings) && token === this.#token
-    if (isSame) return
+    if (isSame) return tell()
     if (settings.url !== this.#settings.url) for (const { path } of await this.pins()) await this.unpin(path)
     this.#settings = settings
+    tell()
     this.#close()
   }
 
@@ -197,8 +198,14 @@ export class ServedVolume {
   }
 
   async #openVolume(table: CacheTable, { seq, signal, memoryBytes }: { readonly seq: number | undefined; readonly signal: AbortSignal | undefined; readonly memoryBytes: number }): Promise<BrowserVolume> {
-    const { url, cacheBytes } = this.settings
-    const token = await this.#parts.token()
+    let settings: ServedSettings
+    let token: string | undefined
+    do {
+      settings = this.#settings
+      token = await this.#parts.token()
+      // Told for another edge meanwhile?
+    } while (settings !== this.#settings)
+    const { url, cacheBytes } = settings
     this.#token = token
     return await openVolume(url, { token, seq, signal, memoryBytes, cache: { bytes: cacheBytes, persist: false }, world: { ...this.#parts.world, table } })
   }

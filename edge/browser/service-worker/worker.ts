@@ -135,8 +135,8 @@ class Worker {
     const before = await this.#book.volume(prefix)
     const served = before === undefined ? undefined : await this.#servedAt(prefix)
     await this.#book.writeVolume({ settings, token: keepsToken ? token : undefined })
-    this.#tell(prefix, token)
-    await served?.change(settings, token)
+    const tell = (): void => this.#tell(prefix, token)
+    await (served === undefined ? tell() : served.change(settings, token, tell))
     // A page that was loaded past the worker is its own from now on.
     await this.#scope.clients.claim()
   }

@@ -1,7 +1,7 @@
 /** What a service worker answers and keeps, without a browser: over a real edge, with a table in memory and a network that fails when told to. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Pins } from '../../../../edge/browser/service-worker/pins.ts'
-import type { ServedVolume } from '../../../../edge/browser/service-worker/served-volume.ts'
+import { ServedVolume } from '../../../../edge/browser/service-worker/served-volume.ts'
 import { markOf, ownerWithin } from '../../../../edge/browser/service-worker/pin-table.ts'
 import type { BrowserVolume } from '../../../../edge/browser/volume.ts'
 import type { ServedSettings } from '../../../../edge/browser/service-worker/worker-book.ts'
@@ -288,4 +288,17 @@ test('of folders that are pinned as many commits left them a few are open at onc
   const seqAt = async (seq: number): Promise<number | undefined> => (await pins.view(`/${seq}/file`, 'g'))?.seq
   for (const seq of [...commits, 6, 5, 1]) expect(await seqAt(seq)).toBe(seq)
   expect(opened).toEqual([...commits, 1])
+})
+
+test('a token goes to the edge that it was told for, and to no other', async () => {
+  const device = newDevice()
+  device.network.answer = away
+  const told = Promise.withResolvers<string>()
+  const settings = { prefix: '/files/', url: 'http://old.example/v1/demo', seq: undefined, cacheBytes: MiB, pinBytes: MiB, keepsToken: false }
+  const world = { fetch: device.network.fetch, clock: systemClock, random, hash: nodeHash, origin: undefined }
+  const served = new ServedVolume(settings, { token: () => told.promise, book: device.book, table: device.table, clock: systemClock, random, world })
+  const answer = served.answer('/one', false, ask('/one'))
+  await served.change({ ...settings, url: 'http://new.example/v1/demo' }, 'new', () => told.resolve('new'))
+  expect((await answer).status).toBe(503)
+  expect([...new Set(device.network.take().map((url) => url.replace(/\/v1.*/, '')))]).toEqual(['http://new.example/t/new'])
 })
