@@ -147,7 +147,8 @@ describe('without the edge', () => {
     expect(pinned.pins).toMatchObject([{ path: '/album', seq: 2, isComplete: true, files: fileCount }])
     // What is read beside it has to fit into the rest, and takes nothing of it.
     await own.commit(await fileOperation(own.volume, '/other.bin', big), await fileOperation(own.volume, '/never.bin', big.subarray(100)))
-    expect(await visit.page.evaluate(async () => (await (await fetch('/files/other.bin')).arrayBuffer()).byteLength)).toBe(big.length)
+    // What is shown is at most a second old.
+    await expect.poll(async () => await visit.page.evaluate(async () => (await (await fetch('/files/other.bin')).arrayBuffer()).byteLength)).toBe(big.length)
 
     await own.close()
     await visit.context.setOffline(true)

@@ -127,10 +127,15 @@ export class ServedVolume {
   async change(settings: ServedSettings, token: string | undefined, tell: () => void): Promise<void> {
     const isSame = JSON.stringify(settings) === JSON.stringify(this.#settings) && token === this.#token
     if (isSame) return tell()
-    if (settings.url !== this.#settings.url) for (const { path } of await this.pins()) await this.unpin(path)
+    await this.leave(settings.url)
     this.#settings = settings
     tell()
     this.#close()
+  }
+
+  /** Lets go of what is pinned of this volume when another is to be served: before anybody writes down which, so that no pin is taken for one of that. */
+  async leave(url: string): Promise<void> {
+    if (url !== this.#settings.url) for (const { path } of await this.pins()) await this.unpin(path)
   }
 
   /** The end: nothing stays pinned. */

@@ -20,6 +20,9 @@ const tokenMs = 10_000
 /** A long ask is cut here, and the page asks again: browsers end what lasts five minutes. */
 const askMs = 120_000
 const heartbeatMs = 2000
+/** A page may hear that this worker gives way before it hears of the newer one, and ask this one again: for so long it is told to, at such a pace. */
+const giveWayMs = 2000
+const giveWayPauseMs = 100
 
 class Worker {
   readonly #scope: WorkerScope
@@ -29,6 +32,7 @@ class Worker {
   /** By prefix: told by pages, and kept no longer than this worker lives. */
   readonly #tokens = new Map<string, PromiseWithResolvers<string | undefined>>()
   #newer = new AbortController()
+  #newerMs = -Infinity
 
   constructor(scope: WorkerScope) {
     this.#scope = scope
@@ -47,6 +51,7 @@ class Worker {
 
   /** The browser lets a newer worker in when this one has nothing to do: what is long is gone on with there, or here if it fails. */
   #giveWay(): void {
+    this.#newerMs = systemClock.now()
     this.#newer.abort()
     this.#newer = new AbortController()
     for (const served of this.#served.values()) served.then((volume) => volume.giveWay()).catch(() => undefined)
@@ -91,6 +96,10 @@ class Worker {
     systemClock.sleep(askMs, done.signal).then(() => time.abort(), () => undefined)
     this.#newer.signal.addEventListener('abort', () => time.abort(), { signal: done.signal })
     void beat(say, done.signal)
+    if (ask.kind === 'pin' && systemClock.now() - this.#newerMs < giveWayMs) {
+      await systemClock.sleep(giveWayPauseMs, page).catch(() => undefined)
+      time.abort()
+    }
     try {
       say({ kind: 'done', value: await this.#do(ask, AbortSignal.any([page, time.signal]), say) })
     } catch (error) {
@@ -134,6 +143,7 @@ class Worker {
     const { prefix, keepsToken } = settings
     const before = await this.#book.volume(prefix)
     const served = before === undefined ? undefined : await this.#servedAt(prefix)
+    await served?.leave(settings.url)
     await this.#book.writeVolume({ settings, token: keepsToken ? token : undefined })
     const tell = (): void => this.#tell(prefix, token)
     await (served === undefined ? tell() : served.change(settings, token, tell))
