@@ -2,8 +2,9 @@
  * Frees parts of files that are in use, when a file is larger than the budget and nothing else is left to evict: what came first goes first.
  *
  * A part is forgotten at once and punched out later, a little in each step. Before that the backing file gets a new serial: an index that
- * missed this names a file that is gone, never one that has holes where it says bytes are. Only files that are not whole are touched, since the
- * kernel may be reading whole ones by itself.
+ * missed this names a file that is gone, never one that has holes where it says bytes are. That order holds for whole blocks alone: the zeros of a
+ * part of a block are data, which a file system may write before it commits the new name. So of a block that is also of something else nothing is
+ * punched. Only files that are not whole are touched, since the kernel may be reading whole ones by itself.
  */
 import { errno } from '../../shared/errno.ts'
 import type { BackingFiles } from './backing-files.ts'
@@ -14,6 +15,9 @@ const bytesPerStep = 32 * 1024 * 1024
 const bytesPerPunch = 4 * 1024 * 1024
 /** What came last is spared: somebody is about to read it. */
 const sparedBytesMax = 16 * 1024 * 1024
+
+/** What file systems give out, or a multiple of it. */
+const blockBytes = 4096
 
 interface Part {
   readonly file: CachedFile
@@ -98,16 +102,26 @@ export class Shrinker {
     // That alone says that somebody holds it; a file system without leases says something else.
     if (lease === -errno.EAGAIN) return false
     let isPunched = true
-    for (const gap of table.presence(file.row).missing(part.start, end)) {
-      isPunched = sys.punch(fd, gap.start, gap.end - gap.start) >= 0
+    for (const gap of table.presence(file.row).missing(blockFloor(part.start), Math.min(file.size, blockCeil(end)))) {
+      const hole = { start: blockCeil(gap.start), end: gap.end === file.size ? blockCeil(gap.end) : blockFloor(gap.end) }
+      isPunched = hole.start >= hole.end || sys.punch(fd, hole.start, hole.end - hole.start) >= 0
       if (!isPunched) {
-        part.start = gap.start
+        part.start = Math.max(part.start, gap.start)
         break
       }
-      file.noteFreed(gap)
-      table.setBytes(file.row, Math.max(0, table.bytes[file.row]! - (gap.end - gap.start)))
+      if (hole.start < hole.end) file.noteFreed(hole)
+      const freedBytes = Math.max(0, Math.min(gap.end, end) - Math.max(gap.start, part.start))
+      table.setBytes(file.row, Math.max(0, table.bytes[file.row]! - freedBytes))
     }
     if (lease >= 0) sys.dropLease(fd)
     return isPunched
   }
+}
+
+function blockFloor(offset: number): number {
+  return Math.floor(offset / blockBytes) * blockBytes
+}
+
+function blockCeil(offset: number): number {
+  return Math.ceil(offset / blockBytes) * blockBytes
 }
